@@ -1,0 +1,31 @@
+# Two commands for a newcomer: make train, make test.
+PYTHON ?= python3
+BIN := .venv/bin
+PINS := --constraint .ci/constraints.txt
+
+.PHONY: train test check clean
+
+train: .venv/train
+	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
+
+test: .venv/test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ty check --error-on-warning
+	$(BIN)/python -m pytest
+
+.venv/train: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(PINS) --editable .
+	touch $@
+
+.venv/test: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test]'
+	touch $@ .venv/train
+
+clean:
+	rm -rf .venv
