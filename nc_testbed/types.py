@@ -1,0 +1,174 @@
+"""Words shared by every layer: bad input, the space rows live in, and the interfaces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from nc_testbed.archive import Archive, TrainingSet
+    from nc_testbed.rng import Streams
+
+
+class BadInput(Exception):
+    """A setting that cannot be run, named by key and value, with its remedy.
+
+    The key is relative to whoever raises it (``k`` inside a policy); the command line
+    adds the group's name in front, prints the one line and exits with code 2.
+
+    >>> str(BadInput("k", -1, "give k >= 0"))
+    'k=-1: give k >= 0'
+    """
+
+    def __init__(self, key: str, value: Any, remedy: str):
+        super().__init__(key, value, remedy)
+        self.key, self.value, self.remedy = key, value, remedy
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}: {self.remedy}"
+
+    def within(self, group: str) -> BadInput:
+        """The same complaint with the group's name before the key, unless it is a run's own."""
+        key = self.key if self.key in ("n", "budget") else f"{group}.{self.key}"
+        return BadInput(key, self.value, self.remedy)
+
+
+def require(condition: bool, key: str, value: Any, remedy: str) -> None:
+    """Raise :class:`BadInput` unless the condition holds (one place for every range check)."""
+    if not condition:
+        raise BadInput(key, value, remedy)
+
+
+Progress = Callable[[int, int], None]
+"""Told after every step of a fit: steps done, steps in all."""
+
+
+def silent(done: int, total: int) -> None:
+    """The progress nobody watches."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where rows live: images are stored as uint8 0..255, vectors as float64.
+
+    Rows are stored flat, ``[..., D]`` with ``D = prod(event)``; ``event`` is the shape a
+    picture or a convolution needs: ``(H, W)`` or ``(C, H, W)`` for images, ``(D,)`` for vectors.
+
+    >>> digits = Space((8, 8), image=True)
+    >>> digits.size, digits.floats(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
+    (64, [0.0, 1.0])
+    """
+
+    event: tuple[int, ...]
+    image: bool
+
+    @property
+    def size(self) -> int:
+        """D, the number of coordinates of one row."""
+        return math.prod(self.event)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type rows are stored in."""
+        return torch.uint8 if self.image else torch.float64
+
+    def floats(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Stored rows as numbers a model works on: pixels in [0, 1], vectors as they are."""
+        return rows.to(dtype) / 255 if self.image else rows.to(dtype)
+
+    def stored(self, values: Tensor) -> Tensor:
+        """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255."""
+        if not self.image:
+            return values.to(torch.float64)
+        return (values.clamp(0, 1) * 255).round_().to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How samples are drawn from a fit; belongs to the loop, not to the model.
+
+    ``decode``: ``sample`` draws from the model's whole law; ``mean`` takes the decoder's
+    mean of a latent draw, as four published VAE studies do. It changes the collapse.
+    """
+
+    decode: Literal["sample", "mean"] = "sample"
+
+
+class Fit(Protocol):
+    """R fitted models: frozen tensors ``[R, ...]``."""
+
+    @property
+    def space(self) -> Space: ...
+
+    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+        """n rows per chain in stored form, ``[R, n, D]``."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every tensor of the fit, chain axis first; ``Model.restore`` inverts it."""
+        ...
+
+    def report(self) -> Mapping[str, Tensor]:
+        """What the fit itself has to say per chain ``{name: [R]}`` (loss, floors hit, ...)."""
+        ...
+
+
+class Model(Protocol):
+    """Frozen hyperparameters; fitting returns a :class:`Fit`."""
+
+    offers: ClassVar[frozenset[str]]
+    """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob)."""
+
+    def check(self, space: Space) -> None:
+        """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
+        ...
+
+    def stacks(self, space: Space) -> bool:
+        """Whether one CPU thread gives every chain the same bits when it fits many together.
+
+        False is always right, and slower: a CPU then fits one chain at a time on each core.
+        """
+        ...
+
+    def fit(
+        self,
+        training: TrainingSet,
+        streams: Streams,
+        previous: Fit | None = None,
+        progress: Progress = silent,
+    ) -> Fit:
+        """R independent fits; ``previous`` is the last generation's (for a warm start)."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor], space: Space) -> Fit:
+        """The fit whose ``state_dict()`` this is."""
+        ...
+
+
+class Policy(Protocol):
+    """Which rows, from which generation, a fit is trained on.
+
+    window: past synthetic sets it looks back on, None = all. trains_on_real: whether real rows
+    may be trained on after generation 0.
+    """
+
+    window: ClassVar[int | None]
+    trains_on_real: ClassVar[bool]
+
+    def check(self, n: int, budget: int | None, real: int) -> None:
+        """Raise :class:`BadInput` if it cannot serve n synthetic rows a generation and ``real``
+        rows at generation 0; keys are the policy's own, or the run's ``n`` and ``budget``."""
+        ...
+
+    def fresh_rows(self, n: int, budget: int | None) -> int:
+        """Never-seen real rows needed per generation after generation 0."""
+        ...
+
+    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
+        """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
+        ...
