@@ -1,0 +1,162 @@
+"""A user's own arrays, checked before they are read."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple, final
+
+import numpy as np
+from numpy.lib import format as npy
+
+from nc_testbed.data.checks import check_path
+from nc_testbed.data.real import RealSource, check_common
+from nc_testbed.data.rows import Rows, relabelled
+from nc_testbed.types import BadInput, Space, require
+
+LIMIT = 4 * 2**30
+"""Largest array accepted, bytes as stored."""
+
+_IMAGES = "images are uint8 [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1 or 3"
+_SHAPES = f"{_IMAGES}, vectors are floats [N, D]"
+
+
+class Member(NamedTuple):
+    """One array in a file: how to open it, and the bytes it can hold with its header."""
+
+    open: Callable[[], IO[bytes]]
+    bytes: int
+
+
+class Header(NamedTuple):
+    """What an array says of itself before it is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Arrays(RealSource):
+    """Images or vectors from the user's ``.npz`` (x, optional y) or ``.npy`` (x alone).
+
+    path: the file. x: uint8 images ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` with C = 1
+    or 3 (stored channel-first; first if it could be either; a single channel is dropped), or
+    vectors of floats ``[N, D]``. y: whole numbers ``[N]``, of which every value is a class.
+    Shape, dtype and size are checked in the header before anything is read; no pickle is ever read.
+    """
+
+    path: str | None = None
+
+    def __post_init__(self) -> None:
+        check_common(self)
+        check_path("path", self.path, "give the .npz (x, optional y) or .npy (x) of your data")
+
+    def read(self) -> Rows:
+        """All rows; raises BadInput (``path``) in one line for whatever is wrong with the file."""
+        path = Path(os.path.expanduser(str(self.path)))
+        require(
+            os.path.isfile(path), "path", self.path, "no such file: give an existing .npz or .npy"
+        )
+        try:
+            with ExitStack() as opened:
+                return self._rows(path, self._members(path, opened))
+        except BadInput:
+            raise
+        except (
+            Exception
+        ) as error:  # a hostile file may raise anything: it is bad input all the same
+            remedy = f"not a readable .npz or .npy ({' '.join(str(error).split())[:120]})"
+            raise BadInput("path", self.path, f"{remedy}: write it with numpy.save") from error
+
+    def _rows(self, path: Path, members: dict[str, Member]) -> Rows:
+        self._refuse_unless(
+            "x" in members and set(members) <= {"x", "y"},
+            f"holds {', '.join(sorted(members)) or 'nothing'}, not x and at most y",
+        )
+        headers = {name: self._header(name, member) for name, member in members.items()}
+        self._check(headers)
+        x = _content(members["x"])
+        y = _content(members["y"]) if "y" in members else None
+        x, space = self._vectors(x) if x.ndim == 2 else _pixels(x)
+        classes, values = (None, ()) if y is None else relabelled(y)
+        return Rows(
+            name=path.stem,
+            space=space,
+            x=x,
+            y=classes,
+            classes=tuple(str(value) for value in values),
+            record={"path": str(path.resolve())},
+        )
+
+    def _members(self, path: Path, opened: ExitStack) -> dict[str, Member]:
+        """The arrays in the file by name; a zip stays open as long as ``opened``."""
+        if path.suffix == ".npy":
+            return {"x": Member(lambda: open(path, "rb"), path.stat().st_size)}
+        self._refuse_unless(path.suffix == ".npz", "the name must end in .npz or .npy")
+        archive = opened.enter_context(zipfile.ZipFile(path))
+        return {
+            info.filename.removesuffix(".npy"): Member(
+                lambda info=info: archive.open(info), info.file_size
+            )
+            for info in archive.infolist()
+        }
+
+    def _header(self, name: str, member: Member) -> Header:
+        """The member's header, refused unless the member is long enough for what it says."""
+        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        with member.open() as stream:
+            version = npy.read_magic(stream)
+            self._refuse_unless(version in readers, f"{name} has an npy version {version}")
+            shape, _, dtype = readers[version](stream)
+            start = stream.tell()
+        self._refuse_unless(not dtype.hasobject, f"{name} holds Python objects, which are unsafe")
+        size = math.prod(shape) * max(dtype.itemsize, 1)
+        self._refuse_unless(size <= LIMIT, f"{name} has {size / 2**30:.3g} GiB, the limit is 4")
+        self._refuse_unless(member.bytes >= start + size, f"{name} is truncated")
+        return Header(shape, dtype)
+
+    def _check(self, headers: dict[str, Header]) -> None:
+        """Refuse shapes and dtypes that no data have, from the headers alone."""
+        shape, dtype = headers["x"]
+        image = dtype == np.uint8 and (
+            len(shape) == 3 or (len(shape) == 4 and (shape[1] in (1, 3) or shape[3] in (1, 3)))
+        )
+        vectors = dtype.kind == "f" and len(shape) == 2
+        self._refuse_unless(image or vectors, f"x is {dtype} {list(shape)}; {_SHAPES}")
+        self._refuse_unless(min(shape) > 0, f"x {list(shape)} is empty")
+        stored = math.prod(shape) * (1 if image else 8)
+        self._refuse_unless(stored <= LIMIT, f"x takes {stored / 2**30:.3g} GiB, the limit is 4")
+        if "y" in headers:
+            y = headers["y"]
+            self._refuse_unless(y.dtype.kind in "iu", f"y is {y.dtype}: give whole numbers")
+            fits = y.shape == shape[:1]
+            self._refuse_unless(fits, f"y is {list(y.shape)}: give one label per row, {shape[0]}")
+
+    def _vectors(self, x: np.ndarray) -> tuple[np.ndarray, Space]:
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        bad = int((~np.isfinite(x).all(1)).sum())
+        self._refuse_unless(bad == 0, f"x has NaN or infinity in {bad} rows: remove them")
+        return x, Space((x.shape[1],), image=False)
+
+    def _refuse_unless(self, fits: bool, why: str) -> None:
+        require(fits, "path", self.path, why)
+
+
+def _pixels(x: np.ndarray) -> tuple[np.ndarray, Space]:
+    """Images as flat uint8 rows, channel-first, a single channel dropped."""
+    if x.ndim == 4 and x.shape[1] not in (1, 3):
+        x = np.moveaxis(x, 3, 1)
+    if x.ndim == 4 and x.shape[1] == 1:
+        x = x[:, 0]
+    return np.ascontiguousarray(x).reshape(len(x), -1), Space(x.shape[1:], image=True)
+
+
+def _content(member: Member) -> np.ndarray:
+    with member.open() as stream:
+        return npy.read_array(stream, allow_pickle=False)

@@ -1,0 +1,48 @@
+"""Type and range checks of settings that come as whatever the command line or a yaml gave."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from nc_testbed.types import require
+
+
+def check_whole(key: str, value: Any, least: int, optional: bool = False) -> None:
+    """Raise BadInput unless the value is an int of at least ``least`` (or None, if optional).
+
+    >>> check_whole("rows", None, least=1, optional=True)
+    >>> check_whole("rows", 0, least=1)
+    Traceback (most recent call last):
+    nc_testbed.types.BadInput: rows=0: give a whole number of at least 1
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    null = ", or null" if optional else ""
+    fits = whole or (optional and value is None)
+    require(fits, key, value, f"give a whole number of at least {least}{null}")
+
+
+def check_number(key: str, value: Any, least: float, below: float = math.inf) -> None:
+    """Raise BadInput unless ``least <= value < below`` for a real number (no bool, no NaN).
+
+    >>> check_number("reserve", 0.2, 0, 1)
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    limit = "" if math.isinf(below) else f" and below {below:g}"
+    remedy = f"give a finite number of at least {least:g}{limit}"
+    require(number and least <= value < below, key, value, remedy)
+
+
+def check_flag(key: str, value: Any) -> None:
+    """Raise BadInput unless the value is true or false."""
+    require(isinstance(value, bool), key, value, "give true or false")
+
+
+def check_choice(key: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise BadInput unless the value is one of the words."""
+    require(value in choices, key, value, f"give one of {', '.join(choices)}")
+
+
+def check_path(key: str, value: Any, remedy: str) -> None:
+    """Raise BadInput unless the value is a path: text that is not empty and holds no NUL."""
+    require(isinstance(value, str) and value != "" and "\0" not in value, key, value, remedy)

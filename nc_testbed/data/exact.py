@@ -1,0 +1,153 @@
+"""Sources with an exact law: every chain draws rows of its own, and fresh ones never end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nc_testbed.data.checks import check_number, check_whole
+from nc_testbed.data.imbalance import rarity_ranks
+from nc_testbed.data.representation import sha256
+from nc_testbed.data.source import Data, Law
+from nc_testbed.rng import SHARED, Draws, Streams
+from nc_testbed.types import Space, require
+
+
+@dataclass(frozen=True)
+class Family:
+    """The laws of the classes of a two-dimensional source, before they are weighted.
+
+    given(labels, draws): rows ``[R, n, 2]`` float64 for labels ``[R, n]``.
+    log_given(x): log density of every class at rows ``[..., 2]``, ``[..., C]``, or None where it
+    has no closed form. centres ``[C, 2]`` and scale: for mixtures of isotropic Gaussians.
+    classes: names of the C classes; none for an unlabelled source.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    given: Callable[[Tensor, Draws], Tensor]
+    log_given: Callable[[Tensor], Tensor] | None = None
+    centres: Tensor | None = None
+    scale: float | None = None
+
+    def law(self, weights: Tensor) -> Law:
+        """The mixture with weights ``[C]``, or ``[R, C]`` where each chain has its own.
+
+        With weights of each chain's own, ``draw`` and ``log_prob`` serve all R chains at once;
+        rows ``[R, M, 2]`` and rows common to all chains ``[M, 2]`` both give ``[R, M]``.
+        """
+
+        def draw(n: int, draws: Draws) -> tuple[Tensor, Tensor | None]:
+            labels = draws.categorical(weights.to(draws.device), n)
+            x = self.given(labels, draws)
+            return x, labels if self.classes else None
+
+        def log_prob(x: Tensor) -> Tensor:
+            assert self.log_given is not None
+            log_weights = weights.to(x.device).log()
+            if weights.dim() == 2:
+                log_weights = log_weights[:, None]  # [R, 1, C]
+            return (self.log_given(x) + log_weights).logsumexp(-1)
+
+        known = None if self.log_given is None else log_prob
+        return Law(draw, known, self.centres, self.scale, weights if self.classes else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactSource(ABC):
+    """Settings common to all exact laws; a source adds its family of class laws.
+
+    rows: training rows each chain draws. held_out: rows in the held-out set that all chains share,
+    rounded down to the same number of every class. imbalance: ratio >= 1 of the commonest to the
+    rarest class's weight (None: equal weights); the rare classes rotate over chains.
+    Raises BadInput where one is out of range.
+    """
+
+    rows: int = 1000
+    held_out: int = 2000
+    imbalance: float | None = None
+
+    def __post_init__(self) -> None:
+        check_drawn(self)
+
+    @abstractmethod
+    def family(self) -> Family:
+        """The laws of the classes."""
+
+    def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
+        """The rows for chains 0..chains-1; see :class:`nc_testbed.data.source.Source`.
+
+        Fresh rows are keyed by their generation, so a longer run draws the same ones first.
+        """
+        family = self.family()
+        C = max(1, len(family.classes))
+        self._check_classes(family)
+        ranks = torch.from_numpy(rarity_ranks(np.ones(C), self.imbalance, chains))
+        weights = _weights(ranks, self.imbalance)
+        rotating = self.imbalance is not None and self.imbalance > 1
+        law = family.law(weights if rotating else weights[0])
+        x, y = self._draw(law, Streams(seed, tuple(range(chains))), fresh, generations)
+        labels = (torch.arange(self.held_out // C * C) % C)[None]
+        held_out = family.given(labels, Streams(0, (SHARED,))("held_out"))[0]
+        position = torch.arange(x.shape[1]).repeat(chains, 1)
+        return Data(
+            name=family.name,
+            space=Space((2,), image=False),
+            x=x,
+            training=position[:, : self.rows],
+            reserve=position[:, self.rows :],
+            held_out=held_out,
+            y=y,
+            held_out_y=None if y is None else labels[0],
+            shares=None if y is None else weights,
+            rank=None if y is None else ranks,
+            classes=family.classes,
+            law=law,
+            record=self._record(family, x, held_out),
+        )
+
+    def _check_classes(self, family: Family) -> None:
+        C = len(family.classes)
+        remedy = f"give null: {family.name} has {C or 'no'} class{'' if C == 1 else 'es'}"
+        require(self.imbalance is None or C > 1, "imbalance", self.imbalance, remedy)
+        remedy = f"give at least {C}, one row of each class"
+        require(self.held_out >= C, "held_out", self.held_out, remedy)
+
+    def _draw(
+        self, law: Law, streams: Streams, fresh: int, generations: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Training rows, then the fresh rows of every later generation, ``[R, N, 2]``."""
+        draws = [law.draw(self.rows, streams("rows"))]
+        if fresh:
+            draws += [law.draw(fresh, streams.at(g)("fresh")) for g in range(1, generations)]
+        labels = [y for _, y in draws if y is not None]
+        return torch.cat([x for x, _ in draws], 1), torch.cat(labels, 1) if labels else None
+
+    def _record(self, family: Family, x: Tensor, held_out: Tensor) -> dict[str, object]:
+        return {
+            "source": family.name,
+            "x_sha256": sha256(x.numpy()),
+            "held_out_sha256": sha256(held_out.numpy()),
+            "split": {"held_out": len(held_out), "reserve": None, "training": self.rows},
+            "rows_per_chain": self.rows,
+        }
+
+
+def _weights(ranks: Tensor, imbalance: float | None) -> Tensor:
+    """Class weights ``[R, C]`` proportional to ``IR^(-rank/(C-1))``; equal for None."""
+    C = ranks.shape[1]
+    by_rank = (imbalance or 1.0) ** (-torch.arange(C, dtype=torch.float64) / max(1, C - 1))
+    return (by_rank / by_rank.sum())[ranks]
+
+
+def check_drawn(source: ExactSource) -> None:
+    """Raise BadInput for a common setting out of range; sources with more fields call this too."""
+    check_whole("rows", source.rows, 1)
+    check_whole("held_out", source.held_out, 1)
+    if source.imbalance is not None:
+        check_number("imbalance", source.imbalance, 1)

@@ -1,0 +1,83 @@
+"""MNIST, read from the four original files that come with the package."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from nc_testbed.data.idx import parse_idx
+from nc_testbed.data.real import RealSource
+from nc_testbed.data.rows import Rows
+from nc_testbed.types import BadInput, Space, require
+
+FILES = Path(__file__).parent / "mnist_files"
+
+MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""md5 of the uncompressed files, as first published."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Mnist(RealSource):
+    """Handwritten digits: 60,000 training rows and 10,000 held out, 28x28 uint8, ten classes.
+
+    Source: Yann LeCun, Corinna Cortes, Christopher J.C. Burges, derived from NIST,
+    http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0.
+    """
+
+    def read(self) -> Rows:
+        """All rows; raises BadInput (``files``) if the package's copy is damaged."""
+        x, y, test_x, test_y = read_mnist(FILES)
+        return Rows(
+            name="mnist",
+            space=Space((28, 28), image=True),
+            x=x,
+            y=y,
+            test_x=test_x,
+            test_y=test_y,
+            classes=tuple("0123456789"),
+            record={"files_md5": dict(MD5)},
+        )
+
+
+@lru_cache(maxsize=1)
+def read_mnist(folder: Path) -> tuple[np.ndarray, ...]:
+    """Training images ``[60000, 784]`` and digits, test images ``[10000, 784]`` and digits.
+
+    Images are read-only uint8, digits int64. Every file is held against its md5; read once per
+    process. Raises BadInput (``files``) for a missing or damaged file.
+    """
+    images, digits, test_images, test_digits = (
+        parse_idx(_verified(folder / f"{name}.gz", md5), 3 if "idx3" in name else 1)
+        for name, md5 in MD5.items()
+    )
+    return (
+        images.reshape(len(images), -1),
+        digits.astype(np.int64),
+        test_images.reshape(len(test_images), -1),
+        test_digits.astype(np.int64),
+    )
+
+
+def _verified(path: Path, md5: str) -> bytes:
+    """The uncompressed bytes of a file, if they are the published ones."""
+    remedy = "missing or damaged: install nc_testbed again"
+    try:
+        data = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput("files", path, remedy) from error
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    require(found == md5, "files", path, f"md5 {found} is not {md5}, {remedy}")
+    return data

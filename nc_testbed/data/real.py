@@ -1,0 +1,145 @@
+"""Sources of real rows: images and tables that all chains share, split once and for all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from nc_testbed.data.checks import check_flag, check_number, check_whole
+from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
+from nc_testbed.data.representation import binarized, projected, sha256, standardized
+from nc_testbed.data.rows import Rows
+from nc_testbed.data.source import Data
+from nc_testbed.data.split import Split, draw_rows, split_rows
+from nc_testbed.rng import SHARED, Streams
+from nc_testbed.types import Space, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealSource(ABC):
+    """Settings common to all real data; a source adds how its rows are read.
+
+    rows: training rows per chain (None: all that fit).
+    imbalance: ratio >= 1 of the commonest to the rarest class, which rotates over chains (None:
+    natural shares).
+    held_out: rows per class never trained on (None: all that balance allows of a test split, else
+    a fifth of the smallest class, or of all rows where there are no labels).
+    reserve: share in [0, 1) of what remains, per class, kept unseen for FRESH anchors.
+    binarize: pixels drawn as 0 or 255. projection: principal axes to keep (None: no PCA).
+    Raises BadInput where one is out of range.
+    """
+
+    rows: int | None = None
+    imbalance: float | None = None
+    held_out: int | None = None
+    reserve: float = 0.2
+    binarize: bool = False
+    projection: int | None = None
+
+    def __post_init__(self) -> None:
+        check_common(self)
+
+    @abstractmethod
+    def read(self) -> Rows:
+        """All rows, unsplit; raises BadInput if they cannot be had."""
+
+    def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
+        """The rows for chains 0..chains-1; see :class:`nc_testbed.data.source.Source`.
+
+        What is held out, in reserve and for training is the same for every seed. A chain draws its
+        rows without replacement from the training part, and its reserve, of the same class law,
+        from the reserve part. Raises BadInput where a setting does not fit the data.
+        """
+        rows = self._prepared()
+        split = split_rows(rows, self.held_out, self.reserve)
+        x, held_out, space = self._represented(rows, split)
+        y = rows.labels[split.pool]
+        sizes, spare = rows.sizes(y[split.training]), rows.sizes(y[split.reserve])
+        ranks = rarity_ranks(sizes, self.imbalance, chains)
+        counts = training_counts(sizes, ranks, self.rows, self.imbalance)
+        training = draw_rows(split.training, y, counts, seed, "rows")
+        counts = reserve_counts(spare, ranks, self.imbalance)
+        reserve = draw_rows(split.reserve, y, counts, seed, "reserve")
+        data = Data(
+            name=rows.name,
+            space=space,
+            x=torch.from_numpy(x)[None],
+            training=torch.from_numpy(training),
+            reserve=torch.from_numpy(reserve),
+            held_out=torch.from_numpy(held_out),
+            classes=rows.classes,
+            record=self._record(rows, split, x, held_out) | {"rows_per_chain": training.shape[1]},
+        )
+        return data if rows.y is None else _labelled(data, y, split.held_out_y, ranks)
+
+    def _prepared(self) -> Rows:
+        """The rows as read, binarised if asked for."""
+        rows = self.read()
+        if rows.y is None:
+            remedy = f"give null: {rows.name} has no labels"
+            require(self.imbalance is None, "imbalance", self.imbalance, remedy)
+        if not self.binarize:
+            return rows
+        require(rows.space.image, "binarize", "true", f"give false: {rows.name} has no pixels")
+        draws = Streams(0, (SHARED,))("binarize")
+        x = binarized(rows.x, draws)
+        test_x = None if rows.test_x is None else binarized(rows.test_x, draws)
+        return replace(rows, x=x, test_x=test_x)
+
+    def _represented(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
+        """Pool and held-out rows as they are stored, fitted on the pool alone; and their space."""
+        x, held_out, space = rows.x[split.pool], split.held_out, rows.space
+        if rows.standardize:
+            x, held_out = standardized(x, held_out)
+        if self.projection is not None:
+            scale = 255.0 if space.image else 1.0
+            x, held_out = projected(x / scale, held_out / scale, self.projection)
+            space = Space((self.projection,), image=False)
+        return x, held_out, space
+
+    def _record(
+        self, rows: Rows, split: Split, x: np.ndarray, held_out: np.ndarray
+    ) -> dict[str, object]:
+        """What was read and how it was split, for the run's provenance."""
+        parts = {
+            "held_out": len(held_out),
+            "reserve": len(split.reserve),
+            "training": len(split.training),
+        }
+        return rows.record | {
+            "source": rows.name,
+            "x_sha256": sha256(x),
+            "held_out_sha256": sha256(held_out),
+            "split": parts,
+            "binarize": self.binarize,
+            "projection": self.projection,
+        }
+
+
+def _labelled(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:
+    """The data with the fields that only labelled sources fill."""
+    C = ranks.shape[1]
+    counts = np.stack([np.bincount(y[chain], minlength=C) for chain in data.training.numpy()])
+    return replace(
+        data,
+        y=torch.from_numpy(y)[None],
+        held_out_y=torch.from_numpy(held_out_y),
+        shares=torch.from_numpy(counts / data.training.shape[1]),  # [R, C]
+        rank=torch.from_numpy(ranks),
+    )
+
+
+def check_common(source: RealSource) -> None:
+    """Raise BadInput for a common setting out of range; sources with more fields call this too."""
+    check_whole("rows", source.rows, 1, optional=True)
+    if source.imbalance is not None:
+        check_number("imbalance", source.imbalance, 1)
+    check_whole("held_out", source.held_out, 1, optional=True)
+    check_number("reserve", source.reserve, 0, 1)
+    check_flag("binarize", source.binarize)
+    check_whole("projection", source.projection, 1, optional=True)
+    both = source.binarize and source.projection is not None
+    require(not both, "projection", source.projection, "give null, or data.binarize=false")

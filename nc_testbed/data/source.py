@@ -1,0 +1,91 @@
+"""What a data source hands to the loop, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from nc_testbed.rng import Draws
+from nc_testbed.types import Space
+
+
+@dataclass(frozen=True)
+class Law:
+    """The exact law of a source, where there is one.
+
+    draw(n, draws): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or None).
+    log_prob(x): log density of rows ``[..., D]``, or None where it has no closed form.
+    centres ``[C, D]``, scale (standard deviation of one mode) and weights ``[C]``: set for
+    mixtures of isotropic Gaussians, so that modes can be counted. Under imbalance the rare
+    class rotates over chains: weights are ``[R, C]``, and draw and log_prob serve all R chains.
+    """
+
+    draw: Callable[[int, Draws], tuple[Tensor, Tensor | None]]
+    log_prob: Callable[[Tensor], Tensor] | None = None
+    centres: Tensor | None = None
+    scale: float | None = None
+    weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """Real rows, how chains use them, and what is known about their law.
+
+    x: ``[S, N, D]`` stored real rows for training and reserve; S = 1 when all chains share
+    them, R when every chain draws its own from an exact law. y: ``[S, N]`` int64 classes.
+    training ``[R, n0]``: rows (positions in x) of generation 0. reserve ``[R, m]``: rows that no
+    generation has seen, in the order in which FRESH anchors use them.
+    held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of each class.
+    shares ``[R, C]``: class shares of each chain's training rows. rank ``[R, C]``: rarity rank of
+    each class in each chain, 0 the commonest.
+    classes: names of the C classes.
+    """
+
+    name: str
+    space: Space
+    x: Tensor
+    training: Tensor
+    reserve: Tensor
+    held_out: Tensor
+    y: Tensor | None = None
+    held_out_y: Tensor | None = None
+    shares: Tensor | None = None
+    rank: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    law: Law | None = None
+    record: dict[str, object] = field(default_factory=dict)  # sha256 of files, split sizes, ...
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What metrics may ask for: labels, tail, image, planar, modes, density."""
+        true = {
+            "labels": self.y is not None,
+            "tail": self.has_tail,
+            "image": self.space.image,
+            "planar": self.space.event == (2,),
+            "modes": self.law is not None and self.law.centres is not None,
+            "density": self.law is not None and self.law.log_prob is not None,
+        }
+        return frozenset(word for word, holds in true.items() if holds)
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether the commonest class has at least twice the share of the rarest."""
+        if self.shares is None:
+            return False
+        return bool((self.shares.amax(1) >= 2 * self.shares.amin(1)).all())
+
+
+class Source(Protocol):
+    """Settings of a data source; ``load`` reads or draws the rows."""
+
+    def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
+        """The rows for chains 0..chains-1 on the CPU.
+
+        ``fresh`` never-seen real rows are needed in every generation after generation 0.
+        Raises BadInput with the key relative to the ``data`` group.
+        """
+        ...

@@ -1,0 +1,119 @@
+"""Which rows are held out, kept in reserve, or trained on: per class, by a fixed permutation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nc_testbed.data.rows import Rows
+from nc_testbed.rng import SHARED, Streams
+from nc_testbed.types import BadInput, require
+
+
+@dataclass(frozen=True)
+class Split:
+    """Held-out rows ``[H, D]`` with their classes, and positions of the others.
+
+    pool ``[N]``: rows of the source that are not held out, ascending. reserve, training: positions
+    in the pool, ascending and disjoint, together all of it.
+    """
+
+    held_out: np.ndarray
+    held_out_y: np.ndarray
+    pool: np.ndarray
+    reserve: np.ndarray
+    training: np.ndarray
+
+
+def split_rows(rows: Rows, held_out: int | None, reserve: float) -> Split:
+    """Split the rows per class, in this order: held-out, reserve, training.
+
+    The same for every seed. A source's own test split is what is held out, if there is one.
+    held_out: rows per class, None for all that balance allows of a test split, else a fifth of the
+    smallest class. reserve: share of what remains of each class, rounded down, but at least 1 row
+    if above 0. Raises BadInput (``held_out``) with the largest number that works.
+    """
+    y, tested = rows.labels, rows.test_x is not None
+    if rows.test_x is None or rows.test_y is None:
+        from_x, from_y, order = rows.x, y, fixed_order(len(y), "split")
+    else:
+        from_x, from_y = rows.test_x, rows.test_y
+        order = fixed_order(len(from_y), "split test")
+    spare = 0 if tested else 2 if reserve > 0 else 1
+    sizes = rows.sizes(from_y)
+    share = 1.0 if tested else 0.2
+    count = held_out_count(held_out, sizes, spare, share, rows.classes)
+    held = np.sort(first_of_each(order, from_y, np.full(len(sizes), count)))
+    pool = np.arange(len(y)) if tested else np.setdiff1d(np.arange(len(y)), held)
+    kept = reserve_mask(y[pool], reserve)
+    reserved, training = np.flatnonzero(kept), np.flatnonzero(~kept)
+    return Split(from_x[held], from_y[held], pool, reserved, training)
+
+
+def reserve_mask(y: np.ndarray, reserve: float) -> np.ndarray:
+    """Which of the rows ``[N]`` go to the reserve: the share of every class, at random but fixed.
+
+    >>> reserve_mask(np.repeat([0, 1], [40, 4]), 0.2).sum()
+    np.int64(9)
+    """
+    sizes = np.bincount(y)
+    counts = np.floor(reserve * sizes + 1e-9).astype(np.int64)
+    if reserve > 0:  # at least 1, but never a class's last training row
+        counts = np.clip(counts, 1, np.maximum(sizes - 1, 0))
+    mask = np.zeros(len(y), dtype=bool)
+    mask[first_of_each(fixed_order(len(y), "split reserve"), y, counts)] = True
+    return mask
+
+
+def held_out_count(
+    asked: int | None,
+    sizes: np.ndarray,
+    spare: int,
+    share: float,
+    classes: tuple[str, ...],
+) -> int:
+    """Held-out rows per class: as asked, or ``share`` of the smallest class (at least 1).
+
+    ``spare`` rows of every class must remain. Raises BadInput (``held_out``) otherwise.
+    """
+    most = int(sizes.min()) - spare
+    if most < 1:
+        name = f"class {classes[int(sizes.argmin())]}" if classes else "the whole"
+        needs = f"every class needs {1 + spare} rows or more and {name} has {sizes.min()}"
+        raise BadInput("held_out", asked, f"{needs}: add rows or leave it out")
+    count = min(most, max(1, int(share * sizes.min()))) if asked is None else asked
+    require(count <= most, "held_out", count, f"give at most {most} rows per class")
+    return count
+
+
+def fixed_order(rows: int, purpose: str) -> np.ndarray:
+    """A permutation of ``rows`` numbers that no seed and no chain changes."""
+    return Streams(0, (SHARED,))(purpose).permutation(rows)[0].numpy()
+
+
+def first_of_each(order: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The first ``counts[c]`` rows of each class c along ``order``, in that order.
+
+    >>> first_of_each(np.array([3, 0, 2, 1]), np.array([0, 0, 1, 1]), np.array([1, 2])).tolist()
+    [3, 0, 2]
+    """
+    y_in_order = y[order]
+    chosen = np.zeros(len(order), dtype=bool)
+    for c, count in enumerate(counts):
+        chosen[np.flatnonzero(y_in_order == c)[:count]] = True
+    return order[chosen]
+
+
+def draw_rows(
+    part: np.ndarray, y: np.ndarray, counts: np.ndarray, seed: int, purpose: str
+) -> np.ndarray:
+    """Every chain's rows out of a part of the pool, ``[R, n]``, in a random order of its own.
+
+    part: positions in the pool; y: the pool's classes; counts ``[R, C]``. Without replacement.
+    """
+    drawn = []
+    for chain, count in enumerate(counts):
+        order = Streams(seed, (chain,))(purpose).permutation(len(part))[0].numpy()
+        drawn.append(part[first_of_each(order, y[part], count)])
+    return np.stack(drawn)
