@@ -1,0 +1,155 @@
+"""Covariances of Gaussian components, full or diagonal, for all chains and components at once.
+
+Rows are standardised and their sizes padded (see :mod:`nc_testbed.models.em`); a *factor* is the
+lower Cholesky factor ``[..., D, D]`` of a full covariance, or the standard deviations ``[..., D]``
+of a diagonal one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+LINE = 8
+"""Doubles in a 64-byte cache line. A BLAS product may differ in its last bit with the alignment
+of its operands, so every chain's matrix must begin at a line: sizes are padded to multiples."""
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Batched ``a @ b`` whose result for a chain does not depend on the other chains.
+
+    a ``[..., P, Q]``, b ``[..., Q, S]`` to ``[..., P, S]``; zeros pad every matrix to whole lines.
+
+    >>> product(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).tolist()
+    [[[3.0]], [[3.0]]]
+    """
+    P, S = a.shape[-2], b.shape[-1]
+    return (_lines(a) @ _lines(b))[..., :P, :S]
+
+
+def inverse(factors: Tensor) -> Tensor:
+    """Inverses of lower triangles ``[..., D, D]``, for each chain free of the others."""
+    D = factors.shape[-1]
+    factors = pad(factors, (0, -D % 4, 0, -D % 4))  # so matrices are whole lines
+    factors.diagonal(dim1=-2, dim2=-1)[..., D:] = 1
+    one = torch.eye(factors.shape[-1], dtype=factors.dtype, device=factors.device)
+    return torch.linalg.solve_triangular(factors, one, upper=False)[..., :D, :D]
+
+
+def _lines(x: Tensor) -> Tensor:
+    return pad(x, (0, -x.shape[-1] % LINE, 0, -x.shape[-2] % LINE)).contiguous()
+
+
+class Covariance(Protocol):
+    """What EM asks of a kind of covariance."""
+
+    def features(self, z: Tensor) -> Tensor:
+        """Moment features ``[R, F, N]`` of rows ``[R, D, N]``: coordinates, then squares."""
+        ...
+
+    def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
+        """Covariances of components with these mean features ``[R, K, F]``."""
+        ...
+
+    def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the covariances raised to the floor, and which were raised ``[R, K]``.
+
+        constant ``[R, D]``: coordinates that never vary; they get variance 1 and no floor.
+        """
+        ...
+
+    def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+        """``(w, b)`` with log N(x; mean, covariance) = w . features(x) + b, [R, K, F], [R, K]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Full:
+    """Any covariance matrix; the floor bounds its smallest eigenvalue."""
+
+    floor: float
+
+    def features(self, z: Tensor) -> Tensor:
+        """z_d, then z_i z_j for j <= i, padded with zeros to a whole line."""
+        i, j = torch.tril_indices(z.shape[1], z.shape[1], device=z.device)
+        features = torch.cat([z, z[:, i] * z[:, j]], dim=1)
+        return pad(features, (0, 0, 0, -features.shape[1] % LINE))
+
+    def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
+        """``[R, K, D, D]``: E zz' - E z E z'."""
+        D = means.shape[-1]
+        i, j = torch.tril_indices(D, D, device=means.device)
+        position = means.new_zeros(D, D, dtype=torch.int64)
+        position[i, j] = position[j, i] = D + torch.arange(len(i), device=means.device)
+        return moments[..., position] - means[..., :, None] * means[..., None, :]
+
+    def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
+        """C + floor I wherever C - floor I is not positive definite; never raises.
+
+        Should rounding still defeat the factorisation, the raised diagonal is kept.
+        """
+        one = torch.eye(constant.shape[-1], dtype=covariances.dtype, device=constant.device)
+        covariances = covariances + constant[:, None, :, None] * one
+        low = torch.linalg.cholesky_ex(covariances - self.floor * one).info > 0  # [R, K]
+        raised = covariances + low[..., None, None] * (self.floor * one)
+        factors, info = torch.linalg.cholesky_ex(raised)
+        diagonal = raised.diagonal(dim1=-2, dim2=-1).clamp(min=self.floor).sqrt().diag_embed()
+        return torch.where((info > 0)[..., None, None], diagonal, factors), low
+
+    def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+        """w = (P m, -P_ij, -P_ii / 2) with the precision P; b = -m'Pm/2 - log det L - c."""
+        D = means.shape[-1]
+        i, j = torch.tril_indices(D, D, device=means.device)
+        whitening = inverse(factors)
+        precision = whitening.mT @ whitening  # D is padded already
+        linear = (precision * means[..., None, :]).sum(-1)
+        half = torch.where(i == j, -0.5, -1.0).to(means)
+        weights = torch.cat([linear, precision[..., i, j] * half], dim=-1)
+        scale = factors.diagonal(dim1=-2, dim2=-1)
+        return pad(weights, (0, -weights.shape[-1] % LINE)), _offset(means, linear, scale)
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """Independent coordinates, each with its variance, or one variance for all (spherical)."""
+
+    floor: float
+    spherical: bool
+
+    def features(self, z: Tensor) -> Tensor:
+        """z_d, then z_d^2, padded with zeros to a whole line."""
+        features = torch.cat([z, z.square()], dim=1)
+        return pad(features, (0, 0, 0, -features.shape[1] % LINE))
+
+    def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
+        """Variances ``[R, K, D]``: E z^2 - (E z)^2."""
+        D = means.shape[-1]
+        return moments[..., D : 2 * D] - means.square()
+
+    def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
+        """Standard deviations; a variance below the floor is raised to it."""
+        variances = covariances
+        varies = ~constant[:, None, :]
+        if self.spherical:
+            mean = (variances * varies).sum(-1, keepdim=True) / varies.sum(-1, keepdim=True)
+            variances = mean.nan_to_num(1.0).expand_as(variances)  # nan: no coordinate varies
+        low = varies & (variances < self.floor)
+        variances = torch.where(varies, variances.clamp(min=self.floor), 1.0)
+        return variances.sqrt(), low.any(-1)
+
+    def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
+        """w = (m / v, -1 / 2v); b = -m^2/2v - log s - c, summed over coordinates."""
+        precision = 1 / factors.square()
+        linear = precision * means
+        weights = torch.cat([linear, -precision / 2], dim=-1)
+        return pad(weights, (0, -weights.shape[-1] % LINE)), _offset(means, linear, factors)
+
+
+def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
+    constant = means.shape[-1] / 2 * math.log(2 * math.pi)
+    return -(means * linear).sum(-1) / 2 - scale.log().sum(-1) - constant

@@ -1,0 +1,182 @@
+"""Expectation-maximisation for R Gaussian mixtures at once: two matrix products per step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from nc_testbed.models.covariance import LINE, Covariance
+from nc_testbed.rng import Draws
+from nc_testbed.types import Progress, silent
+
+TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
+"""Below it numbers lose precision: rows no further apart are equal, a component with no more
+responsibility has no rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Standardised training rows of R chains, padded so that chains stay bitwise independent.
+
+    z: ``[R, D', N']``, zero in the padding; D' and N' are D and N rounded up to 4 and 8.
+    N: rows that count. centre ``[R, D]`` and scale ``[R, D]`` (0 where a coordinate is constant).
+    """
+
+    z: Tensor
+    N: int
+    centre: Tensor
+    scale: Tensor
+
+    @property
+    def constant(self) -> Tensor:
+        """Coordinates that never vary, the padding among them, ``[R, D']``."""
+        return pad(self.scale == 0, (0, self.z.shape[1] - self.scale.shape[1]), value=True)
+
+    @property
+    def log_scale(self) -> Tensor:
+        """What standardising adds to a row's log density ``[R]``; constants are point masses."""
+        log = torch.where(self.scale > 0, self.scale, 1.0).log().sum(-1)
+        return log - self.constant.double().sum(-1) * math.log(2 * math.pi) / 2
+
+
+def standardise(rows: Tensor, common: bool) -> Rows:
+    """Centre and scale each chain's rows ``[R, N, D]`` by its own mean and standard deviation.
+
+    EM is then free of the chain's scale: a chain may collapse to any size. ``common`` uses one
+    scale (root mean variance) for all coordinates, as spherical covariances need.
+
+    >>> rows = standardise(torch.tensor([[[0.0, 5.0], [2.0, 5.0]]], dtype=torch.float64), False)
+    >>> rows.centre.tolist(), rows.scale.tolist()
+    ([[1.0, 5.0]], [[1.0, 0.0]])
+    """
+    x = rows.mT.contiguous()  # [R, D, N]
+    D, N = x.shape[1:]
+    centre = x.mean(-1).clamp(x.amin(-1), x.amax(-1))  # exact for constant coordinates
+    x = x - centre[..., None]
+    size = x.abs().amax(-1)  # first to about 1: squares of very small or large rows would be lost
+    if common:
+        size = size.amax(-1, keepdim=True).expand_as(size)
+    x = x / torch.where(size > TINY, size, 1.0)[..., None]
+    variance = x.square().mean(-1)
+    if common:
+        variance = variance.mean(-1, keepdim=True).expand_as(variance)
+    scale = torch.where(size > TINY, variance.sqrt(), 0.0)
+    z = torch.where(scale[..., None] > 0, x / torch.where(scale > 0, scale, 1.0)[..., None], 0.0)
+    return Rows(pad(z, (0, -N % LINE, 0, -D % 4)), N, centre, size * scale)
+
+
+def kmeans_plus_plus(rows: Rows, K: int, draws: Draws) -> Tensor:
+    """Nearest of K starting centres, ``[R, N]`` int64 in 0..K-1.
+
+    Centres are rows, each drawn in proportion to its squared distance (in standardised units) to
+    the centres so far; uniformly where all distances are 0. Source: Arthur and Vassilvitskii,
+    SODA 2007, https://dl.acm.org/doi/10.5555/1283383.1283494
+    """
+    z = rows.z[..., : rows.N]
+    nearest = z.new_full((len(z), rows.N), torch.inf)
+    assigned = torch.zeros_like(nearest, dtype=torch.int64)
+    for k in range(K):
+        total = nearest.sum(-1, keepdim=True)
+        shares = torch.where((total > 0) & total.isfinite(), nearest, 1.0)
+        index = draws.categorical(shares, 1)  # [R, 1]
+        centre = z.gather(2, index[:, None].expand(-1, z.shape[1], 1))
+        distance = (z - centre).square().sum(1)
+        assigned = torch.where(distance < nearest, k, assigned)
+        nearest = torch.minimum(distance, nearest)
+    return assigned
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """K components in standardised units.
+
+    weights ``[R, K]``, means ``[R, K, D']``, factors as :mod:`nc_testbed.models.covariance` has
+    them, floored ``[R, K]`` whether the floor raised the covariance.
+    """
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+    floored: Tensor
+
+    def where(self, keep: Tensor, other: Components) -> Components:
+        """These components in chains to keep ``[R]``, the other ones elsewhere."""
+        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        picked = [torch.where(keep.view(-1, *[1] * (a.dim() - 1)), a, b) for a, b in pairs]
+        return Components(*picked)
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """Where EM ended: components, log-likelihood per row (standardised), steps, converged [R]."""
+
+    components: Components
+    log_likelihood: Tensor
+    steps: Tensor
+    converged: Tensor
+
+
+class EM:
+    """EM on the rows of R chains; components that lose all their rows stay at weight 0."""
+
+    def __init__(self, rows: Rows, covariance: Covariance):
+        self.rows, self.covariance = rows, covariance
+        self.features = covariance.features(rows.z)  # [R, F, N']
+
+    def expect(self, components: Components) -> tuple[Tensor, Tensor]:
+        """Responsibilities ``[R, K, N']`` and the mean log-likelihood of a row ``[R]``."""
+        weights, offset = self.covariance.quadratic(components.means, components.factors)
+        offset = (offset + components.weights.log())[..., None]
+        joint = torch.baddbmm(offset, weights, self.features)  # log of weight times density
+        top = joint.amax(1, keepdim=True)
+        joint = joint.sub_(top).exp_()
+        total = joint.sum(1, keepdim=True)
+        log_likelihood = (top + total.log())[:, 0, : self.rows.N].contiguous().mean(-1)
+        return joint.div_(total), log_likelihood
+
+    def maximise(self, responsibilities: Tensor) -> Components:
+        """The components of largest likelihood given responsibilities ``[R, K, N']``."""
+        counts = responsibilities[..., : self.rows.N].contiguous().sum(-1)
+        alive = counts > TINY
+        moments = torch.bmm(responsibilities, self.features.mT)  # [R, K, F]
+        moments = moments / torch.where(alive, counts, 1.0)[..., None]
+        means = moments[..., : self.rows.z.shape[1]].contiguous()
+        weights = torch.where(alive, counts, 0.0)
+        weights = weights / weights.sum(-1, keepdim=True)
+        return self.components(weights, means, self.covariance.covariances(moments, means))
+
+    def components(self, weights: Tensor, means: Tensor, covariances: Tensor) -> Components:
+        """Components with covariances raised to the floor where they are below it."""
+        factors, floored = self.covariance.floored(covariances, self.rows.constant)
+        return Components(weights, means, factors, floored & (weights > 0))
+
+    def hard(self, assigned: Tensor, K: int) -> Components:
+        """The components of rows assigned one by one, ``[R, N]`` int64."""
+        one_hot = (assigned[:, None] == torch.arange(K, device=assigned.device)[:, None]).double()
+        return self.maximise(pad(one_hot, (0, self.features.shape[-1] - self.rows.N)))
+
+    def climb(
+        self, start: Components, steps: int, tolerance: float, progress: Progress = silent
+    ) -> Climb:
+        """At most this many steps; a chain stops when its log-likelihood gains < tolerance.
+
+        A chain that has stopped is frozen, so it does not depend on when the others stop.
+        """
+        at = start
+        last = torch.full_like(start.weights[:, 0], -torch.inf)
+        moving = torch.ones_like(last, dtype=torch.bool)
+        taken = torch.zeros_like(last, dtype=torch.int64)
+        for step in range(steps):
+            responsibilities, now = self.expect(at)
+            moving = moving & ~((now - last).abs() < tolerance)
+            if step % 8 == 1 and not bool(moving.any()):  # asked seldom: it waits for the device
+                break
+            at = self.maximise(responsibilities).where(moving, at)
+            last, taken = now, taken + moving
+            progress(step + 1, steps)
+        log_likelihood = self.expect(at)[1]
+        return Climb(at, log_likelihood, taken, (log_likelihood - last).abs() < tolerance)

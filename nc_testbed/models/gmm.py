@@ -1,0 +1,243 @@
+"""Gaussian mixture model fitted by expectation-maximisation, all chains at once in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from nc_testbed.archive import TrainingSet
+from nc_testbed.models.covariance import Covariance, Diagonal, Full, inverse, product
+from nc_testbed.models.em import EM, Climb, Components, Rows, kmeans_plus_plus, standardise
+from nc_testbed.rng import Streams, parts
+from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
+
+LARGEST_FULL = 100  # coordinates
+AT_ONCE = 2**24  # numbers of a temporary in log_prob: 128 MiB
+
+
+@dataclass(frozen=True)
+class GMM:
+    """Gaussian mixture fitted by maximum likelihood (EM), ``sum_k w_k N(x; m_k, C_k)``.
+
+    Every chain's rows are standardised (undone at the end), a k-means++ start assigns each row to
+    its nearest centre, and EM climbs from there. One component gives the mean and the ddof = 0
+    covariance of the rows. Components without rows have weight 0; a component narrower than the
+    floor is raised to it and counted in ``fit_floored``. A coordinate that never varies in a
+    chain is a point mass. Dead, floored and collapsed are results: nothing raises, nothing is NaN.
+
+    components: K >= 1. covariance: full (at most 100 coordinates), diagonal or spherical.
+    steps: most EM steps, >= 1. tolerance: a chain stops when the mean log-likelihood of its rows
+    changes by less (nats, 0 = never). floor: smallest variance of a component in any direction,
+    as a share of the chain's own variance (1e-12 to 1), so that the collapse of a whole chain is
+    never stopped. start: cold (k-means++ every generation) or warm (the last generation's fit).
+
+    Source: Dempster, Laird and Rubin, JRSS B 39, 1977, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
+
+    >>> GMM(components=0)
+    Traceback (most recent call last):
+    nc_testbed.types.BadInput: components=0: give a whole number >= 1
+    """
+
+    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact"})
+
+    components: int = 8
+    covariance: Literal["full", "diagonal", "spherical"] = "full"
+    steps: int = 100
+    tolerance: float = 1e-6
+    floor: float = 1e-10
+    start: Literal["cold", "warm"] = "cold"
+
+    def __post_init__(self) -> None:
+        for key in ("components", "steps"):
+            value = getattr(self, key)
+            require(type(value) is int and value >= 1, key, value, "give a whole number >= 1")
+        kinds = ("full", "diagonal", "spherical")
+        require(self.covariance in kinds, "covariance", self.covariance, f"give one of {kinds}")
+        require(self.start in ("cold", "warm"), "start", self.start, "give cold or warm")
+        for key, low, high in (("tolerance", 0, math.inf), ("floor", 1e-12, 1)):
+            value = getattr(self, key)
+            number = type(value) in (int, float) and low <= value < high
+            require(number, key, value, f"give a number >= {low} and < {high}")
+
+    def check(self, space: Space) -> None:
+        """Raise BadInput for full covariances of more than 100 coordinates."""
+        few = self.covariance != "full" or space.size <= LARGEST_FULL
+        remedy = f"rows have {space.size} coordinates, full takes at most {LARGEST_FULL}: "
+        remedy += "give data.projection=32 or model.covariance=diagonal"
+        require(few, "covariance", self.covariance, remedy)
+
+    def stacks(self, space: Space) -> bool:
+        """Rows are padded so that chains do not share a line of memory."""
+        return True
+
+    def fit(
+        self,
+        training: TrainingSet,
+        streams: Streams,
+        previous: Fit | None = None,
+        progress: Progress = silent,
+    ) -> Mixture:
+        """R independent fits; rows ``[R, m, D]`` are pixels in [0, 1] or vectors as they are."""
+        values = training.space.floats(training.all(), torch.float64)
+        rows = standardise(values, common=self.covariance == "spherical")
+        em = EM(rows, self._covariance())
+        if self.start == "warm" and isinstance(previous, Mixture):
+            start = previous.standardised(em)
+        else:
+            draws = streams("kmeans++")
+            start = em.hard(kmeans_plus_plus(rows, self.components, draws), self.components)
+        climb = em.climb(start, self.steps, self.tolerance, progress)
+        return _mixture(training.space, rows, climb)
+
+    def restore(self, state: Mapping[str, Tensor], space: Space) -> Mixture:
+        """The fit whose ``state_dict()`` this is."""
+        return Mixture(space, **state)
+
+    def _covariance(self) -> Covariance:
+        if self.covariance == "full":
+            return Full(self.floor)
+        return Diagonal(self.floor, spherical=self.covariance == "spherical")
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """R Gaussian mixtures in the units of the rows.
+
+    weights ``[R, K]``; means ``[R, K, D]``; factors: lower Cholesky factors ``[R, K, D, D]`` of
+    full covariances, or standard deviations ``[R, K, D]``; rows of zeros are point masses.
+    floored ``[R, K]`` bool; steps ``[R]`` int64; converged ``[R]`` bool; log_likelihood ``[R]``
+    in nats per training row.
+    """
+
+    space: Space
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+    floored: Tensor
+    steps: Tensor
+    converged: Tensor
+    log_likelihood: Tensor
+
+    def covariances(self) -> Tensor:
+        """Covariance matrices ``[R, K, D, D]``."""
+        full = self.factors.dim() == 4
+        factors = self.factors if full else self.factors.diag_embed()
+        return product(factors, factors.mT)
+
+    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+        """n rows per chain ``[R, n, D]`` in stored form.
+
+        ``sampling.decode="mean"`` gives the mean of the drawn component, without its noise.
+        """
+        component = streams("sample.component").categorical(self.weights, n)  # [R, n]
+        index = component[..., None].expand(-1, -1, self.space.size)
+        values = self.means.gather(1, index)
+        if sampling.decode == "sample":
+            noise = streams("sample.noise").normal(n, self.space.size, dtype=torch.float64)
+            values = values + self._coloured(noise, component)
+        return self.space.stored(values)
+
+    def log_prob(self, rows: Tensor) -> Tensor:
+        """Exact log density in nats of stored rows ``[H, D]`` under every chain, ``[R, H]``.
+
+        Pixels count in units of [0, 1]. A coordinate that never varied in training is a point
+        mass: it adds nothing where a row agrees with it, -inf elsewhere.
+        """
+        x = self.space.floats(rows, torch.float64).mT.contiguous()  # [D, H]
+        at_once = max(1, AT_ONCE // x.numel())
+        blocks = [self._log_prob(x, part) for part in parts(len(self.weights), at_once)]
+        return torch.cat(blocks)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every tensor, chain axis first."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "space"}
+
+    def report(self) -> dict[str, Tensor]:
+        """Per chain ``[R]``: components floored and dead, steps, whether converged, likelihood."""
+        return {
+            "fit_floored": self.floored.sum(-1).double(),
+            "fit_dead": (self.weights == 0).sum(-1).double(),
+            "fit_steps": self.steps.double(),
+            "fit_converged": self.converged.double(),
+            "fit_log_likelihood": self.log_likelihood,
+        }
+
+    def standardised(self, em: EM) -> Components:
+        """This fit as a start for EM on other rows of the same chains."""
+        rows = em.rows
+        varies = rows.scale > 0
+        shrink = torch.where(varies, 1 / torch.where(varies, rows.scale, 1.0), 0.0)[:, None]
+        means = (self.means - rows.centre[:, None]) * shrink
+        padding = rows.z.shape[1] - means.shape[-1]
+        if self.factors.dim() == 4:
+            factors = pad(self.factors * shrink[..., None], (0, padding, 0, padding))
+            covariances = factors @ factors.mT
+        else:
+            covariances = pad(self.factors * shrink, (0, padding)).square()
+        return em.components(self.weights, pad(means, (0, padding)), covariances)
+
+    def _coloured(self, noise: Tensor, component: Tensor) -> Tensor:
+        """Standard normals ``[R, n, D]`` with the covariances of these components."""
+        if self.factors.dim() == 3:
+            index = component[..., None].expand_as(noise)
+            return noise * self.factors.gather(1, index)
+        coloured = torch.zeros_like(noise)
+        for k in range(self.weights.shape[1]):
+            drawn = (component == k)[..., None]
+            coloured = torch.where(drawn, product(noise, self.factors[:, k].mT), coloured)
+        return coloured
+
+    def _log_prob(self, x: Tensor, part: slice) -> Tensor:
+        """``[r, H]`` for some chains, x ``[D, H]``."""
+        weights, means, factors = self.weights[part], self.means[part], self.factors[part]
+        joint = [
+            weights[:, k, None].log() + log_normal(x - means[:, k, :, None], factors[:, k])
+            for k in range(weights.shape[1])
+        ]
+        return torch.stack(joint, dim=1).logsumexp(1)  # chains outermost: sums stay independent
+
+
+def log_normal(deviation: Tensor, factor: Tensor) -> Tensor:
+    """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its mean.
+
+    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where its
+    diagonal is 0 the coordinate is a point mass.
+    """
+    full = factor.dim() == 3
+    scale = factor.diagonal(dim1=-2, dim2=-1) if full else factor  # [R, D]
+    varies = scale > 0
+    off = ((deviation != 0) & ~varies[..., None]).any(1)  # [R, H]
+    safe = torch.where(varies, scale, 1.0)
+    if full:
+        z = product(inverse(factor + (~varies).double().diag_embed()), deviation)
+    else:
+        z = deviation / safe[..., None]
+    z = torch.where(varies[..., None], z, 0.0)
+    constant = safe.log().sum(-1) + varies.double().sum(-1) * math.log(2 * math.pi) / 2
+    return torch.where(off, -torch.inf, -z.square().sum(1) / 2 - constant[:, None])
+
+
+def _mixture(space: Space, rows: Rows, climb: Climb) -> Mixture:
+    """The fit in the units of the rows."""
+    D = space.size
+    scale, at = rows.scale[:, None], climb.components
+    if at.factors.dim() == 4:
+        factors = scale[..., None] * at.factors[..., :D, :D]
+    else:
+        factors = scale * at.factors[..., :D]
+    return Mixture(
+        space,
+        weights=at.weights,
+        means=rows.centre[:, None] + scale * at.means[..., :D],
+        factors=factors.contiguous(),
+        floored=at.floored,
+        steps=climb.steps,
+        converged=climb.converged,
+        log_likelihood=climb.log_likelihood - rows.log_scale,
+    )
