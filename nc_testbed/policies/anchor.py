@@ -1,0 +1,88 @@
+"""The last generation's synthetic rows, some of them replaced by real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from nc_testbed.archive import Archive, TrainingSet, thin
+from nc_testbed.rng import Streams
+from nc_testbed.types import require
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Every generation trains on k real rows and n - k synthetic ones (budget - k with a budget).
+
+    The training set is that of ``replace`` with its last k rows replaced by real ones, so k = 0
+    is ``replace`` exactly and a budget never thins the anchors.
+
+    k: real rows per generation, 0 to n. share: used only where k is null, k = share of the
+    training set, rounded (0 to 1). source: where the real rows come from,
+    fresh = k rows that no generation has seen; pool = k of generation 0's rows, drawn anew each
+    generation; fixed = the same k of generation 0's rows for ever.
+
+    In the literature: fresh is the "fresh data loop" and fixed the "synthetic augmentation loop"
+    (Alemohammad et al. 2024, https://arxiv.org/abs/2307.01850); pool is "10% of the original
+    data" (Shumailov et al. 2024, https://doi.org/10.1038/s41586-024-07566-y); a share of real
+    data as in Bertrand et al. 2024, https://arxiv.org/abs/2310.00429
+
+    >>> Anchor(k=1).anchors(n=100, budget=None), Anchor(share=0.25).anchors(n=100, budget=40)
+    (1, 10)
+    """
+
+    k: int | None = None
+    share: float = 0.1
+    source: Literal["fresh", "pool", "fixed"] = "fresh"
+
+    window: ClassVar[int | None] = 1
+    trains_on_real: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        whole = self.k is None or (type(self.k) is int and self.k >= 0)
+        require(whole, "k", self.k, "give a whole number >= 0, or null to use share")
+        number = type(self.share) in (int, float) and 0 <= self.share <= 1
+        require(number, "share", self.share, "give a number from 0 to 1")
+        known = self.source in ("fresh", "pool", "fixed")
+        require(known, "source", self.source, "give fresh, pool or fixed")
+
+    def anchors(self, n: int, budget: int | None) -> int:
+        """Real rows per generation, whether given as k or as a share."""
+        size = n if budget is None else budget
+        return round(self.share * size) if self.k is None else self.k
+
+    def check(self, n: int, budget: int | None, real: int) -> None:
+        """Raise BadInput where budget > n, k > rows trained on, k > real rows of generation 0 for
+        the pool or fixed ones, or where a share rounds to no row."""
+        fits = budget is None or budget <= n
+        require(fits, "budget", budget, f"a generation has n={n} rows: give at most that many")
+        k, size = self.anchors(n, budget), n if budget is None else budget
+        require(k <= size, "k", k, f"a generation trains on {size} rows: give at most that many")
+        few = self.source == "fresh" or k <= real
+        require(few, "k", k, f"generation 0 has {real} real rows: give at most that many")
+        some = k > 0 or self.k == 0 or self.share == 0
+        require(some, "share", self.share, f"that is no row of {size}: give policy.k=1")
+
+    def fresh_rows(self, n: int, budget: int | None) -> int:
+        """k for fresh anchors, 0 for the others, whose rows are generation 0's."""
+        return self.anchors(n, budget) if self.source == "fresh" else 0
+
+    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
+        """n (or budget) rows: synthetic ones, then k real ones."""
+        k = self.anchors(archive.n, budget)
+        real = self._real(archive, streams, k)
+        synthetic = thin(archive.latest(), budget, streams("budget"))
+        kept = synthetic[:, : synthetic.shape[1] - k]
+        return archive.view(torch.cat([kept, real], dim=1))
+
+    def _real(self, archive: Archive, streams: Streams, k: int) -> Tensor:
+        """Addresses of the real rows, ``[R, k]``."""
+        if self.source == "fresh":
+            start = (streams.generation - 1) * k
+            assert start + k <= archive.reserve.shape[1], "a fresh row would be used twice"
+            return archive.reserve[:, start : start + k]
+        source = streams if self.source == "pool" else streams.at(0)
+        return thin(archive.training, k, source("anchors"))

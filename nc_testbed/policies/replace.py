@@ -1,0 +1,36 @@
+"""The last generation's synthetic rows only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nc_testbed.archive import Archive, TrainingSet, thin
+from nc_testbed.rng import Streams
+from nc_testbed.types import require
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Every generation trains on the last generation's synthetic rows and no real row.
+
+    In the literature: "replace" (Gerstgrasser et al. 2024, https://arxiv.org/abs/2404.01413),
+    the "fully synthetic loop" (Alemohammad et al. 2024, https://arxiv.org/abs/2307.01850), the
+    setting of Shumailov et al. 2024, https://doi.org/10.1038/s41586-024-07566-y
+    """
+
+    window: ClassVar[int | None] = 1
+    trains_on_real: ClassVar[bool] = False
+
+    def check(self, n: int, budget: int | None, real: int) -> None:
+        """Raise BadInput if more rows are asked for than a generation has."""
+        fits = budget is None or budget <= n
+        require(fits, "budget", budget, f"a generation has n={n} rows: give at most that many")
+
+    def fresh_rows(self, n: int, budget: int | None) -> int:
+        """0: no never-seen rows are needed."""
+        return 0
+
+    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
+        """The last synthetic set, ``[R, min(n, budget)]``."""
+        return archive.view(thin(archive.latest(), budget, streams("budget")))
