@@ -1,0 +1,81 @@
+"""Coverage and density: real balls that synthetic rows reach, and how crowded they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.stats import binom
+from torch import Tensor
+
+from nc_testbed.metrics.evaluation import Evaluation, rank_columns
+from nc_testbed.metrics.neighbours import NEIGHBOURS
+from nc_testbed.metrics.reference import Reference
+
+
+@lru_cache(maxsize=4096)
+def expected_coverage(N: int, M: int, p: float = 1.0) -> float:
+    """Mean coverage of N real balls by ``Binomial(M, p)`` synthetic rows of the same law.
+
+    ``1 - prod_{i=1..k} (N - i) / (m + N - i)`` for m rows (Naeem et al., 2020,
+    https://arxiv.org/abs/2002.09797): the k nearest of the pooled rows are all real.
+
+    >>> expected_coverage(100, 0)
+    0.0
+    """
+    m = np.arange(M + 1) if p < 1 else np.array([M])
+    i = np.arange(1, NEIGHBOURS + 1)
+    missed = ((N - i) / (m[:, None] + N - i)).prod(1)
+    return float(((1 - missed) * binom.pmf(m, M, p)).sum())
+
+
+def _overall(reference: Reference) -> Tensor:
+    sizes = reference.member.sum(1).tolist()
+    expected = [expected_coverage(N, reference.rows) for N in sizes]
+    return torch.tensor(expected, dtype=torch.float64, device=reference.shares.device)
+
+
+def _by_class(reference: Reference) -> Tensor:
+    sizes = [len(rows) for rows in reference.groups]
+    expected = [
+        [expected_coverage(N, reference.rows, p) for N, p in zip(sizes, shares, strict=True)]
+        for shares in reference.shares.tolist()
+    ]
+    return torch.tensor(expected, dtype=torch.float64, device=reference.shares.device)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Share of real k = 5 balls that contain a synthetic row, and how many contain each row.
+
+    Coverage and density (Naeem et al., 2020, https://arxiv.org/abs/2002.09797), strict <.
+    Coverage is divided by its mean for equal laws at the same numbers of rows, so a perfect fit
+    scores 1 on average; higher is better. Overall balls are those of held-out rows resampled to
+    the chain's training law. A class's balls are those among its own held-out rows (pooled
+    balls of rare rows are as large as the common rows' and are covered by them), and the mean
+    supposes that only its own ``Binomial(M, p_c)`` rows reach them.
+
+    ``coverage``; ``tail_coverage``: mean over the rarest third, only where classes are rare;
+    ``coverage_rank_i``: by rarity rank, 0 the commonest, only where there are classes.
+    ``density``: overall balls that contain a synthetic row, mean over rows, divided by k; from
+    0 up, 1 on average for a perfect fit. Like precision it rises as a generator contracts.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    collapse: ClassVar[str] = "lost tails"
+
+    def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """The columns above, ``[R]`` each."""
+        reference, near = evaluation.reference, evaluation.neighbourhoods
+        covered = near.covered.sum(1).double() / reference.member.sum(1)
+        columns = {
+            "coverage": covered / reference.once(_overall),
+            "density": near.balls.double().mean(1) / NEIGHBOURS,
+        }
+        if not reference.labelled:
+            return columns
+        by_class = reference.by_class(near.covered_own) / reference.once(_by_class)
+        return rank_columns("coverage", by_class, reference) | columns

@@ -1,0 +1,199 @@
+"""The contract of every metric: what it is given, what it returns, what it may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from nc_testbed.data.source import Data
+from nc_testbed.metrics.neighbours import Neighbourhoods, meet
+from nc_testbed.metrics.reference import CONFIDENT, Referee, Reference
+from nc_testbed.parallel import each
+from nc_testbed.rng import Streams
+from nc_testbed.types import Fit
+
+__all__ = [
+    "COLLAPSES",
+    "Bound",
+    "Evaluation",
+    "Exact",
+    "Metric",
+    "Referee",
+    "Reference",
+    "fit_offers",
+    "missing",
+    "rank_columns",
+]
+
+COLLAPSES = (
+    "catastrophic risk increase",
+    "any risk increase",
+    "diverging risk",
+    "changed scaling law",
+    "vanishing variance",
+    "merging modes",
+    "lost tails",
+    "hallucinated data",
+)
+"""The eight definitions of collapse counted by Schaeffer et al. (2025, arXiv 2503.03150)."""
+
+
+@runtime_checkable
+class Exact(Protocol):
+    """A fit whose density is known."""
+
+    def log_prob(self, rows: Tensor) -> Tensor:
+        """Log density ``[R, H]`` of stored rows ``[H, D]``, nats."""
+        ...
+
+
+class Bound(Protocol):
+    """A fit with lower bounds of its log density."""
+
+    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+        """Evidence lower bound ``[R, H]`` of stored rows ``[H, D]``, nats."""
+        ...
+
+    def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
+        """Importance-weighted bound ``[R, H]`` of stored rows ``[H, D]``, nats."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One generation under measurement.
+
+    rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from the
+    n rows the next generation trains on. Parts are computed when first asked for.
+    """
+
+    fit: Fit
+    rows: Tensor
+    reference: Reference
+    streams: Streams
+
+    @property
+    def data(self) -> Data:
+        """The real data."""
+        return self.reference.data
+
+    @property
+    def generation(self) -> int:
+        """The fit's generation; 0 is fitted to real rows."""
+        return self.streams.generation
+
+    @property
+    def chains(self) -> int:
+        """R."""
+        return len(self.rows)
+
+    @cached_property
+    def features(self) -> Tensor:
+        """``[R, M, F]`` float32, one chain at a time."""
+        referee = self.reference.referee
+        return torch.stack(each(referee.features, list(self.rows), self.rows.device))
+
+    @cached_property
+    def _classified(self) -> tuple[Tensor, Tensor]:
+        each = [self.reference.referee.classify(features) for features in self.features]
+        labels, confidence = zip(*each, strict=True)
+        return torch.stack(labels), torch.stack(confidence)
+
+    @property
+    def labels(self) -> Tensor:
+        """The referee's labels ``[R, M]`` int64; all 0 where there are no classes."""
+        if self.reference.labelled:
+            return self._classified[0]
+        return torch.zeros_like(self.rows[..., 0], dtype=torch.int64)
+
+    @property
+    def confidence(self) -> Tensor:
+        """The referee's confidence ``[R, M]`` float32; only where there are classes."""
+        return self._classified[1]
+
+    @cached_property
+    def neighbourhoods(self) -> Neighbourhoods:
+        """Who lies in whose k = 5 ball."""
+        features = self.reference.centred(self.features)
+        chains = list(zip(self.reference.balls, features, self.labels, strict=True))
+        fields = zip(*each(lambda chain: meet(*chain), chains, self.rows.device), strict=True)
+        return Neighbourhoods(*(torch.stack(each) for each in fields))
+
+    @property
+    def accepted(self) -> Tensor:
+        """``[R, M]`` bool: the referee is sure of the label, and the row lies on its manifold."""
+        return (self.confidence >= CONFIDENT) & self.neighbourhoods.inside_own
+
+    def counts(self, among: Tensor | None = None) -> Tensor:
+        """Synthetic rows of each label ``[R, C]`` float64, of all rows or of those ``among``."""
+        classes = range(self.reference.shares.shape[1])
+        hits = torch.ones_like(self.labels, dtype=torch.bool) if among is None else among
+        return torch.stack([((self.labels == c) & hits).sum(1) for c in classes], 1).double()
+
+
+class Metric(Protocol):
+    """Frozen settings of one family of columns.
+
+    needs: words the data and the fit must offer: labels, tail, image, planar, modes, density
+    (:attr:`Data.offers`), likelihood (an exact density or a bound), exact (:func:`fit_offers`).
+    collapse: which of the eight definitions in ``COLLAPSES`` it measures.
+    """
+
+    needs: ClassVar[frozenset[str]]
+    collapse: ClassVar[str]
+
+    def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """Columns ``{name: [R] float64}``. A collapsed chain is a result, never an exception.
+
+        The names do not change over generations. NaN means undefined for that chain.
+        """
+        ...
+
+
+def fit_offers(fit: Any) -> frozenset[str]:
+    """What a fit, or a class of fits, adds to what the data offer.
+
+    >>> fit_offers(object())
+    frozenset()
+    """
+    exact, bound = hasattr(fit, "log_prob"), hasattr(fit, "elbo")
+    words = {"exact": exact, "likelihood": exact or bound}
+    return frozenset(word for word, holds in words.items() if holds)
+
+
+def missing(metric: Metric, offers: frozenset[str]) -> frozenset[str]:
+    """What a metric needs and is not offered; empty where it applies."""
+    return metric.needs - offers
+
+
+def rank_columns(
+    name: str,
+    by_class: Tensor,
+    reference: Reference,
+    thirds: tuple[str, ...] = ("tail",),
+    ranks: bool = True,
+) -> dict[str, Tensor]:
+    """Columns of a per-class figure ``[R, C]``: means over rank thirds, and by rarity rank.
+
+    ``{third}_{name}``: mean over the T = max(1, C // 3) rarest (tail) or commonest (head)
+    classes or those between (medium); left out where no class is rare, or none lies between.
+    ``{name}_rank_{i}``: the class of rarity rank i, 0 the commonest.
+    """
+    ranked = by_class.gather(1, reference.class_of_rank)
+    classes = ranked.shape[1]
+    T = max(1, classes // 3)
+    parts = {
+        "head": ranked[:, :T],
+        "medium": ranked[:, T : classes - T],
+        "tail": ranked[:, classes - T :],
+    }
+    tailed = "tail" in reference.data.offers
+    wanted = [third for third in thirds if tailed and parts[third].shape[1]]
+    columns = {f"{third}_{name}": parts[third].mean(1) for third in wanted}
+    if ranks:
+        columns |= {f"{name}_rank_{i}": ranked[:, i].clone() for i in range(classes)}
+    return columns

@@ -1,0 +1,39 @@
+"""Divergence from the exact law, where law and fit both have a density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from torch import Tensor
+
+from nc_testbed.data.source import Law
+from nc_testbed.metrics.evaluation import Evaluation, Exact
+
+Density = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ExactKL:
+    """Monte Carlo ``KL(law || fit) = E_law [log law - log fit]`` over the held-out rows.
+
+    Rows are weighted to the law's own class weights (stratified), not to a chain's sample of
+    them. The same rows serve every generation, so changes are less noisy than values.
+    ``exact_kl``: nats per row, lower is better; 0 for a perfect fit up to Monte Carlo noise;
+    inf when the fit gives a held-out row no density.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"density", "exact"})
+    collapse: ClassVar[str] = "diverging risk"
+
+    def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """The column above, ``[R]``."""
+        data, reference = evaluation.data, evaluation.reference
+        law = cast(Law, data.law)
+        truth = cast(Density, law.log_prob)(data.held_out)  # [H], or [R, H]
+        fitted = cast(Exact, evaluation.fit).log_prob(data.held_out)  # [R, H]
+        shares = None
+        if law.weights is not None and reference.labelled:
+            shares = law.weights.to(fitted.device).expand(reference.chains, -1)
+        return {"exact_kl": reference.mean(truth - fitted.double(), shares)}

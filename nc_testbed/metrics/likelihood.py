@@ -1,0 +1,59 @@
+"""Held-out likelihood: needs no referee, and stays defined when a class is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from torch import Tensor
+
+from nc_testbed.metrics.evaluation import Bound, Evaluation, Exact, rank_columns
+from nc_testbed.types import require
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Negative log density of held-out rows, or the bounds a latent-variable fit offers.
+
+    ``nll``: exact, for fits with ``log_prob``. ``neg_elbo``, and ``neg_iwae`` where asked for
+    (Burda et al., 2016, https://arxiv.org/abs/1509.00519): upper bounds of it, for the others.
+    Each is the mean under the chain's training law, with ``_head`` and ``_tail`` after its name
+    the mean over the commonest and rarest third of classes, only where classes are rare.
+    Nats per row, lower is better; inf when a row has no density. Bounds use the same noise in
+    every generation.
+
+    iwae: importance samples, at least 1, or null for the ELBO alone (they cost as many passes).
+    """
+
+    iwae: int | None = None
+    needs: ClassVar[frozenset[str]] = frozenset({"likelihood"})
+    collapse: ClassVar[str] = "catastrophic risk increase"
+
+    def __post_init__(self) -> None:
+        require(
+            self.iwae is None or self.iwae >= 1,
+            "iwae",
+            self.iwae,
+            "give at least 1, or null",
+        )
+
+    def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """The columns above, ``[R]`` each."""
+        rows, reference = evaluation.data.held_out, evaluation.reference
+        columns = {}
+        for name, values in self._bounds(evaluation, rows).items():
+            loss = -values.double()  # [R, H]
+            columns[name] = reference.mean(loss)
+            by_class = reference.by_class(loss)
+            thirds = rank_columns(name, by_class, reference, ("head", "tail"), ranks=False)
+            columns |= {f"{name}_{key.split('_')[0]}": each for key, each in thirds.items()}
+        return columns
+
+    def _bounds(self, evaluation: Evaluation, rows: Tensor) -> dict[str, Tensor]:
+        if isinstance(evaluation.fit, Exact):
+            return {"nll": evaluation.fit.log_prob(rows)}
+        fit, streams = cast(Bound, evaluation.fit), evaluation.streams.at(0)
+        bounds = {"neg_elbo": fit.elbo(rows, streams)}
+        if self.iwae is not None:
+            bounds["neg_iwae"] = fit.iwae(rows, self.iwae, streams)
+        return bounds

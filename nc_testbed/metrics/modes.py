@@ -1,0 +1,62 @@
+"""Modes of a mixture with known centres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor
+
+from nc_testbed.data.source import Law
+from nc_testbed.metrics.evaluation import Evaluation
+
+RADIUS = 3.0
+"""Standard deviations of one mode within which a row is of high quality."""
+
+HELD = 0.2
+"""Share of its expected number of rows that a mode must have to be held."""
+
+
+def _weights(law: Law, chains: int) -> Tensor:
+    modes = len(cast(Tensor, law.centres))
+    weights = torch.full((modes,), 1 / modes) if law.weights is None else law.weights
+    return weights.expand(chains, -1)
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Which modes of the true mixture the fit still has.
+
+    A row belongs to its nearest centre, and is of high quality within 3 standard deviations of
+    it (Srivastava et al., 2017, https://arxiv.org/abs/1705.07761; Lin et al., 2018,
+    https://arxiv.org/abs/1712.04086).
+    ``high_quality``: share of such rows, 0..1; 1 - exp(-9/2) = 0.989 for a perfect fit in the
+    plane. ``modes_hit``: modes with at least one, 0..C. ``modes_held``: modes with at least
+    ``0.2 M p_c`` of them, 0..C. ``modes_kl``: KL(q || p) in nats of the shares of all rows by
+    nearest centre from the law's weights, from 0 up, lower is better.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"modes"})
+    collapse: ClassVar[str] = "merging modes"
+
+    def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """The columns above, ``[R]`` each."""
+        law, chains = cast(Law, evaluation.data.law), evaluation.chains
+        centres = cast(Tensor, law.centres).to(evaluation.rows)
+        scale, p = cast(float, law.scale), _weights(law, chains).to(evaluation.rows)  # p [R, C]
+        modes = len(centres)
+        nearest, good = [], []
+        for rows in evaluation.rows:
+            distance, mode = (rows[:, None] - centres).square().sum(2).min(1)  # [M, C, D]
+            inside = distance <= (RADIUS * scale) ** 2
+            nearest.append(mode.bincount(minlength=modes))
+            good.append(mode[inside].bincount(minlength=modes))
+        M = evaluation.rows.shape[1]
+        q, counts = torch.stack(nearest).double() / M, torch.stack(good).double()  # [R, C]
+        return {
+            "high_quality": counts.sum(1) / M,
+            "modes_hit": (counts > 0).sum(1).double(),
+            "modes_held": ((counts > 0) & (counts >= HELD * M * p)).sum(1).double(),
+            "modes_kl": (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).sum(1),
+        }

@@ -1,0 +1,252 @@
+"""What does not change over generations: the held-out rows, their law, balls and features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from nc_testbed.data.source import Data
+from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, radii
+from nc_testbed.rng import Streams
+from nc_testbed.types import require
+
+CONFIDENT = 0.9
+"""Least confidence of the referee in a row that counts for its class."""
+
+T = TypeVar("T")
+
+
+class Referee(Protocol):
+    """A frozen judge trained on real rows only; a pure function, asked one chain at a time.
+
+    Where there are no classes its features are the rows themselves and ``classify`` is never
+    called.
+    """
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what it judges by, recorded by every run."""
+        ...
+
+    def features(self, rows: Tensor) -> Tensor:
+        """Features ``[M, F]`` float32 of stored rows ``[M, D]``."""
+        ...
+
+    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Label ``[M]`` int64 and confidence ``[M]`` float32 in [0, 1] from features [M, F]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real side of every metric, made once a run by :meth:`build`.
+
+    Metrics of the whole law compare with the held-out rows resampled to each chain's training
+    law, or weight them by it where they are means; metrics of one class use that class's
+    held-out rows, all of them. Parts are computed when first asked for, and then kept.
+    """
+
+    data: Data
+    referee: Referee
+    rows: int  # M, synthetic rows a chain is measured on
+    streams: Streams
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def build(cls, data: Data, referee: Referee, rows: int) -> Reference:
+        """The reference for chains 0..R-1, each measured on ``rows`` synthetic rows.
+
+        Its draws are the same for every seed, as the held-out rows are. Raises BadInput with the
+        full key when there are too few rows for balls of k = 5 neighbours.
+        """
+        chains = tuple(range(data.training.shape[0]))
+        reference = cls(data, referee, rows, Streams(0, chains, device=data.x.device))
+        least = NEIGHBOURS + 2
+        remedy = f"metrics need at least {least} rows"
+        require(rows >= least, "evaluation.rows", rows, remedy)
+        smallest = min(map(len, reference.groups))
+        require(smallest >= least, "data.held_out", smallest, f"{remedy} of each class")
+        smallest = int(reference.member.sum(1).min())
+        require(smallest >= least, "data.held_out", smallest, f"{remedy} at a chain's shares")
+        return reference
+
+    def once(self, compute: Callable[[Reference], T]) -> T:
+        """``compute(reference)``, computed at the first call of the run and then remembered.
+
+        The place for what a metric needs from the real rows: nulls, bases, spectra.
+        """
+        if compute not in self._kept:
+            self._kept[compute] = compute(self)
+        return self._kept[compute]
+
+    @property
+    def chains(self) -> int:
+        """R."""
+        return self.data.training.shape[0]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have classes."""
+        return "labels" in self.data.offers
+
+    @cached_property
+    def features(self) -> Tensor:
+        """Of all held-out rows, ``[H, F]`` float32."""
+        return self.referee.features(self.data.held_out)
+
+    @cached_property
+    def centre(self) -> Tensor:
+        """Mean feature ``[F]`` float64; distances are taken from here to limit cancellation."""
+        return self.features.to(torch.float64).mean(0)
+
+    def centred(self, features: Tensor) -> Tensor:
+        """Features as float64 differences from the centre."""
+        return features.to(torch.float64) - self.centre
+
+    @cached_property
+    def group(self) -> Tensor:
+        """Class of every held-out row, ``[H]`` int64; all 0 without labels."""
+        if self.data.held_out_y is not None:
+            return self.data.held_out_y
+        return torch.zeros_like(self.data.held_out[:, 0], dtype=torch.int64)
+
+    @cached_property
+    def groups(self) -> tuple[Tensor, ...]:
+        """Positions of the held-out rows of every class."""
+        return tuple((self.group == c).nonzero()[:, 0] for c in range(self.shares.shape[1]))
+
+    @cached_property
+    def shares(self) -> Tensor:
+        """p, each chain's training law, ``[R, C]`` float64; one class without labels."""
+        shares = self.data.shares
+        if shares is None:
+            return torch.ones(self.chains, 1, dtype=torch.float64, device=self.data.x.device)
+        return shares.to(torch.float64)
+
+    @cached_property
+    def class_of_rank(self) -> Tensor:
+        """The class of every rarity rank, ``[R, C]`` int64, the commonest first."""
+        if self.data.rank is None:
+            return torch.zeros_like(self.shares, dtype=torch.int64)
+        return self.data.rank.argsort(1)
+
+    @cached_property
+    def member(self) -> Tensor:
+        """Held-out rows that stand for the chain's training law, ``[R, H]`` bool.
+
+        Drawn without replacement, ``n_c = floor(p_c min_j H_j / p_j)`` of class c, which is
+        ``floor(H_c p_c / p_max)`` when the held-out set is balanced.
+        """
+        order = self.streams("metrics/reference").permutation(len(self.group))  # [R, H]
+        member = torch.zeros_like(order, dtype=torch.bool)
+        held_out = torch.tensor([len(g) for g in self.groups], device=self.shares.device)
+        scale = (held_out / self.shares).amin(1, keepdim=True)
+        counts = (self.shares * scale + 1e-9).floor().long().tolist()
+        for chain, row in enumerate(order):
+            classes = self.group[row]
+            for c, count in enumerate(counts[chain]):
+                member[chain, row[classes == c][:count]] = True
+        return member
+
+    def weights(self, shares: Tensor) -> Tensor:
+        """Weights ``[R, H]`` of the held-out rows that make their law the shares' ``[R, C]``.
+
+        ``p_c / H_c``: the exact expectation over resampling, without its noise.
+        """
+        out = torch.zeros_like(self.member, dtype=torch.float64)
+        for c, rows in enumerate(self.groups):
+            out[:, rows] = shares[:, c, None].to(torch.float64) / len(rows)
+        return out
+
+    def mean(self, values: Tensor, shares: Tensor | None = None) -> Tensor:
+        """Mean ``[R]`` of values ``[R, H]`` of held-out rows under the law (the training law).
+
+        Rows of weight 0 do not count, whatever their value.
+        """
+        weights = self.weights(self.shares if shares is None else shares)
+        return torch.where(weights > 0, weights * values, 0.0).sum(1)
+
+    def by_class(self, values: Tensor) -> Tensor:
+        """Mean ``[R, C]`` float64 of values ``[R, H]`` over the held-out rows of each class."""
+        values = values.to(torch.float64)
+        return torch.stack([values[:, rows].mean(1) for rows in self.groups], 1)
+
+    @cached_property
+    def own(self) -> tuple[Tensor, Tensor]:
+        """Squared radii ``[H]`` of every row's k-th and (k + 1)-th neighbour of its class."""
+        points = self.centred(self.features)
+        out = points.new_empty(2, len(points))
+        for rows in self.groups:
+            out[:, rows] = torch.stack(radii(points[rows]))
+        return out[0], out[1]
+
+    @cached_property
+    def balls(self) -> tuple[Balls, ...]:
+        """The balls of every chain."""
+        points = self.centred(self.features)
+        factor = left(points)
+        out = []
+        for member in self.member:
+            overall = torch.full_like(points[:, 0], -torch.inf)
+            overall[member] = radii(points[member])[0]
+            out.append(Balls(factor, self.groups, overall, self.own[0]))
+        return tuple(out)
+
+    @cached_property
+    def acceptance(self) -> Tensor:
+        """Share ``[C]`` of each class's held-out rows that would count for it if synthetic.
+
+        Labelled as their class, with confidence, and inside a class ball of the other rows.
+        """
+        labels, confidence = self.referee.classify(self.features)
+        counts = (labels == self.group) & (confidence >= CONFIDENT)
+        points, radius = self.centred(self.features), self.own[1]
+        inside = torch.cat([inside_others(points[rows], radius[rows]) for rows in self.groups])
+        accepted = counts[torch.cat(self.groups)] & inside
+        parts = accepted.to(torch.float64).split([len(rows) for rows in self.groups])
+        return torch.stack([part.mean() for part in parts])
+
+    @cached_property
+    def real(self) -> Tensor:
+        """Features ``[R, m, F]`` of real rows apart from the held-out ones, drawn as a perfect
+        fit would draw them: m = M fresh rows of the exact law, else min(M, n0) training rows
+        whose classes are independent draws from the shares."""
+        law = self.data.law
+        if law is not None:
+            rows = law.draw(self.rows, self.streams("metrics/real"))[0]
+        else:
+            rows = torch.stack([self._resample(r) for r in range(self.chains)])
+        return torch.stack([self.referee.features(each) for each in rows])
+
+    def _resample(self, chain: int) -> Tensor:
+        """min(M, n0) training rows: classes drawn, rows of a class in random order.
+
+        Training sets hold exact shares, samples do not: a plain subset would lack that noise.
+        A class that runs out of rows starts again.
+        """
+        data, streams = self.data, self.streams.part(slice(chain, chain + 1))
+        source, order = chain % len(data.x), data.training[chain]
+        order = order[streams("metrics/real/rows").permutation(len(order))[0]]
+        m = min(self.rows, len(order))
+        if data.y is None:
+            return data.x[source, order[:m]]
+        drawn = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
+        labels, picked = data.y[source, order], torch.empty_like(drawn)
+        for c in drawn.unique().tolist():
+            want, have = (drawn == c).nonzero()[:, 0], order[labels == c]
+            picked[want] = have[torch.arange(len(want), device=have.device) % len(have)]
+        return data.x[source, picked]
+
+    def held_out(self, chain: int) -> Tensor:
+        """Features ``[N, F]`` of the held-out rows that stand for a chain's law."""
+        return self.features[self.member[chain]]
+
+
+def per_chain(function: Callable[[int], Tensor], chains: int) -> Tensor:
+    """``[f(0), ..., f(R - 1)]``, ``[R, ...]``: no result can depend on another chain."""
+    return torch.stack([function(r) for r in range(chains)])

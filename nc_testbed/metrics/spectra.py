@@ -1,0 +1,33 @@
+"""Covariances and eigenvalues that survive collapsed and diverged chains."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def covariance(points: Tensor) -> Tensor:
+    """Unbiased covariance ``[F, F]`` of points ``[N, F]``, float64; N >= 2.
+
+    Taken about the first point, so that identical points have covariance 0 exactly.
+    """
+    x = points.to(torch.float64)
+    x = x - x[:1]
+    x = x - x.mean(0)
+    return x.T @ x / (len(x) - 1)
+
+
+def eigenvalues(matrix: Tensor) -> Tensor:
+    """Eigenvalues ``[F]`` of a positive semi-definite matrix, ascending, rounded up to 0.
+
+    NaN where the matrix is not finite (LAPACK would raise): a diverged chain is a result.
+    """
+    if not matrix.isfinite().all():
+        return torch.full_like(matrix[0], torch.nan)
+    return torch.linalg.eigvalsh(matrix).clamp(min=0)
+
+
+def root(matrix: Tensor) -> Tensor:
+    """Symmetric square root ``[F, F]`` of a positive semi-definite matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

@@ -1,0 +1,193 @@
+"""Small labelled Gaussian data, a transparent referee, and fits that say what they are told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nc_testbed.data.source import Data, Law
+from nc_testbed.metrics.evaluation import Evaluation, Reference
+from nc_testbed.rng import Draws, Streams
+from nc_testbed.types import Space
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Features are the rows; the label is the nearest centre, the confidence its posterior."""
+
+    centres: Tensor
+    sha256: str = "nearest"
+
+    def features(self, rows: Tensor) -> Tensor:
+        return rows.float()
+
+    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        square = (features[:, None] - self.centres).square().sum(2)
+        confidence, label = torch.softmax(-square / 2, 1).max(1)
+        return label, confidence.float()
+
+
+@dataclass(frozen=True)
+class Plain:
+    """No classes: features are the rows."""
+
+    sha256: str = "plain"
+
+    def features(self, rows: Tensor) -> Tensor:
+        return rows.float()
+
+    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        raise AssertionError("there is nothing to classify")
+
+
+@dataclass(frozen=True)
+class World:
+    """Unit Gaussians around the corners of a simplex, their shares rotated over chains."""
+
+    data: Data
+    referee: Any
+    streams: Streams
+    centres: Tensor
+
+    def draw(self, n: int, purpose: str = "synthetic", shares: Tensor | None = None) -> Tensor:
+        """Rows [R, n, D] of the training law, or of other class shares."""
+        draws = self.streams(purpose)
+        shares = self.data.shares if shares is None else shares
+        if shares is None:
+            shares = torch.ones(1)
+        label = draws.categorical(shares, n)
+        return self.centres[label] + draws.normal(n, self.centres.shape[1], dtype=torch.float64)
+
+    def reference(self, rows: int) -> Reference:
+        """As a run makes it, but with the world's own seed and chain numbers."""
+        Reference.build(self.data, self.referee, rows)  # its checks
+        return Reference(self.data, self.referee, rows, self.streams)
+
+    def evaluate(self, rows: Tensor, fit: Any = None, generation: int = 0) -> Evaluation:
+        reference = self.reference(rows.shape[1])
+        return Evaluation(fit, rows, reference, self.streams.at(generation))
+
+    def chain(self, r: int) -> World:
+        """The same world with one chain."""
+        data, one = self.data, slice(r, r + 1)
+        law = None if data.shares is None else mixture(self.centres, data.shares[one])
+        alone = replace(
+            data,
+            x=data.x[one],
+            training=data.training[one],
+            reserve=data.reserve[one],
+            shares=None if data.shares is None else data.shares[one],
+            rank=None if data.rank is None else data.rank[one],
+            law=None if data.law is None else law,
+        )
+        return replace(self, data=alone, streams=self.streams.part(one))
+
+
+def mixture(centres: Tensor, weights: Tensor) -> Law:
+    """Unit Gaussians with each chain's own weights [R, C]."""
+    D = centres.shape[1]
+
+    def draw(n: int, draws: Draws) -> tuple[Tensor, Tensor]:
+        label = draws.categorical(weights, n)
+        return centres[label] + draws.normal(n, D, dtype=torch.float64), label
+
+    def log_prob(rows: Tensor) -> Tensor:
+        square = (rows[..., None, :] - centres).square().sum(-1)  # [H, C]
+        joint = weights.log()[:, None] - square / 2 - D / 2 * math.log(2 * math.pi)
+        return torch.logsumexp(joint, -1)
+
+    return Law(draw, log_prob, centres, 1.0, weights)
+
+
+def world(
+    shares: tuple[float, ...] | None = (0.6, 0.3, 0.1),
+    chains: int = 3,
+    held_out: int = 100,
+    n0: int = 300,
+    D: int = 8,
+    seed: int = 0,
+    apart: float = 8.0,
+) -> World:
+    """A world; ``held_out`` rows of each class, ``shares`` by rank, None for no labels."""
+    C = 1 if shares is None else len(shares)
+    centres = torch.zeros(C, D, dtype=torch.float64)
+    for c in range(C):  # on a circle when in the plane, else on different axes
+        angle = 2 * math.pi * c / C
+        spot = torch.tensor([math.cos(angle), math.sin(angle)])
+        centres[c] = apart * (spot if D == 2 else torch.eye(D)[c])
+    rank = (torch.arange(C) + torch.arange(chains)[:, None]) % C
+    p = torch.tensor([1.0] if shares is None else shares, dtype=torch.float64)[rank]
+    streams = Streams(seed, tuple(range(chains)))
+    level = ((torch.arange(n0) + 0.5) / n0).expand(chains, -1).double().contiguous()
+    y = torch.searchsorted(p.cumsum(1), level).clamp(max=C - 1)  # exact shares, sorted
+    x = centres[y] + streams("real").normal(n0, D, dtype=torch.float64)
+    held_y = torch.arange(C).repeat(held_out)
+    noise = Streams(seed, (-1,))("held-out").normal(len(held_y), D, dtype=torch.float64)[0]
+    labels: dict[str, Any] = {
+        "y": y,
+        "held_out_y": held_y,
+        "shares": p,
+        "rank": rank,
+        "classes": tuple(map(str, range(C))),
+    }
+
+    data = Data(
+        name="gaussians",
+        space=Space((D,), image=False),
+        x=x,
+        training=torch.arange(n0).expand(chains, -1),
+        reserve=torch.zeros(chains, 0, dtype=torch.int64),
+        held_out=centres[held_y] + noise,
+        law=mixture(centres, p) if D == 2 else None,
+        **({} if shares is None else labels),
+    )
+    referee = Plain() if shares is None else Nearest(centres)
+    return World(data, referee, streams, centres)
+
+
+@dataclass(frozen=True)
+class ExactFit:
+    """N(mean[r], I) for chain r."""
+
+    mean: Tensor
+
+    def log_prob(self, rows: Tensor) -> Tensor:
+        D = rows.shape[-1]
+        each = [-(rows - m).square().sum(1) / 2 - D / 2 * math.log(2 * math.pi) for m in self.mean]
+        return torch.stack(each)
+
+
+@dataclass(frozen=True)
+class BoundFit:
+    """Noisy bounds of the same."""
+
+    mean: Tensor
+
+    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+        noise = streams("elbo").uniform(len(rows), dtype=torch.float64)
+        return ExactFit(self.mean).log_prob(rows) - noise
+
+    def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
+        noise = streams("iwae").uniform(len(rows), dtype=torch.float64)
+        return ExactFit(self.mean).log_prob(rows) - noise / samples
+
+
+@pytest.fixture(scope="session")
+def make_world():
+    """The factory of worlds."""
+    return world
+
+
+@pytest.fixture(scope="session")
+def exact_fit():
+    return ExactFit
+
+
+@pytest.fixture(scope="session")
+def bound_fit():
+    return BoundFit

@@ -1,0 +1,91 @@
+"""The frozen referee: what ships is good enough, and what is trained is kept."""
+
+import pytest
+import torch
+
+from nc_testbed.data.curves import Moons, SwissRoll
+from nc_testbed.data.mixtures import Mixture2d
+from nc_testbed.data.mnist import Mnist
+from nc_testbed.data.scikit import Digits, Wine
+from nc_testbed.metrics import referee as module
+from nc_testbed.metrics.referee import FEATURES, Referee, referee_for, train
+
+
+def accuracy(data, referee):
+    right = referee.classify(referee.features(data.held_out))[0] == data.held_out_y
+    return float(right.double().mean())
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def fail(*arguments):
+        raise AssertionError("a referee was trained")
+
+    monkeypatch.setattr(module, "train", fail)
+
+
+@pytest.mark.parametrize("binarize", [False, True])
+def test_the_shipped_referees_are_right_on_99_of_100(binarize, no_training):
+    data = Mnist(binarize=binarize).load(1, 0, 0, 1)
+    assert len(data.held_out) == 8920
+    assert accuracy(data, referee_for(data)) >= 0.99
+
+
+def test_long_tailed_mnist_shares_the_referee_of_its_representation(no_training):
+    plain = referee_for(Mnist(binarize=True).load(1, 0, 0, 1))
+    long_tailed = referee_for(Mnist(binarize=True, imbalance=10, rows=500).load(3, 1, 0, 5))
+    assert plain.sha256 == long_tailed.sha256
+    assert plain.sha256 != referee_for(Mnist().load(1, 0, 0, 1)).sha256
+
+
+def test_a_referee_is_trained_once_and_cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
+    data = Wine().load(1, 0, 0, 1)
+    first = referee_for(data)
+    assert len(list((tmp_path / "referees").iterdir())) == 1
+    monkeypatch.setattr(module, "train", None)
+    again = referee_for(data)
+    assert first.sha256 == again.sha256
+    assert torch.equal(first.features(data.held_out), again.features(data.held_out))
+    assert accuracy(data, again) > 0.9
+
+
+def test_training_depends_on_the_rows_alone():
+    data = Digits().load(1, 0, 0, 1)
+    torch.manual_seed(1)
+    first = train(data.space, data.x[0, :200], data.y[0, :200], epochs=1)
+    torch.manual_seed(2)
+    second = train(data.space, data.x[0, :200], data.y[0, :200], epochs=1)
+    assert first.sha256 == second.sha256
+    other = train(data.space, data.x[0, 200:400], data.y[0, 200:400], epochs=1)
+    assert first.sha256 != other.sha256
+
+
+def test_features_are_the_hidden_units_of_images_and_the_rows_of_vectors():
+    digits, wine = Digits().load(1, 0, 0, 1), Wine().load(1, 0, 0, 1)
+    images = train(digits.space, digits.x[0, :200], digits.y[0, :200], epochs=1)
+    assert images.features(digits.held_out).shape == (len(digits.held_out), FEATURES)
+    # Blocks of rows change no row.
+    alone = torch.cat([images.features(row[None]) for row in digits.held_out[:5]])
+    assert torch.allclose(alone, images.features(digits.held_out)[:5], atol=1e-5)
+    vectors = train(wine.space, wine.x[0], wine.y[0], epochs=1)
+    assert torch.equal(vectors.features(wine.held_out), wine.held_out.float())
+
+
+def test_a_mixture_is_judged_by_its_nearest_centre():
+    data = Mixture2d(layout="grid", rows=100, held_out=1000).load(2, 0, 0, 1)
+    assert accuracy(data, referee_for(data)) == 1
+    _, confidence = referee_for(data).classify(torch.tensor([[1.0, 0.0], [0.02, 0.0]]))
+    assert confidence[0] == pytest.approx(0.5, abs=1e-3)
+    assert confidence[1] == pytest.approx(1, abs=1e-6)
+
+
+def test_rows_without_classes_are_their_own_features(tmp_path, monkeypatch):
+    monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
+    data = SwissRoll(rows=50, held_out=60).load(1, 0, 0, 1)
+    assert torch.equal(referee_for(data).features(data.held_out), data.held_out.float())
+    moons = Moons(rows=200, held_out=400).load(2, 0, 0, 1)
+    assert isinstance(referee_for(moons), Referee)
+    assert accuracy(moons, referee_for(moons)) > 0.95
+    other = Moons(rows=99, held_out=400).load(3, 5, 0, 1)  # another seed, the same law
+    assert referee_for(other).sha256 == referee_for(moons).sha256
