@@ -1,0 +1,181 @@
+"""The closed loop: fit, sample, measure, retrain. No files, no logging, no Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nc_testbed.archive import Archive, TrainingSet
+from nc_testbed.data.source import Data
+from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
+from nc_testbed.parallel import CORES, each, one_thread
+from nc_testbed.rng import Streams, parts
+from nc_testbed.types import Fit, Model, Policy, Progress, Sampling, silent
+
+PICTURES = 64  # samples per chain on one fixed latent draw, for the eye
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a loop needs, fixed before it starts.
+
+    n: synthetic rows per generation and chain. budget: rows trained on, None = all.
+    evaluation_rows: samples per chain that metrics draw of their own. at_once: at most so many
+    chains are fitted together, None = as many as is fast; memory depends on it, results do not.
+    """
+
+    data: Data
+    model: Model
+    policy: Policy
+    metrics: Mapping[str, Metric]
+    reference: Reference
+    sampling: Sampling
+    seed: int
+    chains: int
+    generations: int
+    n: int
+    budget: int | None
+    evaluation_rows: int
+    at_once: int | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the real rows lie."""
+        return self.data.x.device
+
+    def streams(self, generation: int) -> Streams:
+        """The streams of all chains at one generation."""
+        return Streams(self.seed, tuple(range(self.chains)), generation, self.device)
+
+    def parts(self) -> list[slice]:
+        """The chains that are fitted together: all on a GPU, a core's share of them on a CPU."""
+        together = self.chains
+        if self.device.type == "cpu":
+            together = -(-self.chains // CORES) if self.model.stacks(self.data.space) else 1
+        return list(parts(self.chains, min(together, self.at_once or together)))
+
+    def archive(self) -> Archive:
+        """An archive that holds the real rows and as much of the past as the policy needs."""
+        window = self.policy.window or max(1, self.generations)
+        data = self.data
+        return Archive(data.space, data.x, data.training, data.reserve, self.n, window)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one generation left: the fit, its synthetic set [R, n, D], and a record {name: [R]}."""
+
+    number: int
+    fit: Fit
+    synthetic: Tensor
+    pictures: Tensor
+    record: dict[str, Tensor]
+
+
+def closed_loop(
+    world: World,
+    past: Sequence[Tensor] = (),
+    previous: Fit | None = None,
+    progress: Progress = silent,
+) -> Iterator[Generation]:
+    """Train every generation on what the policy takes from the generations before it.
+
+    Generation 0 trains on all real rows, whatever the policy. ``past`` holds the synthetic sets
+    of generations already run, ``previous`` the last of their fits: the loop goes on after them
+    with the same streams, so it ends where an uninterrupted one ends.
+    """
+    archive = world.archive()
+    for synthetic in past:
+        archive.add(synthetic)
+    for generation in range(len(past), world.generations):
+        with one_thread():
+            streams = world.streams(generation)
+            training = compose(world, archive, streams)
+            check_origin(world, archive, training, generation)
+            previous = fit(world, training, streams, previous, progress)
+            synthetic = sample(world, previous, world.n, streams)
+            record = measure(world, previous, streams)
+            archive.add(synthetic)
+            left = Generation(generation, previous, synthetic, pictures(world, previous), record)
+        yield left
+
+
+def compose(world: World, archive: Archive, streams: Streams) -> TrainingSet:
+    """Generation 0's real rows, or what the policy takes from the archive."""
+    if streams.generation == 0:
+        return archive.view(archive.training)
+    return world.policy.compose(archive, streams, world.budget)
+
+
+def check_origin(world: World, archive: Archive, training: TrainingSet, generation: int) -> None:
+    """Stop unless every real row trained on is the chain's own, and none where none may be.
+
+    Held-out rows are stored apart and have no address; a real address outside the chain's
+    training rows and reserve is a fault of a policy, and so is any under replace.
+    """
+    N = archive.real.shape[1]
+    real = training.rows < N
+    if generation > 0 and not world.policy.trains_on_real:
+        assert not bool(real.any()), "a real row was trained on under a policy that takes none"
+    own = torch.zeros(archive.chains, N, dtype=torch.bool, device=archive.real.device)
+    own.scatter_(1, archive.training, True).scatter_(1, archive.reserve, True)
+    allowed = own.gather(1, training.rows.clamp(max=N - 1)) | ~real
+    assert bool(allowed.all()), "a real row outside the chain's training rows and reserve"
+
+
+def fit(
+    world: World,
+    training: TrainingSet,
+    streams: Streams,
+    previous: Fit | None,
+    progress: Progress = silent,
+) -> Fit:
+    """R independent fits, some chains at a time (see :meth:`World.parts`)."""
+    slices = world.parts()
+    done = [0] * len(slices)
+
+    def one(i: int) -> dict[str, Tensor]:
+        part, before = slices[i], None
+        if previous is not None:
+            kept = {k: v[part] for k, v in previous.state_dict().items()}
+            before = world.model.restore(kept, training.space)
+
+        def step(now: int, total: int) -> None:
+            done[i] = now
+            progress(sum(done), total * len(slices))
+
+        return world.model.fit(training.part(part), streams.part(part), before, step).state_dict()
+
+    states = each(one, range(len(slices)), world.device)
+    joined = {name: torch.cat([state[name] for state in states]) for name in states[0]}
+    return world.model.restore(joined, training.space)
+
+
+def sample(world: World, fit: Fit, n: int, streams: Streams) -> Tensor:
+    """n stored rows per chain ``[R, n, D]``."""
+    state, space = fit.state_dict(), world.data.space
+
+    def one(part: slice) -> Tensor:
+        chains = world.model.restore({k: v[part] for k, v in state.items()}, space)
+        return chains.sample(n, streams.part(part), world.sampling)
+
+    return torch.cat(each(one, world.parts(), world.device))
+
+
+def measure(world: World, fit: Fit, streams: Streams) -> dict[str, Tensor]:
+    """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
+    scope = streams.scoped("evaluation")
+    rows = sample(world, fit, world.evaluation_rows, scope)
+    evaluation = Evaluation(fit, rows, world.reference, scope)
+    record = dict(fit.report())
+    for metric in world.metrics.values():
+        record |= metric.measure(evaluation)
+    return {name: value.to("cpu", torch.float64) for name, value in record.items()}
+
+
+def pictures(world: World, fit: Fit) -> Tensor:
+    """Samples ``[R, m, D]`` on draws that stay the same over generations."""
+    return sample(world, fit, PICTURES, world.streams(0).scoped("pictures"))

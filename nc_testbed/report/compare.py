@@ -1,0 +1,182 @@
+"""Put finished runs side by side: curves with bands, a table, and strips of samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from matplotlib.figure import Figure
+
+from nc_testbed.intervals import Interval, interval
+from nc_testbed.run.families import beside, headline
+from nc_testbed.run.pictures import grid, samples
+from nc_testbed.run.summary import Trajectories, collapsed, settings
+from nc_testbed.types import Space, require
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""
+MARKERS = "osD^vPX"
+SAMPLES = 16
+"""Samples shown of one generation, in a square."""
+STRIP = 10
+"""At most so many generations are shown in a strip."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Finished runs that differ in their seed only; their chains count together.
+
+    folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over the
+    generations ``[T]`` that all of them reached.
+    """
+
+    label: str
+    folders: tuple[Path, ...]
+    config: dict[str, Any]
+    devices: tuple[str, ...]
+    generations: np.ndarray
+    values: dict[str, np.ndarray]
+
+    def interval(self, name: str) -> Interval:
+        """Mean and 95% interval over all chains at every generation, ``[T]``."""
+        return interval(self.values[name])
+
+    @property
+    def chains(self) -> int:
+        """R, over all seeds."""
+        return len(next(iter(self.values.values())))
+
+
+def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> str:
+    """Write curves.png, table.md and strips.png (images only) to ``out``; return the table.
+
+    paths: run or sweep directories; every finished run at or below them is taken. columns:
+    the metrics shown, by default headline, precision and one overall quality. Raises BadInput
+    if there is no run, or if a column is missing in one.
+    """
+    arms = read(paths)
+    shared = [name for name in arms[0].values if all(name in arm.values for arm in arms)]
+    names = list(columns) or beside(shared)
+    for name in names:
+        require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
+    require(bool(names), "columns", "none", f"choose from {', '.join(shared)}")
+    out.mkdir(parents=True, exist_ok=True)
+    curves(arms, names).savefig(out / "curves.png", dpi=150)
+    written = table(arms, names)
+    (out / "table.md").write_text(written)
+    if len(arms[0].config["record"]["event"]) > 1:
+        strips(arms).savefig(out / "strips.png", dpi=150)
+    return written
+
+
+def read(paths: Iterable[Path]) -> list[Arm]:
+    """All finished runs (those with a summary.json) at or below the paths, grouped by settings."""
+    given = list(paths)
+    found = [file.parent for path in given for file in sorted(path.rglob("summary.json"))]
+    folders = list(dict.fromkeys(found))
+    require(bool(folders), "runs", " ".join(map(str, given)), "no finished run is there")
+    configs = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in folders]
+    groups: dict[str, list[int]] = {}
+    for i, label in enumerate(labels(configs)):
+        groups.setdefault(label, []).append(i)
+    return [_arm(label, [folders[i] for i in g], configs[g[0]]) for label, g in groups.items()]
+
+
+def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
+    """The policy of each run, and whichever settings but the seed tell runs of it apart.
+
+    >>> one = {"name": {"policy": "anchor"}, "policy": {"k": 1}, "seed": 0}
+    >>> labels([one, {**one, "policy": {"k": 9}}, {**one, "seed": 1}])
+    ['anchor k=1', 'anchor k=9', 'anchor k=1']
+    """
+    flat = [dict(settings(config)) for config in configs]
+    made = []
+    for mine in flat:
+        alike = [other for other in flat if other["policy"] == mine["policy"]]
+        differ = [k for k, v in mine.items() if any(other.get(k, v) != v for other in alike)]
+        differ = [k for k in differ if k not in ("seed", "chains", "generations", "device")]
+        differing = [f"{k.rpartition('.')[2]}={mine[k]}" for k in differ]
+        made.append(" ".join([mine["policy"], *differing]))
+    return made
+
+
+def curves(arms: Sequence[Arm], names: Sequence[str]) -> Figure:
+    """One panel per metric, one curve with its 95% band per arm, over generations."""
+    figure = Figure(figsize=(3.6 * len(names), 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for i, arm in enumerate(arms):
+            ci, style = arm.interval(name), {"color": COLOURS[i % len(COLOURS)]}
+            axes.fill_between(arm.generations, ci.low, ci.high, alpha=0.2, linewidth=0, **style)
+            marker = MARKERS[i % len(MARKERS)]
+            axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style)
+        axes.set(title=name.replace("_", " "), xlabel="generation")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+    lines = figure.axes[0].get_lines()
+    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=4)
+    figure.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")
+    return figure
+
+
+def caption(arms: Sequence[Arm]) -> str:
+    """What the numbers rest on: data, model, work per fit, chains, device."""
+    name, model = arms[0].config["name"], arms[0].config["model"]
+    work = f"{model['steps']} steps per fit, " if model.get("steps") else ""
+    R = ", ".join(sorted({str(arm.chains) for arm in arms}))
+    device = ", ".join(sorted({device for arm in arms for device in arm.devices}))
+    return f"{name['data']}, {name['model']}, {work}{R} chains; mean and 95% interval; {device}"
+
+
+def table(arms: Sequence[Arm], names: Sequence[str]) -> str:
+    """A markdown table: per arm, each metric at generation 0 and at the last.
+
+    Where there is a headline, also the chains that lost three quarters of it.
+    """
+    last = min(int(arm.generations[-1]) for arm in arms)
+    ends = (0, last) if last else (0,)
+    heads = [f"{name}, generation {g}" for name in names for g in ends]
+    judge = headline(arms[0].values)
+    heads += [f"chains that lost 3/4 of {judge}"] if judge else []
+    lines = [["policy", "chains", *heads], ["---"] * (2 + len(heads))]
+    for arm in arms:
+        cells = [arm.interval(name)[arm.generations == g] for name in names for g in ends]
+        line = [arm.label, str(arm.chains), *(cell[0].text() for cell in cells)]
+        lines.append(line + (["{} of {}".format(*collapsed(arm.values[judge]))] if judge else []))
+    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{rows}\n{caption(arms)}\n"
+
+
+def strips(arms: Sequence[Arm]) -> Figure:
+    """Samples of the first run's first chain: one row per arm, one column per generation."""
+    last = min(int(arm.generations[-1]) for arm in arms)
+    shown = np.unique(np.linspace(0, last, min(STRIP, last + 1)).round().astype(int))
+    figure = Figure(figsize=(1.3 * len(shown) + 0.5, 1.4 * len(arms) + 0.3), layout="constrained")
+    panels = figure.subplots(len(arms), len(shown), squeeze=False)
+    for row, arm in zip(panels, arms, strict=True):
+        space = Space(tuple(arm.config["record"]["event"]), image=True)
+        for axes, g in zip(row, shown, strict=True):
+            rows = samples(arm.folders[0] / "generations" / f"{g:04d}", "rows", 1, SAMPLES)
+            axes.imshow(grid(rows[0], space, columns=4), interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        row[0].set_ylabel(arm.label)
+    for axes, g in zip(panels[0], shown, strict=True):
+        axes.set_title(f"generation {g}", fontsize="small")
+    return figure
+
+
+def _arm(label: str, folders: list[Path], config: dict[str, Any]) -> Arm:
+    runs = [Trajectories.of(pq.read_table(folder / "metrics.parquet")) for folder in folders]
+    T = min(len(run.generations) for run in runs)
+    shared = [name for name in runs[0].values if all(name in run.values for run in runs)]
+    values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+    devices = tuple(dict.fromkeys(summary["device"] for summary in summaries))
+    return Arm(label, tuple(folders), config, devices, runs[0].generations[:T], values)

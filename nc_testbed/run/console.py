@@ -1,0 +1,167 @@
+"""What a run says while it works and when it is done."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console as Terminal
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import Tensor
+
+from nc_testbed.intervals import Interval, interval
+from nc_testbed.run.families import beside
+
+REFRESH = 0.1
+"""Seconds between two refreshes of the progress line."""
+
+
+class Console:
+    """One progress line on a terminal, one plain line per generation anywhere else.
+
+    generations: how many the run will have; start: the first that remains to be done. Use it as
+    a context manager, so that the progress line is taken away however the run ends.
+    """
+
+    def __init__(self, generations: int, start: int = 0, stream: TextIO | None = None):
+        self._stream = stream or sys.stdout
+        self._generations, self._now, self._refreshed = generations, start, 0.0
+        terminal = Terminal(file=self._stream)
+        self._terminal = terminal if _is_terminal(terminal, self._stream) else None
+        self._progress = Progress(
+            TextColumn("generation {task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[step]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[last]}"),
+            console=terminal,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task(
+            self._place(), total=generations, completed=start, step="", last=""
+        )
+
+    def __enter__(self) -> Console:
+        if self._terminal is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def step(self, done: int, total: int) -> None:
+        """Tell of ``done`` steps of ``total`` in the current fit; cheap enough for every step."""
+        if self._terminal is None or time.monotonic() < self._refreshed + REFRESH:
+            return
+        self._refreshed = time.monotonic()
+        share = done / max(total, 1)
+        self._update(completed=self._now + share, step=f"step {done}/{total}")
+
+    def generation(self, g: int, seconds: float, record: Mapping[str, Tensor]) -> None:
+        """Tell that generation ``g`` took so many seconds; ``record`` is {metric: [R]}."""
+        means = {name: interval(record[name].to("cpu").numpy()) for name in beside(record)}
+        self._now = g + 1
+        if self._terminal is None:
+            place = f"generation {g}/{self._generations - 1}  {seconds:.1f} s"
+            self._line("  ".join([place, *(f"{name} {ci.text()}" for name, ci in means.items())]))
+        else:
+            last = next((f"{name} {float(ci.mean):.3g}" for name, ci in means.items()), "")
+            self._update(completed=g + 1, description=self._place(), step="", last=last)
+
+    def finish(self, summary: Mapping[str, Any], path: Path) -> None:
+        """Print the first and last generation's means with intervals, and where the run is.
+
+        Columns of single classes stay in metrics.parquet and are only counted here.
+        """
+        self._stop()
+        rows = {k: v for k, v in summary["metrics"].items() if not re.search(r"_rank_\d+$", k)}
+        last = summary["generations"] - 1
+        header = ("metric", "generation 0", f"generation {last}")
+        cells = [(k, _text(v["first"]), _text(v["last"])) for k, v in rows.items()]
+        if self._terminal is None:
+            self._plain(header, cells)
+        else:
+            self._table(header, cells)
+        for line in _remarks(summary, len(summary["metrics"]) - len(rows)):
+            self._line(line)
+        command, link = advice(path)
+        self._line(f"run: {path}")
+        self._line(f"see it: {command}")
+        self._line(f"   then {link} (untick 'Ignore outliers')")
+
+    def _place(self) -> str:
+        return f"{min(self._now, self._generations - 1)}/{self._generations - 1}"
+
+    def _update(self, **fields: Any) -> None:
+        self._progress.update(self._task, **fields)
+        self._progress.refresh()
+
+    def _stop(self) -> None:
+        if self._terminal is not None:
+            self._progress.stop()
+
+    def _line(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def _plain(self, header: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> None:
+        wide = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+        for row in (header, *cells):
+            padded = (cell.ljust(width) for cell, width in zip(row, wide, strict=True))
+            self._line("  ".join(padded).rstrip())
+
+    def _table(self, header: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> None:
+        table = Table(*header, box=box.SIMPLE_HEAD)
+        for i, row in enumerate(cells):
+            table.add_row(*map(escape, row), style="bold" * (i == 0))
+        assert self._terminal is not None
+        self._terminal.print(table)
+
+
+def advice(run: Path) -> tuple[str, str]:
+    """The command that shows a run in TensorBoard, and the link to open.
+
+    The link turns smoothing off, for old and new pages: 0.6, the default, hides a fall within
+    ten generations. It must be said beside it that "Ignore outliers", which no link can turn
+    off, cuts generation 0 from a chart that falls steeply.
+    """
+    command = f"tensorboard --logdir {quote(str(run))} --host 127.0.0.1"
+    link = "http://127.0.0.1:6006/?smoothing=0#custom_scalars&_smoothingWeight=0"
+    return f"{command} --samples_per_plugin images=100", link
+
+
+def _is_terminal(terminal: Terminal, stream: TextIO) -> bool:
+    # The stream is asked, not rich, which takes FORCE_COLOR in a log file for a terminal.
+    return stream.isatty() and not terminal.is_dumb_terminal
+
+
+def _text(end: Mapping[str, Any]) -> str:
+    numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
+    return Interval.of(*numbers, chains=end["chains"]).text()
+
+
+def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
+    """What the table leaves out: incomplete means, collapsed chains, notes."""
+    R = summary["chains"]
+    lines = [f"means over {R} chain{'s' * (R != 1)} with 95% intervals; {summary['wall_s']:.1f} s"]
+    if classes:
+        lines.append(f"{classes} columns of single classes are in metrics.parquet")
+    for name, ends in summary["metrics"].items():
+        fewest = min(ends["first"]["chains"], ends["last"]["chains"])
+        if fewest < R:
+            lines.append(f"{name} is undefined in {R - fewest} of {R} chains")
+    if summary["headline"]:
+        collapsed = summary["headline"]["collapsed"]
+        lines.append(
+            f"{collapsed['count']} of {collapsed['chains']} chains lost three quarters "
+            f"of their {summary['headline']['metric']}"
+        )
+    return lines + list(summary["notes"])

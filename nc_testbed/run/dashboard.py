@@ -1,0 +1,179 @@
+"""The TensorBoard view of one run, rebuilt at any time from what the run has stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+import yaml
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+from torch import Tensor
+from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from nc_testbed.data.source import Data
+from nc_testbed.intervals import interval
+from nc_testbed.run.families import beside, family, ordered
+from nc_testbed.run.pictures import POINTS, grid, samples, scatter
+from nc_testbed.run.summary import Trajectories, settings
+from nc_testbed.types import Space
+
+CHAINS_SHOWN = 3
+IMAGES_SHOWN = 64
+
+
+class Dashboard:
+    """Writes one run's events, one generation at a time; the step is the generation.
+
+    directory: the run's ``tensorboard/``. config: the resolved settings. data: lets planar
+    samples be drawn over the real rows and true modes; images need only ``record.event`` of the
+    config. start: the first generation that will be written; whatever an interrupted run wrote
+    from there on is purged.
+    """
+
+    def __init__(
+        self, directory: Path, config: Mapping[str, Any], data: Data | None = None, start: int = 0
+    ):
+        self._config, self._data = config, data
+        self._single = bool(config.get("dashboard", {}).get("single_chains", False))
+        self._laid_out = False
+        self._writer = SummaryWriter(str(directory), purge_step=start)
+        self._writer.add_text("config", _fenced(config), start)
+        self._summary(hparams_pb(hyperparameters(config), trial_id=group_name(config)))
+
+    def write(
+        self,
+        generation: int,
+        record: Mapping[str, Tensor],
+        pictures: Tensor | None = None,
+        synthetic: Tensor | None = None,
+    ) -> None:
+        """Add one generation: its record {metric: [R]} and samples to look at, ``[R, m, D]``.
+
+        Images are drawn from ``pictures``, made from the same latent draws in every generation;
+        planar rows from ``synthetic``, the synthetic set.
+        """
+        if not self._laid_out:
+            chains = len(next(iter(record.values()))) if record else 0
+            self._writer.add_custom_scalars(layout(record, several=chains > 1))
+            self._laid_out = True
+        for name, values in record.items():
+            self._metric(generation, name, values.to("cpu", torch.float64).numpy())
+        for chain, picture in enumerate(self._drawn(pictures, synthetic)):
+            tag = f"samples/chain {chain}"
+            self._writer.add_image(tag, picture, generation, dataformats="HWC")
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Mark the run as finished and close the event file."""
+        self._summary(hparams({}, {})[2])
+        self._writer.close()
+
+    def _metric(self, generation: int, name: str, values: np.ndarray) -> None:
+        ci = interval(values)
+        if ci.chains < len(values):
+            missing = len(values) - int(ci.chains)
+            self._writer.add_scalar(f"chains without a value/{name}", missing, generation)
+        if ci.chains:
+            self._writer.add_scalar(f"{family(name)}/{name}", float(ci.mean), generation)
+        if np.isfinite(ci.low):  # the three together, or the chart refuses to draw them
+            for end in ("mean", "low", "high"):
+                self._writer.add_scalar(_band(name, end), float(getattr(ci, end)), generation)
+        for chain, value in enumerate(values if self._single else ()):
+            if np.isfinite(value):
+                self._writer.add_scalar(f"chains/{name}/{chain:02d}", value, generation)
+
+    def _drawn(self, pictures: Tensor | None, synthetic: Tensor | None) -> Iterator[np.ndarray]:
+        if pictures is not None and self._space(pictures).image:
+            for rows in pictures[:CHAINS_SHOWN, :IMAGES_SHOWN]:
+                yield grid(rows, self._space(pictures), columns=8)
+        elif synthetic is not None and self._data is not None and self._data.space.event == (2,):
+            for rows in synthetic[:CHAINS_SHOWN, :POINTS]:
+                yield scatter(rows, self._data)
+
+    def _space(self, samples: Tensor) -> Space:
+        if self._data is not None:
+            return self._data.space
+        event = tuple(self._config["record"]["event"])
+        return Space(event, image=samples.dtype == torch.uint8)
+
+    def _summary(self, summary: Any) -> None:
+        writer = self._writer.file_writer
+        assert writer is not None
+        writer.add_summary(summary)
+
+
+def rebuild(run: Path, data: Data | None = None) -> None:
+    """Write ``tensorboard/`` of a run anew from config.yaml, metrics.parquet and its samples."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    runs = Trajectories.of(pq.read_table(run / "metrics.parquet"))
+    directory = run / "tensorboard"
+    for old in directory.glob("events.out.tfevents.*"):
+        old.unlink()
+    board = Dashboard(directory, config, data)
+    for t, g in enumerate(runs.generations.tolist()):
+        record = {name: torch.from_numpy(x[:, t].copy()) for name, x in runs.values.items()}
+        folder = run / "generations" / f"{g:04d}"
+        pictures = samples(folder, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
+        board.write(g, record, pictures, samples(folder, "rows", CHAINS_SHOWN, POINTS))
+    board.close()
+
+
+def layout(names: Iterable[str], several: bool) -> dict[str, dict[str, list[Any]]]:
+    """Charts of the custom-scalars page: first what must be read side by side, then families.
+
+    With several chains a chart is a band (mean, low, high), with one chain a line. Bands are
+    listed from the last to the first: TensorBoard 2.21 draws the margin charts of a category in
+    reverse (it inserts each before the end of the one above).
+    """
+    names = list(names)
+    groups: dict[str, list[str]] = {"0 read together": beside(names)}
+    for name in ordered(names):
+        groups.setdefault(family(name), []).append(name)
+    order = -1 if several else 1
+    return {
+        group: {name: _chart(name, several) for name in members[::order]}
+        for group, members in sorted(groups.items())
+        if members
+    }
+
+
+def hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
+    """The settings as values TensorBoard takes: what is no number, text or truth is JSON.
+
+    >>> hyperparameters({"seed": 0, "budget": None, "model": {"widths": [400, 20]}})
+    {'seed': 0, 'budget': 'null', 'model.widths': '[400, 20]'}
+    """
+    plain = bool | int | float | str
+    return {k: v if isinstance(v, plain) else json.dumps(v) for k, v in settings(config)}
+
+
+def group_name(config: Mapping[str, Any]) -> str:
+    """The same for runs that differ in their seed only, so that they share one table row."""
+    shared = {key: value for key, value in hyperparameters(config).items() if key != "seed"}
+    digest = sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:8]
+    names = config.get("name", {})
+    return " ".join(
+        [*(names[part] for part in ("policy", "data", "model") if part in names), digest]
+    )
+
+
+def _band(name: str, end: str) -> str:
+    return f"intervals/{name}/{end}"
+
+
+def _chart(name: str, several: bool) -> list[Any]:
+    if several:
+        return ["Margin", [_band(name, end) for end in ("mean", "low", "high")]]
+    return ["Multiline", [f"{family(name)}/{name}"]]
+
+
+def _fenced(config: Mapping[str, Any]) -> str:
+    text = yaml.safe_dump(dict(config), sort_keys=False)
+    return "".join(f"    {line}\n" for line in text.splitlines())

@@ -1,0 +1,19 @@
+"""Compare finished runs: python scripts/report.py outputs/my_sweep --out report."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nc_testbed.report.compare import compare
+from nc_testbed.types import BadInput
+
+parser = argparse.ArgumentParser(description="Compare finished runs: figure, table, samples.")
+parser.add_argument("paths", nargs="+", type=Path, help="run or sweep directories")
+parser.add_argument("--out", type=Path, required=True, help="where the report is written")
+parser.add_argument("--columns", nargs="+", default=(), help="metrics to show")
+arguments = parser.parse_args()
+try:
+    print(compare(arguments.paths, arguments.out, arguments.columns))
+except BadInput as complaint:
+    print(complaint, file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,75 @@
+"""A run directory as a finished run leaves it, made of invented numbers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from nc_testbed.run.summary import summarise
+
+FALL = {"real": 0.0, "accumulate": 0.1, "anchor": 0.3, "replace": 0.6}
+
+
+def config(
+    policy: str = "replace", /, chains: int = 3, generations: int = 4, **changes: Any
+) -> dict:
+    made = {
+        "seed": 0,
+        "chains": chains,
+        "generations": generations,
+        "n": 20,
+        "budget": None,
+        "device": "cpu",
+        "data": {"_target_": "nc_testbed.data.Some", "imbalance": 50.0},
+        "model": {"_target_": "nc_testbed.models.Some", "steps": 100, "widths": [400, 20]},
+        "policy": {"_target_": "nc_testbed.policies.Some"},
+        "metrics": {"recall": {"_target_": "nc_testbed.metrics.Some"}},
+        "sampling": {"decode": "sample"},
+        "dashboard": {"single_chains": False},
+        "name": {"data": "digits", "model": "vae", "policy": policy},
+        "hash": "0" * 64,
+        "record": {"event": [8, 8], "rank_to_class": [[0, 1]] * chains},
+    }
+    return made | changes
+
+
+def metrics(settings: dict) -> pa.Table:
+    rng = np.random.default_rng(settings["seed"])
+    fall = FALL[settings["name"]["policy"]]
+    rows = []
+    for g in range(settings["generations"]):
+        for chain in range(settings["chains"]):
+            rows.append(
+                {
+                    "generation": g,
+                    "chain": chain,
+                    "fit_variance": 1.0,
+                    "nll": 110 + g + rng.normal(),
+                    "precision": 0.8 + 0.02 * g + 0.01 * rng.normal(),
+                    "recall_rank_0": 0.9,
+                    "tail_recall": 0.4 * np.exp(-fall * g) * np.exp(0.1 * rng.normal()),
+                    "coverage": 0.6 - 0.1 * fall * g + 0.01 * rng.normal(),
+                }
+            )
+    return pa.Table.from_pylist(rows)
+
+
+def run(path: Path, settings: dict) -> Path:
+    path.mkdir(parents=True)
+    (path / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    table = metrics(settings)
+    pq.write_table(table, path / "metrics.parquet")
+    for g in range(settings["generations"]):
+        folder = path / "generations" / f"{g:04d}"
+        folder.mkdir(parents=True)
+        rows = torch.full((settings["chains"], 20, 64), 10 * g, dtype=torch.uint8)
+        save_file({"rows": rows}, folder / "synthetic.safetensors")
+    summary = summarise(table, settings, wall_s=12.3456, device="cpu (2 threads)")
+    (path / "summary.json").write_text(json.dumps(summary, allow_nan=False))
+    return path

@@ -1,0 +1,136 @@
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from fabricated import config, metrics, run
+
+from nc_testbed.run.console import Console, advice
+from nc_testbed.run.summary import summarise
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+RECORD = {"nll": torch.tensor([1.0, 2.0]), "tail_recall": torch.tensor([0.25, 0.25])}
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def work(stream: io.StringIO) -> str:
+    with Console(2, stream=stream) as console:
+        for g in range(2):
+            for done in range(50):
+                console.step(done, 50)
+            console.generation(g, 1.25, RECORD)
+    return stream.getvalue()
+
+
+def test_one_plain_line_per_generation_into_a_file(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # set by many CI machines
+    assert work(io.StringIO()).splitlines() == [
+        "generation 0/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
+        "generation 1/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
+    ]
+
+
+def test_a_terminal_that_can_do_nothing_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in work(Screen())
+
+
+def test_one_progress_line_on_a_terminal():
+    shown = work(Screen())
+    for word in ("generation 0/1", "generation 1/1", "step 0/50", "tail_recall 0.25", ":"):
+        assert word in shown
+    assert shown.count("\n") <= 2  # one line, drawn over again and taken away at the end
+
+
+def test_the_progress_line_is_taken_away_by_a_failure():
+    screen = Screen()
+    with pytest.raises(RuntimeError), Console(2, stream=screen):
+        raise RuntimeError
+    assert screen.getvalue().rfind("\x1b[?25h") > screen.getvalue().rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Screen])
+def test_steps_are_cheap_and_seldom_drawn(kind):
+    stream = kind()
+    with Console(3, stream=stream) as console:
+        start = time.perf_counter()
+        for done in range(20_000):
+            console.step(done, 20_000)
+        seconds = time.perf_counter() - start
+    assert seconds < 1.0  # 50 microseconds a step; measured 0.3
+    assert stream.getvalue().count("step") <= 2 + seconds / 0.1
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Screen])
+def test_the_final_table(kind, tmp_path):
+    stream = kind()
+    folder = run(tmp_path / "run", config())
+    summary = json.loads((folder / "summary.json").read_text())
+    with Console(4, stream=stream) as console:
+        console.finish(summary, folder)
+    text = stream.getvalue()
+    lines = [line for line in text.splitlines() if "[" in line.replace("\x1b[", "")]
+    assert "tail_recall" in lines[0]
+    assert "precision" in lines[1]
+    assert "coverage" in lines[2]
+    first = summary["metrics"]["tail_recall"]["first"]
+    assert f"{first['low']:.2f}" in lines[0]
+    assert f"{first['high']:.2f}" in lines[0]
+    assert "generation 0" in text
+    assert "generation 3" in text
+    assert "recall_rank_0" not in text
+    assert "1 columns of single classes" in text
+    assert "3 chains" in text
+    assert "of 3 chains lost three quarters of their tail_recall" in text
+    assert f"run: {folder}\n" in text
+    assert ("\x1b" in text) == (kind is Screen)
+
+
+def test_columns_line_up_and_long_paths_are_not_wrapped():
+    stream, long = io.StringIO(), Path("/tmp") / ("x" * 200)
+    console = Console(4, stream=stream)
+    console.finish(summarise(metrics(config()), config(), 1.0, "cpu"), long)
+    lines = stream.getvalue().splitlines()
+    column = lines[0].index("generation 3")
+    rows = [line for line in lines[1:] if line.endswith("]")]
+    assert len(rows) == 5
+    assert all(line[column - 1] == " " != line[column] for line in rows)
+    assert f"run: {long}" in lines
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Screen])
+def test_incomplete_means_and_notes_are_said(kind):
+    settings = config(chains=2)
+    made = metrics(settings)
+    column = made.column_names.index("coverage")
+    holes = [None, *made["coverage"].to_pylist()[1:]]
+    made = made.set_column(column, "coverage", [holes])
+    stream = kind()
+    summary = summarise(made, settings, 1.0, "cpu", notes=["2 floors were hit"])
+    Console(4, stream=stream).finish(summary, Path("there"))
+    assert "coverage is undefined in 1 of 2 chains" in stream.getvalue()
+    assert "2 floors were hit" in stream.getvalue()
+    assert "[n/a]" in stream.getvalue()
+
+
+def test_advice_is_a_command_and_a_link_without_smoothing():
+    command, link = advice(Path("/tmp/two words"))
+    assert command.startswith("tensorboard --logdir '/tmp/two words' ")
+    assert "--host 127.0.0.1" in command
+    assert "--samples_per_plugin images=100" in command
+    assert link.startswith("http://127.0.0.1:6006/")
+    assert "smoothing=0" in link

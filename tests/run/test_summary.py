@@ -1,0 +1,98 @@
+import json
+import platform
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from fabricated import config, metrics
+
+import nc_testbed
+from nc_testbed.intervals import interval, share
+from nc_testbed.run.summary import Trajectories, summarise, worst_decile
+
+
+def table(values: dict, chains: int, generations: int) -> pa.Table:
+    places = [(g, c) for g in range(generations) for c in range(chains)]
+    columns = {"generation": [g for g, _ in places], "chain": [c for _, c in places]}
+    return pa.table(columns | {k: [v[c][g] for g, c in places] for k, v in values.items()})
+
+
+def test_trajectories_do_not_depend_on_the_order_of_rows():
+    made = metrics(config())
+    shuffled = made.take(np.random.default_rng(0).permutation(made.num_rows))
+    straight, mixed = Trajectories.of(made), Trajectories.of(shuffled)
+    assert straight.generations.tolist() == [0, 1, 2, 3]
+    assert straight.chains.tolist() == [0, 1, 2]
+    for name, values in straight.values.items():
+        np.testing.assert_array_equal(values, mixed.values[name])
+    at = made.filter((pa.compute.field("generation") == 2) & (pa.compute.field("chain") == 1))
+    assert straight.values["nll"][1, 2] == at["nll"][0].as_py()
+
+
+def test_a_missing_row_is_undefined_and_a_double_one_an_error():
+    made = metrics(config())
+    assert np.isnan(Trajectories.of(made.slice(1)).values["nll"][0, 0])
+    with pytest.raises(ValueError, match="two rows"):
+        Trajectories.of(pa.concat_tables([made, made.slice(0, 1)]))
+
+
+def test_first_and_last_generation_of_every_metric_headline_first():
+    settings = config()
+    made = metrics(settings)
+    summary = summarise(made, settings, 1.0, "cpu")
+    assert list(summary["metrics"])[:3] == ["tail_recall", "precision", "coverage"]
+    assert set(summary["metrics"]) == set(made.column_names) - {"generation", "chain"}
+    last = Trajectories.of(made).values["nll"][:, -1]
+    expected = interval(last)
+    assert summary["metrics"]["nll"]["last"] == {
+        "mean": pytest.approx(float(expected.mean)),
+        "low": pytest.approx(float(expected.low)),
+        "high": pytest.approx(float(expected.high)),
+        "chains": 3,
+    }
+    assert summary["policy"] == "replace"
+    assert (summary["chains"], summary["generations"]) == (3, 4)
+
+
+def test_collapsed_chains_are_judged_against_their_own_start():
+    tail = [[0.4, 0.09], [0.8, 0.11], [0.1, 0.026], [0.0, 0.0], [0.4, float("nan")]]
+    summary = summarise(table({"tail_recall": tail}, 5, 2), config(), 1.0, "cpu")
+    expected, found = share(2, 3), summary["headline"]["collapsed"]
+    assert (found["count"], found["chains"]) == (2, 3)
+    assert found["low"] == float(expected.low)
+    assert found["high"] == float(expected.high)
+    assert summary["headline"]["worst_decile"] == {"first": 0.0, "last": 0.0}
+
+
+def test_undefined_values_are_null_and_counted():
+    nan = float("nan")
+    values = {"recall": [[0.5, nan], [0.7, nan]], "kid": [[0.5, 0.1], [nan, 0.1]]}
+    summary = summarise(table(values, 2, 2), config(), 1.0, "cpu", notes=["floored"])
+    json.dumps(summary, allow_nan=False)
+    nothing = {"mean": None, "low": None, "high": None, "chains": 0}
+    assert summary["metrics"]["recall"]["last"] == nothing
+    assert summary["metrics"]["kid"]["first"] == nothing | {"mean": 0.5, "chains": 1}
+    assert summary["metrics"]["kid"]["last"] == {"mean": 0.1, "low": 0.1, "high": 0.1, "chains": 2}
+    assert summary["headline"]["metric"] == "recall"
+    assert summary["notes"] == ["floored"]
+
+
+def test_without_a_headline_nothing_is_judged():
+    summary = summarise(table({"kid": [[0.1, 0.2]]}, 1, 2), config(), 1.0, "cpu")
+    assert summary["headline"] is None
+    assert summary["alarms"] == summary["verdicts"] == []
+
+
+def test_versions_are_those_of_this_process():
+    versions = summarise(metrics(config()), config(), 1.0, "cpu")["versions"]
+    assert versions["torch"] == torch.__version__
+    assert versions["numpy"] == np.__version__
+    assert versions["nc_testbed"] == nc_testbed.__version__
+    assert versions["python"] == platform.python_version()
+
+
+def test_worst_decile_is_the_mean_of_the_lowest_tenth():
+    values = np.random.default_rng(0).permutation(np.arange(20.0))
+    assert worst_decile(values) == 0.5
+    assert np.isnan(worst_decile(np.array([np.nan])))
