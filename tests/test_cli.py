@@ -182,7 +182,13 @@ def test_a_wrong_setting_ends_in_one_line_and_leaves_nothing(
     override, tmp_path, monkeypatch, capsys
 ):
     path = tmp_path / "run"
-    base = ["data=digits", "policy=anchor", "policy.share=0.02", f"hydra.run.dir={path}"]
+    base = [
+        "data=digits",
+        "policy=anchor",
+        "policy.share=0.02",
+        "policy.source=fresh",
+        f"hydra.run.dir={path}",
+    ]
     line = refused(monkeypatch, capsys, *base, override)
     assert line.startswith(f"nc_testbed: {REFUSED[override]}"), line
     assert not path.exists()

@@ -35,8 +35,8 @@ class Anchor:
     """
 
     k: int | None = None
-    share: float = 0.1
-    source: Literal["fresh", "pool", "fixed"] = "fresh"
+    share: float = 0.5
+    source: Literal["fresh", "pool", "fixed"] = "pool"
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True

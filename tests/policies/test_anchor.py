@@ -46,13 +46,13 @@ def test_budget_never_thins_anchors(source, composed):
 
 
 def test_fresh_rows_never_repeat_and_were_never_trained_on(grown, composed):
-    archive, _ = grown(Anchor(k=2), 1)
-    used = torch.cat([anchors(composed, Anchor(k=2), g) for g in range(1, 7)], 1)
+    archive, _ = grown(Anchor(k=2, source="fresh"), 1)
+    used = torch.cat([anchors(composed, Anchor(k=2, source="fresh"), g) for g in range(1, 7)], 1)
     assert torch.equal(used, archive.reserve.double())  # all of them, in their order
     for r in range(3):
         assert not torch.isin(used[r], archive.training[r].double()).any()
     with pytest.raises(AssertionError, match="used twice"):
-        composed(Anchor(k=2), 7)
+        composed(Anchor(k=2, source="fresh"), 7)
 
 
 def test_fixed_rows_are_the_same_for_ever(grown, composed):
@@ -98,8 +98,8 @@ def test_chains_are_independent(source, grown):
 
 def test_view_equals_a_materialised_copy(grown):
     """Gathering batches from the view equals indexing the concatenated rows."""
-    archive, streams = grown(Anchor(k=2), 3)
-    view = Anchor(k=2).compose(archive, streams, None)
+    archive, streams = grown(Anchor(k=2, source="fresh"), 3)
+    view = Anchor(k=2, source="fresh").compose(archive, streams, None)
     latest = archive.synthetic[:, -6:]  # window 1: the store is the last set
     real = archive.real.expand(3, -1, -1)[torch.arange(3)[:, None], archive.reserve[:, 4:6]]
     copy = torch.cat([latest[:, :4], real], 1)
@@ -109,14 +109,14 @@ def test_view_equals_a_materialised_copy(grown):
 
 def test_k_wins_over_share():
     assert Anchor(k=1).anchors(n=100, budget=None) == 1
-    assert Anchor().anchors(n=100, budget=None) == 10
+    assert Anchor().anchors(n=100, budget=None) == 50
     assert Anchor(share=0.5).anchors(n=100, budget=10) == 5
     assert Anchor(k=7).anchors(n=100, budget=10) == 7
 
 
 def test_fresh_rows_are_asked_for_by_fresh_anchors_only():
     assert [Anchor(k=3, source=s).fresh_rows(10, None) for s in SOURCES] == [3, 0, 0]
-    assert Anchor(share=0.5).fresh_rows(10, 4) == 2
+    assert Anchor(share=0.5, source="fresh").fresh_rows(10, 4) == 2
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_cannot_be_served_is_refused(policy, budget, key):
 
 
 def test_edges_are_served():
-    Anchor(k=10).check(n=10, budget=None, real=8)
+    Anchor(k=8).check(n=10, budget=None, real=8)
     Anchor(k=0).check(n=10, budget=10, real=8)
     Anchor(share=0.0).check(n=10, budget=None, real=8)
     Anchor(share=1.0).check(n=10, budget=5, real=8)
@@ -166,4 +166,4 @@ def test_more_anchors_than_real_rows_are_refused(source):
     """n may exceed the number of real rows; a real row may not be drawn twice."""
     with pytest.raises(BadInput, match="k=9: generation 0 has 8 real rows"):
         Anchor(k=9, source=source).check(n=10, budget=None, real=8)
-    Anchor(k=9).check(n=10, budget=None, real=8)
+    Anchor(k=9, source="fresh").check(n=10, budget=None, real=8)
