@@ -114,16 +114,18 @@ def check_origin(world: World, archive: Archive, training: TrainingSet, generati
     """Stop unless every real row trained on is the chain's own, and none where none may be.
 
     Held-out rows are stored apart and have no address; a real address outside the chain's
-    training rows and reserve is a fault of a policy, and so is any under replace.
+    training rows and reserve is a fault of a policy, and so is any under replace. Raises
+    AssertionError, under ``python -O`` too.
     """
     N = archive.real.shape[1]
     real = training.rows < N
-    if generation > 0 and not world.policy.trains_on_real:
-        assert not bool(real.any()), "a real row was trained on under a policy that takes none"
+    if generation > 0 and not world.policy.trains_on_real and bool(real.any()):
+        raise AssertionError("a real row was trained on under a policy that takes none")
     own = torch.zeros(archive.chains, N, dtype=torch.bool, device=archive.real.device)
     own.scatter_(1, archive.training, True).scatter_(1, archive.reserve, True)
     allowed = own.gather(1, training.rows.clamp(max=N - 1)) | ~real
-    assert bool(allowed.all()), "a real row outside the chain's training rows and reserve"
+    if not bool(allowed.all()):
+        raise AssertionError("a real row outside the chain's training rows and reserve")
 
 
 def fit(

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nc_testbed import cli
 from nc_testbed.types import BadInput
@@ -123,6 +124,8 @@ def test_a_finished_run_is_extended_and_its_beginning_stays(
     assert "generation 0/2" not in capsys.readouterr().out.split("run: ")[1]
     again = (tmp_path / "run" / "metrics.parquet").read_bytes()
     assert again == (finished / "metrics.parquet").read_bytes()
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [e.step for e in events.Scalars("2 quality/recall")] == [0, 1, 2]
 
 
 def test_a_damaged_generation_is_made_again(finished, tmp_path, monkeypatch):

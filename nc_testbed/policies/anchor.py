@@ -82,7 +82,8 @@ class Anchor:
         """Addresses of the real rows, ``[R, k]``."""
         if self.source == "fresh":
             start = (streams.generation - 1) * k
-            assert start + k <= archive.reserve.shape[1], "a fresh row would be used twice"
+            if start + k > archive.reserve.shape[1]:
+                raise AssertionError("the reserve has run out: a fresh row would be used twice")
             return archive.reserve[:, start : start + k]
         source = streams if self.source == "pool" else streams.at(0)
         return thin(archive.training, k, source("anchors"))

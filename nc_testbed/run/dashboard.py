@@ -109,13 +109,18 @@ class Dashboard:
         writer.add_summary(summary)
 
 
+def clear(directory: Path) -> None:
+    """Remove the events of an earlier writer, before all of them are written anew."""
+    for old in directory.glob("events.out.tfevents.*"):
+        old.unlink()
+
+
 def rebuild(run: Path, data: Data | None = None) -> None:
     """Write ``tensorboard/`` of a run anew from config.yaml, metrics.parquet and its samples."""
     config = yaml.safe_load((run / "config.yaml").read_text())
     runs = Trajectories.of(pq.read_table(run / "metrics.parquet"))
     directory = run / "tensorboard"
-    for old in directory.glob("events.out.tfevents.*"):
-        old.unlink()
+    clear(directory)
     board = Dashboard(directory, config, data)
     for t, g in enumerate(runs.generations.tolist()):
         record = {name: torch.from_numpy(x[:, t].copy()) for name, x in runs.values.items()}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.run.console import Console
-from nc_testbed.run.dashboard import Dashboard
+from nc_testbed.run.dashboard import Dashboard, clear
 from nc_testbed.run.directory import RunDirectory, settings_hash, write
 from nc_testbed.run.prepare import Prepared
 from nc_testbed.run.summary import summarise
-from nc_testbed.types import BadInput
+from nc_testbed.types import BadInput, Fit
 
 
 def check_directory(path: Path, config: Mapping[str, Any]) -> None:
@@ -33,16 +34,9 @@ def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
     directory, world = RunDirectory(path), prepared.world()
     config = _recorded(config, prepared, world)
     directory.start(config)
-    done = min(directory.completed(), world.generations)
-    past = [directory.synthetic(g).to(world.device) for g in range(done)]
-    previous = None
-    if done:
-        weights = {k: v.to(world.device) for k, v in directory.weights(done - 1).items()}
-        previous = world.model.restore(weights, world.data.space)
-    dashboard = Dashboard(path / "tensorboard", config, world.data)
-    for g, synthetic in enumerate(past):
-        dashboard.write(g, directory.record(g), directory.pictures(g), synthetic)
-    with Console(world.generations, done) as console:
+    past, previous = _past(directory, world)
+    dashboard = _dashboard(directory, world, config, past)
+    with Console(world.generations, len(past)) as console:
         since = time.monotonic()
         for generation in closed_loop(world, past, previous, console.step):
             g, record = generation.number, generation.record
@@ -56,6 +50,28 @@ def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
         summary = summarise(table, config, seconds, config["record"]["device"])
         write(path / "summary.json", json.dumps(summary, indent=1, allow_nan=False).encode())
         console.finish(summary, path)
+
+
+def _past(directory: RunDirectory, world: World) -> tuple[list[Tensor], Fit | None]:
+    """Synthetic sets of the generations already there, and the fit of the last of them."""
+    done = min(directory.completed(), world.generations)
+    past = [directory.synthetic(g).to(world.device) for g in range(done)]
+    if not done:
+        return past, None
+    weights = {k: v.to(world.device) for k, v in directory.weights(done - 1).items()}
+    return past, world.model.restore(weights, world.data.space)
+
+
+def _dashboard(
+    directory: RunDirectory, world: World, config: Mapping[str, Any], past: Sequence[Tensor]
+) -> Dashboard:
+    """The TensorBoard view with the generations already there written anew."""
+    events = directory.path / "tensorboard"
+    clear(events)
+    dashboard = Dashboard(events, config, world.data)
+    for g, synthetic in enumerate(past):
+        dashboard.write(g, directory.record(g), directory.pictures(g), synthetic)
+    return dashboard
 
 
 def _recorded(config: Mapping[str, Any], prepared: Prepared, world: World) -> dict[str, Any]:
