@@ -98,7 +98,8 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
             parser.parse_override(text)
         except HydraException as error:
             key, _, value = text.partition("=")
-            raise BadInput(key, value, "cannot be read; write key=value") from error
+            remedy = "cannot be read; write key=value, unusual values quoted twice: 'key=\"a=b\"'"
+            raise BadInput(key, value, remedy) from error
     return parser.parse_overrides(list(overrides))
 
 

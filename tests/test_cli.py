@@ -174,6 +174,7 @@ REFUSED = {
     "metrics=[recall,precison]": "metrics=precison: did you mean precision?",
     "metrics=[modes]": "metrics=modes: cannot apply here, it needs modes",
     "evaluation.rows=3": "evaluation.rows=3: ",
+    "data.held_out=3": "data.held_out=3: metrics need at least 7 rows",
     "budget=0": "budget=0: ",
     "budget=99999": "budget=99999: ",
     "policy.k=[": "policy.k=[: cannot be read",

@@ -120,7 +120,7 @@ def curves(arms: Sequence[Arm], names: Sequence[str]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
     lines = figure.axes[0].get_lines()
-    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=4)
+    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=5)
     figure.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")
     return figure
 

@@ -13,7 +13,7 @@ import torch
 from nc_testbed.data.source import Data
 from nc_testbed.loop import World
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
-from nc_testbed.metrics.referee import referee_for
+from nc_testbed.metrics.referee import Plain, referee_for
 from nc_testbed.settings import Settings, build, build_target, nearest
 from nc_testbed.types import BadInput, Model, Policy, require
 
@@ -30,6 +30,7 @@ class Prepared:
     policy: Policy
     metrics: dict[str, Metric]
     n: int
+    evaluation_rows: int
     device: torch.device
 
     def world(self) -> World:
@@ -37,20 +38,19 @@ class Prepared:
         s = self.settings
         data = _to(self.data, self.device)
         referee = referee_for(self.data).to(self.device)
-        rows = s.evaluation.rows or evaluation_rows(data)
         return World(
             data=data,
             model=self.model,
             policy=self.policy,
             metrics=self.metrics,
-            reference=Reference.build(data, referee, rows),
+            reference=Reference.build(data, referee, self.evaluation_rows),
             sampling=s.sampling,
             seed=s.seed,
             chains=s.chains,
             generations=s.generations,
             n=self.n,
             budget=s.budget,
-            evaluation_rows=rows,
+            evaluation_rows=self.evaluation_rows,
             at_once=s.compute.chains,
         )
 
@@ -80,7 +80,9 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         data = _load(source, settings, fresh)
     _check_reserve(data, fresh, settings.generations)
     metrics = _metrics(config["metrics"], settings, data, model)
-    return Prepared(settings, data, model, policy, metrics, n, device)
+    rows = settings.evaluation.rows or evaluation_rows(data)
+    Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
+    return Prepared(settings, data, model, policy, metrics, n, rows, device)
 
 
 def with_group(group: str, check: Any, *arguments: Any) -> Any:
