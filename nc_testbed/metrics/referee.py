@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -185,11 +185,14 @@ def _initial(space: Space, classes: int, draws: Draws) -> dict[str, Tensor]:
     return weights
 
 
-def referee_for(data: Data) -> Referee | NearestCentre | Plain:
+def referee_for(
+    data: Data, say: Callable[[str], None] = lambda line: None
+) -> Referee | NearestCentre | Plain:
     """The referee of a data set: shipped, from the cache, or trained once and cached.
 
     Real data are known by the hash of their rows, so MNIST and long-tailed MNIST share one
     referee and binarised MNIST has its own. An exact law's is trained on 5,000 rows of its own.
+    say: told before one is trained, since that takes a while.
     """
     if data.y is None:
         return Plain()
@@ -199,6 +202,7 @@ def referee_for(data: Data) -> Referee | NearestCentre | Plain:
     for path in (SHIPPED / f"{name}.safetensors", cache() / f"{name}.safetensors"):
         if path.is_file():
             return Referee(data.space, load(path.read_bytes()))
+    say(f"training the referee of {data.name} once, to be kept as {path}")
     referee = train(data.space, x, y)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".tmp-{os.getpid()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,11 @@ class Prepared:
     evaluation_rows: int
     device: torch.device
 
-    def world(self) -> World:
-        """The loop's world; reads or trains the referee and measures the reference once."""
+    def world(self, say: Callable[[str], None]) -> World:
+        """The loop's world; reads the referee, or trains it and says so."""
         s = self.settings
         data = _to(self.data, self.device)
-        referee = referee_for(self.data).to(self.device)
+        referee = referee_for(self.data, say).to(self.device)
         return World(
             data=data,
             model=self.model,

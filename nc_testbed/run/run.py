@@ -31,7 +31,7 @@ def check_directory(path: Path, config: Mapping[str, Any]) -> None:
 def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
     """Run all generations that the directory does not hold yet; then write summary.json."""
     began = time.monotonic()
-    directory, world = RunDirectory(path), prepared.world()
+    directory, world = RunDirectory(path), prepared.world(say=print)
     config = _recorded(config, prepared, world)
     directory.start(config)
     past, previous = _past(directory, world)

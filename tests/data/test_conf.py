@@ -16,6 +16,7 @@ OTHER_DEFAULT = {
     ("mnist_lt", "rows"): 2500,
     ("mnist_lt", "held_out"): 400,
     ("mnist_lt", "binarize"): True,
+    ("mnist", "binarize"): True,
 }
 
 
