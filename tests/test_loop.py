@@ -140,3 +140,35 @@ def test_pictures_keep_their_latent_draw(referee):
     assert torch.equal(last.pictures, last.fit.sample(PICTURES, first_draw, whole.sampling))
     own_draw = whole.streams(2).scoped("pictures")
     assert not torch.equal(last.pictures, last.fit.sample(PICTURES, own_draw, whole.sampling))
+
+
+@dataclasses.dataclass
+class Spy:
+    """A metric that keeps the rows it was shown."""
+
+    needs = frozenset()
+    collapse = "any risk increase"
+    seen: list = dataclasses.field(default_factory=list)
+
+    def measure(self, evaluation):
+        self.seen.append(evaluation.rows)
+        return {}
+
+
+def test_metrics_see_samples_that_nothing_is_trained_on(referee):
+    spy = Spy()
+    generations = list(closed_loop(world(referee, metrics={"spy": spy})))
+    for generation, rows in zip(generations, spy.seen, strict=True):
+        assert rows.shape == (3, 120, 64)
+        assert not torch.equal(rows, generation.synthetic[:, :120])
+    assert not torch.equal(spy.seen[0], spy.seen[1])
+
+
+def test_a_warm_start_goes_on_from_the_generation_before(referee):
+    model = VAE(hidden=(24,), latent=3, steps=1, batch=16, rate=1e-12, start="warm")
+    first, second, _ = closed_loop(world(referee, model=model))
+    for name, weight in first.fit.state_dict().items():
+        assert torch.allclose(weight, second.fit.state_dict()[name], atol=1e-9), name
+    cold = list(closed_loop(world(referee, model=dataclasses.replace(model, start="cold"))))
+    name = "encoder.0.weight"
+    assert not torch.allclose(cold[0].fit.state_dict()[name], cold[1].fit.state_dict()[name])
