@@ -72,7 +72,7 @@ def _job(cfg: DictConfig) -> None:
 
 def _prepare(config: dict[str, Any], path: Path | None) -> Any:
     """The checked run; the last one is kept, since a single run is checked before it starts."""
-    # torch takes seconds to import: not before the names and the syntax are known to be right.
+    # Models, data and TensorBoard: not needed for a wrong name, a help page or a completion.
     from nc_testbed.run.prepare import prepare
     from nc_testbed.run.run import check_directory
 

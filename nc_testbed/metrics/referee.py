@@ -18,6 +18,7 @@ from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
 
 from nc_testbed.data.mnist import Mnist
 from nc_testbed.data.source import Data, Law
+from nc_testbed.parallel import one_thread
 from nc_testbed.rng import SHARED, Draws, Streams
 from nc_testbed.types import Space
 
@@ -149,13 +150,14 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     adam = torch.optim.Adam(weights.values(), 3e-3, fused=True)
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=epochs * each)
     order, noise = streams("referee.order"), streams("referee.noise")
-    for _ in range(epochs):
-        for index in order.permutation(len(x))[0].split(BATCH):
-            rows = _shifted(x[index], space, noise)
-            adam.zero_grad()
-            cross_entropy(referee.noisy(rows, noise), y[index]).backward()
-            adam.step()
-            cycle.step()
+    with one_thread():  # the same weights whatever the number of cores
+        for _ in range(epochs):
+            for index in order.permutation(len(x))[0].split(BATCH):
+                rows = _shifted(x[index], space, noise)
+                adam.zero_grad()
+                cross_entropy(referee.noisy(rows, noise), y[index]).backward()
+                adam.step()
+                cycle.step()
     return Referee(space, {k: v.detach() for k, v in weights.items()})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 import torch
 import yaml
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
@@ -109,25 +109,26 @@ class Dashboard:
         writer.add_summary(summary)
 
 
-def clear(directory: Path) -> None:
-    """Remove the events of an earlier writer, before all of them are written anew."""
-    for old in directory.glob("events.out.tfevents.*"):
+def rebuild(
+    run: Path, config: Mapping[str, Any], table: pa.Table | None, data: Data | None = None
+) -> Dashboard:
+    """``tensorboard/`` of a run written anew; the dashboard stays open for what comes next.
+
+    table: metrics of the generations already there (columns generation, chain and one per
+    metric), None at the start of a run. Their samples are read from the run's directory.
+    """
+    for old in (run / "tensorboard").glob("events.out.tfevents.*"):
         old.unlink()
-
-
-def rebuild(run: Path, data: Data | None = None) -> None:
-    """Write ``tensorboard/`` of a run anew from config.yaml, metrics.parquet and its samples."""
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    runs = Trajectories.of(pq.read_table(run / "metrics.parquet"))
-    directory = run / "tensorboard"
-    clear(directory)
-    board = Dashboard(directory, config, data)
+    board = Dashboard(run / "tensorboard", config, data)
+    if table is None:
+        return board
+    runs = Trajectories.of(table)
     for t, g in enumerate(runs.generations.tolist()):
         record = {name: torch.from_numpy(x[:, t].copy()) for name, x in runs.values.items()}
         folder = run / "generations" / f"{g:04d}"
         pictures = samples(folder, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
         board.write(g, record, pictures, samples(folder, "rows", CHAINS_SHOWN, POINTS))
-    board.close()
+    return board
 
 
 def layout(names: Iterable[str], several: bool) -> dict[str, dict[str, list[Any]]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 import yaml
 from safetensors.torch import load, save
 from torch import Tensor
@@ -101,19 +100,9 @@ class RunDirectory:
         """The synthetic set ``[R, n, D]`` of a generation."""
         return self._load(generation, "synthetic")["rows"]
 
-    def pictures(self, generation: int) -> Tensor:
-        """Samples ``[R, m, D]`` of a generation on draws that stay the same over generations."""
-        return self._load(generation, "synthetic")["pictures"]
-
     def weights(self, generation: int) -> dict[str, Tensor]:
         """The fit's ``state_dict()`` of a generation."""
         return self._load(generation, "weights")
-
-    def record(self, generation: int) -> dict[str, Tensor]:
-        """The metrics of a generation, ``{name: [R]}``."""
-        table = pq.read_table(self.generations / f"{generation:04d}" / "metrics.parquet")
-        names = [name for name in table.column_names if name not in ("generation", "chain")]
-        return {name: torch.tensor(table[name].to_numpy()) for name in names}
 
     def _load(self, generation: int, name: str) -> dict[str, Tensor]:
         return load((self.generations / f"{generation:04d}" / f"{name}.safetensors").read_bytes())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.run.console import Console
-from nc_testbed.run.dashboard import Dashboard, clear
+from nc_testbed.run.dashboard import rebuild
 from nc_testbed.run.directory import RunDirectory, settings_hash, write
 from nc_testbed.run.prepare import Prepared
 from nc_testbed.run.summary import summarise
@@ -35,7 +35,8 @@ def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
     config = _recorded(config, prepared, world)
     directory.start(config)
     past, previous = _past(directory, world)
-    dashboard = _dashboard(directory, world, config, past)
+    there = directory.table(len(past)) if past else None
+    dashboard = rebuild(path, config, there, world.data)
     with Console(world.generations, len(past)) as console:
         since = time.monotonic()
         for generation in closed_loop(world, past, previous, console.step):
@@ -60,18 +61,6 @@ def _past(directory: RunDirectory, world: World) -> tuple[list[Tensor], Fit | No
         return past, None
     weights = {k: v.to(world.device) for k, v in directory.weights(done - 1).items()}
     return past, world.model.restore(weights, world.data.space)
-
-
-def _dashboard(
-    directory: RunDirectory, world: World, config: Mapping[str, Any], past: Sequence[Tensor]
-) -> Dashboard:
-    """The TensorBoard view with the generations already there written anew."""
-    events = directory.path / "tensorboard"
-    clear(events)
-    dashboard = Dashboard(events, config, world.data)
-    for g, synthetic in enumerate(past):
-        dashboard.write(g, directory.record(g), directory.pictures(g), synthetic)
-    return dashboard
 
 
 def _recorded(config: Mapping[str, Any], prepared: Prepared, world: World) -> dict[str, Any]:
