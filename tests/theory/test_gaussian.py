@@ -12,11 +12,18 @@ from nc_testbed.models.gmm import GMM
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.replace import Replace
 from nc_testbed.rng import Streams
-from nc_testbed.theory import gaussian
+from nc_testbed.theory import accumulate, replace_gaussian
+from nc_testbed.theory.rules import mean_check
 from nc_testbed.types import Sampling, Space
 
 CHAINS, ROWS, GENERATIONS, VARIANCE = 2000, 20, 10, 4.0
 POLICIES = {"replace": Replace(), "accumulate": Accumulate()}
+LAWS = {
+    ("replace", False): lambda t, v: replace_gaussian.expected_variance_gaussian(t, ROWS, v, 0),
+    ("replace", True): lambda t, v: replace_gaussian.expected_variance_shared(t, ROWS, v, 0),
+    ("accumulate", False): lambda t, v: accumulate.accumulated_variance(t, ROWS, v),
+    ("accumulate", True): lambda t, v: accumulate.accumulated_variance_shared(t, ROWS, v),
+}
 
 
 def real_rows(shared):
@@ -42,21 +49,17 @@ def variances(policy, shared):
         fit = GMM(components=1).fit(training, now)
         fitted.append(fit.covariances()[:, 0, 0, 0])
         archive.add(fit.sample(ROWS, now, Sampling()))
-    return torch.stack(fitted)
-
-
-def verdict(values, law):
-    """Pass if the mean is within 4 standard errors, inconclusive if they exceed 5% of the law."""
-    error = values.std() / len(values) ** 0.5
-    if error > 0.05 * law:
-        return "inconclusive"
-    return "pass" if (values.mean() - law).abs() <= 4 * error else "fail"
+    return torch.stack(fitted).numpy()
 
 
 def law(policy, shared, generation):
-    function = getattr(gaussian, f"{policy}_variance" + ("_shared" if shared else ""))
+    """The expected variance at a generation: t = generation + 1."""
     start = real_rows(shared).var(correction=0).item() if shared else VARIANCE
-    return function(generation, ROWS, start)
+    return LAWS[policy, shared](generation + 1, start)
+
+
+def verdict(values, law):
+    return mean_check(values, law).verdict
 
 
 @pytest.mark.parametrize("generation", [0, 1, 4, 9])
@@ -73,10 +76,8 @@ def test_shared_rows(policy, generation):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_shared_rows_begin_exactly(policy):
-    first = variances(policy, True)[0]
-    torch.testing.assert_close(
-        first, torch.full_like(first, law(policy, True, 0)), rtol=1e-12, atol=0
-    )
+    np.testing.assert_allclose(variances(policy, True)[0], law(policy, True, 0), rtol=1e-12)
+    assert verdict(variances(policy, True)[0], law(policy, True, 0)) == "pass"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_wrong_law_fails(policy, wrong, shared):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_counting_generations_wrongly_fails(policy):
     """A chain that draws its own real rows has been resampled once already at generation 0."""
-    too_late = getattr(gaussian, f"{policy}_variance_shared")(1, ROWS, VARIANCE)
+    too_late = LAWS[policy, True](2, VARIANCE)
     assert verdict(variances(policy, False)[1], too_late) == "fail"
 
 
@@ -101,13 +102,13 @@ def test_too_few_chains_are_inconclusive():
 def test_product_tends_to_sin_z_over_z():
     for n in (5, 20, 1000):
         z = math.pi / math.sqrt(n)
-        assert gaussian.accumulate_variance(200_000, n, 1.0) == pytest.approx(
+        assert accumulate.accumulated_variance(200_000, n, 1.0) == pytest.approx(
             math.sin(z) / z, rel=1e-5
         )
 
 
 def test_shared_laws_are_the_own_laws_after_their_first_step():
-    for name in POLICIES:
-        own, shared = (getattr(gaussian, f"{name}_variance{end}") for end in ("", "_shared"))
-        for g in range(5):
-            assert own(g, 20, 3.0) == pytest.approx(shared(g, 20, 3.0 * (1 - 1 / 20)))
+    for policy in POLICIES:
+        for t in range(1, 6):
+            own = LAWS[policy, False](t, 3.0)
+            assert own == pytest.approx(LAWS[policy, True](t, 3.0 * (1 - 1 / ROWS)))
