@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nc_testbed.rng import Draws
+from nc_testbed.rng import Draws, Streams
 from nc_testbed.types import Space
 
 
@@ -21,7 +21,8 @@ class Archive:
 
     real: ``[S, N, D]`` stored rows, S = 1 when all chains share them, else R.
     training, reserve: ``[R, n0]`` and ``[R, m]`` addresses of generation 0's rows and of the
-    never-used rows, in the order of their use. synthetic: ``[R, window * n, D]``.
+    never-used rows, in the order of their use. synthetic: ``[R, window * n, D]``; a set may
+    have fewer than n rows.
     """
 
     space: Space
@@ -35,6 +36,7 @@ class Archive:
     def __post_init__(self) -> None:
         shape = (self.chains, self.window * self.n, self.space.size)
         self.synthetic = torch.empty(shape, dtype=self.space.dtype, device=self.real.device)
+        self._sizes = [0] * self.window  # rows of the set in every slot
 
     @property
     def chains(self) -> int:
@@ -42,25 +44,65 @@ class Archive:
         return self.training.shape[0]
 
     def add(self, synthetic: Tensor) -> None:
-        """Store the synthetic set ``[R, n, D]`` of the next generation."""
-        start = (self.generations % self.window) * self.n
-        self.synthetic[:, start : start + self.n] = synthetic
+        """Store the synthetic set ``[R, m, D]``, m <= n, of the next generation."""
+        slot = self.generations % self.window
+        start, self._sizes[slot] = slot * self.n, synthetic.shape[1]
+        self.synthetic[:, start : start + self._sizes[slot]] = synthetic
         self.generations += 1
 
-    def latest(self) -> Tensor:
-        """Addresses ``[R, n]`` of the last generation's synthetic rows."""
-        return self.addresses(self.generations - 1)
+    @property
+    def size(self) -> int:
+        """Rows of the last synthetic set."""
+        return self._sizes[(self.generations - 1) % self.window]
+
+    def original(self) -> Tensor:
+        """Addresses ``[R, n0]`` of generation 0's real rows."""
+        return self.training
+
+    def latest(self, m: int) -> Tensor:
+        """Addresses ``[R, m]`` of the first rows of the last synthetic set."""
+        return self.addresses(self.generations - 1)[:, :m]
+
+    def everything(self, budget: int | None, streams: Streams) -> Tensor:
+        """Addresses of the real rows of generation 0 and all synthetic ones, or of a budget of
+        them, uniformly without replacement."""
+        synthetic = [self.addresses(g) for g in range(self.generations)]
+        return thin(torch.cat([self.training, *synthetic], 1), budget, streams("budget"))
+
+    def fresh(self, k: int, streams: Streams) -> Tensor:
+        """Addresses ``[R, k]`` of the next never-used rows, by generation."""
+        start = (streams.generation - 1) * k
+        if start + k > self.reserve.shape[1]:
+            raise AssertionError("the reserve has run out: a fresh row would be used twice")
+        return self.reserve[:, start : start + k]
+
+    def pool(self, k: int, streams: Streams) -> Tensor:
+        """Addresses ``[R, k]`` of real rows of generation 0, drawn anew."""
+        return thin(self.training, k, streams("anchors"))
+
+    def fixed(self, k: int, streams: Streams) -> Tensor:
+        """Addresses ``[R, k]`` of real rows of generation 0, the same in every generation."""
+        return thin(self.training, k, streams.at(0)("anchors"))
+
+    def collected(self, k: int, streams: Streams) -> Tensor:
+        """Addresses of generation 0's real rows and of k fresh ones per generation since."""
+        used = streams.generation * k
+        if used > self.reserve.shape[1]:
+            raise AssertionError("the reserve has run out: a fresh row would be used twice")
+        return torch.cat([self.training, self.reserve[:, :used]], 1)
 
     def addresses(self, generation: int) -> Tensor:
-        """Addresses ``[R, n]`` of one generation's synthetic rows, if still in the window."""
+        """Addresses ``[R, m]`` of one generation's synthetic rows, if still in the window."""
         if not max(0, self.generations - self.window) <= generation < self.generations:
             raise IndexError(f"generation {generation} is not in the archive")
-        start = self.real.shape[1] + (generation % self.window) * self.n
-        row = torch.arange(start, start + self.n, device=self.real.device)
+        slot = generation % self.window
+        start = self.real.shape[1] + slot * self.n
+        row = torch.arange(start, start + self._sizes[slot], device=self.real.device)
         return row.expand(self.chains, -1)
 
-    def view(self, rows: Tensor) -> TrainingSet:
-        """The training set made of these addresses, ``[R, m]``."""
+    def view(self, *parts: Tensor) -> TrainingSet:
+        """The training set made of these addresses, ``[R, m]`` each."""
+        rows = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         return TrainingSet(self.space, self.real, self.synthetic, rows, self.origins())
 
     def origins(self) -> Tensor:

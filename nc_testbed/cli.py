@@ -22,11 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nc_testbed.settings import nearest
-from nc_testbed.types import BadInput
+from nc_testbed.types import BadInput, require
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE / "conf"
+STUDY = ("figure", "sweep")  # what belongs to a study and not to its runs
 TOKEN = secrets.token_hex(3)  # keeps processes that start within one second apart
 
 
@@ -37,28 +38,74 @@ def main() -> None:
     asks = ("help", "hydra_help", "version", "cfg", "info", "shell_completion")
     if not any(getattr(arguments, name, None) for name in asks):
         try:
-            check(arguments.overrides, arguments.multirun, arguments.config_dir)
+            swept = check(arguments.overrides, arguments.multirun, arguments.config_dir)
         except BadInput as error:
             print(f"nc_testbed: {error}", file=sys.stderr)
             sys.exit(2)
+        if swept:
+            after = sys.argv.index(arguments.overrides[-1]) + 1  # overrides must stay together
+            flag = [] if arguments.multirun else ["--multirun"]
+            sys.argv[1:] = [*flag, *sys.argv[1:after], *swept, *sys.argv[after:]]
+    _finished.clear()
     hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
+    _draw()
 
 
-def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = None) -> None:
+def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = None) -> list[str]:
     """Compose and prepare every job of a command line; nothing is created.
 
-    Raises BadInput naming key, value and remedy.
+    Returns the sweep that the chosen experiment adds to the overrides. Raises BadInput naming
+    key, value and remedy.
     """
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         parsed = _parse(overrides)
+        swept = _swept(parsed, search)
         jobs = [list(overrides)]
-        if multirun:
-            jobs = BasicSweeper.split_arguments(parsed, None)[0]
+        if multirun or swept:
+            jobs = BasicSweeper.split_arguments(_parse([*overrides, *swept]), None)[0]
         for job in jobs:
             config = _compose(job, search)
+            _check_figure(config["figure"])
+            config = {k: v for k, v in config.items() if k not in STUDY}
             path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
             _prepare(config, None if path is None else Path(str(path)))
+    return swept
+
+
+def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:
+    """What an experiment sweeps over, as overrides, less the keys that are given."""
+    given = {override.key_or_group for override in parsed}
+    chosen = [o for o in parsed if o.key_or_group in ("experiment", "sweep")]
+    if any(override.is_sweep_override() for override in chosen):
+        return []
+    sweep = _compose([str(o.input_line) for o in chosen], search)["sweep"] or {}
+    swept = [
+        f"{key}={','.join('null' if value is None else str(value) for value in values)}"
+        for key, values in sweep.items()
+        if key not in given
+    ]
+    several = "this study makes several runs: give hydra.sweep.dir"
+    require(not swept or "hydra.run.dir" not in given, "hydra.run.dir", "given", several)
+    return swept
+
+
+def _check_figure(figure: dict[str, Any] | None) -> None:
+    if figure:
+        from nc_testbed.report.study import check  # matplotlib: only for a study
+
+        check(figure)
+
+
+def _draw() -> None:
+    """The figure of a study, from the runs that have just been made, beside them."""
+    from nc_testbed.report.study import draw
+
+    if not _finished or not _finished[0][1]:
+        return
+    runs, (_, figure, name) = [path for path, _, _ in _finished], _finished[0]
+    folder = runs[0].parent if len(runs) > 1 else runs[0]
+    print(f"figure: {draw(figure, runs, folder / f'{name}.png')}")
 
 
 def _job(cfg: DictConfig) -> None:
@@ -67,7 +114,10 @@ def _job(cfg: DictConfig) -> None:
 
     hydra_config = HydraConfig.get()
     config = _plain(cfg, hydra_config.runtime.choices)
-    execute(_prepare(config, None), config, Path(hydra_config.runtime.output_dir))
+    path = Path(hydra_config.runtime.output_dir)
+    figure, _ = (config.pop(key) for key in STUDY)
+    execute(_prepare(config, None), config, path)
+    _finished.append((path, figure, hydra_config.runtime.choices["experiment"] or "figure"))
 
 
 def _prepare(config: dict[str, Any], path: Path | None) -> Any:
@@ -88,6 +138,7 @@ def _prepare(config: dict[str, Any], path: Path | None) -> Any:
 
 
 _prepared: dict[str, Any] = {}
+_finished: list[tuple[Path, Any, str]] = []
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:

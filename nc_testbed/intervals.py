@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,12 @@ from scipy.special import betaincinv, stdtrit
 
 from nc_testbed.rng import SHARED, Streams
 
-FEW = 20
-"""Below this many chains the t interval is used: the bootstrap covers 80% at R = 4."""
+FEW, MANY = 20, 1000
+"""Below FEW chains the t interval is used: the bootstrap covers 80% at R = 4. From MANY on it is
+used again: a mean of that many is normal, and resampling 10^5 chains would outlast the run."""
 RESAMPLES = 2000
+POSITIONS = 1000
+"""Positions resampled at once, for the sake of memory."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class Interval:
 def interval(values: ArrayLike) -> Interval:
     """Mean and 95% interval over the first axis (chains), for every trailing position.
 
-    ``mean +- t_{.975, R-1} s / sqrt(R)`` below 20 chains (Student, 1908,
-    https://doi.org/10.2307/2331554), the percentile bootstrap over chains from 20 on (Efron,
+    ``mean +- t_{.975, R-1} s / sqrt(R)`` below 20 chains and again from 1000 on (Student,
+    1908, https://doi.org/10.2307/2331554), the percentile bootstrap over chains between (Efron,
     1979, https://doi.org/10.1214/aos/1176344552). Whole chains are resampled, the same ones at
     every position and in every call, so give it differences of trajectories to compare policies
     on paired chains. Values that are not finite (undefined, or infinite) are left out and
@@ -78,10 +81,11 @@ def interval(values: ArrayLike) -> Interval:
         mean = x.sum(0) / count
         half = _half_width(x, finite, mean, count)
     low, high = mean - half, mean + half
-    if np.any(count >= FEW):
+    between = (count >= FEW) & (count < MANY)
+    if np.any(between) and len(x) < MANY:
         resampled = _bootstrap(x, finite)
-        low = np.where(count >= FEW, resampled[0], low)
-        high = np.where(count >= FEW, resampled[1], high)
+        low = np.where(between, resampled[0], low)
+        high = np.where(between, resampled[1], high)
     smallest = np.where(finite, x, np.inf).min(0)
     equal = (count > 1) & (smallest == np.where(finite, x, -np.inf).max(0))
     mean, low, high = (np.where(equal, smallest, end) for end in (mean, low, high))
@@ -124,16 +128,25 @@ def _half_width(x, finite, mean, count):
 
 def _bootstrap(x, finite):
     """The 2.5% and 97.5% quantiles ``[2, ...]`` of the mean over resampled chains."""
-    R = len(x)
-    flat, used = x.reshape(R, -1), finite.reshape(R, -1).astype(np.float64)
+    flat, used = x.reshape(len(x), -1), finite.reshape(len(x), -1).astype(np.float64)
+    ends = np.empty((2, flat.shape[1]))
+    for start in range(0, flat.shape[1], POSITIONS):
+        part = slice(start, start + POSITIONS)
+        with np.errstate(invalid="ignore"):
+            means = (_resampled(len(x)) @ flat[:, part]) / (_resampled(len(x)) @ used[:, part])
+        undefined = np.isnan(means).all(0)  # no chain is finite there
+        means[:, undefined] = 0
+        ends[:, part] = np.nanquantile(means, [0.025, 0.975], axis=0)
+        ends[:, part][:, undefined] = np.nan
+    return ends.reshape(2, *x.shape[1:])
+
+
+@lru_cache(maxsize=4)
+def _resampled(R):
+    """How often each of R chains was drawn in every resample, ``[2000, R]``."""
     draws = Streams(seed=0, chains=(SHARED,))("bootstrap")
-    means = np.empty((RESAMPLES, flat.shape[1]))
+    times = np.empty((RESAMPLES, R))
     for i in range(RESAMPLES):
         chain = (draws.uniform(R, dtype=torch.float64).numpy()[0] * R).astype(np.int64)
-        times = np.bincount(np.minimum(chain, R - 1), minlength=R)  # how often each was drawn
-        with np.errstate(invalid="ignore"):
-            means[i] = (times @ flat) / (times @ used)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # positions where no chain is finite
-        ends = np.nanquantile(means, [0.025, 0.975], axis=0)
-    return ends.reshape(2, *x.shape[1:])
+        times[i] = np.bincount(np.minimum(chain, R - 1), minlength=R)
+    return times

@@ -11,9 +11,10 @@ from torch import Tensor
 from nc_testbed.archive import Archive, TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
+from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.parallel import CORES, each, one_thread
 from nc_testbed.rng import Streams, parts
-from nc_testbed.types import Fit, Model, Policy, Progress, Sampling, silent
+from nc_testbed.types import Fit, Generation, Model, Policy, Progress, Sampling, silent
 
 PICTURES = 64  # samples per chain on one fixed latent draw, for the eye
 
@@ -22,7 +23,8 @@ PICTURES = 64  # samples per chain on one fixed latent draw, for the eye
 class World:
     """Everything a loop needs, fixed before it starts.
 
-    n: synthetic rows per generation and chain. budget: rows trained on, None = all.
+    sizes: rows of generation 0, then of the synthetic set drawn from every generation.
+    budget: rows trained on, None = all. recorded: generations that are measured, None = all.
     evaluation_rows: samples per chain that metrics draw of their own. at_once: at most so many
     chains are fitted together, None = as many as is fast; memory depends on it, results do not.
     """
@@ -36,10 +38,11 @@ class World:
     seed: int
     chains: int
     generations: int
-    n: int
+    sizes: tuple[int, ...]
     budget: int | None
     evaluation_rows: int
     at_once: int | None = None
+    recorded: tuple[int, ...] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -60,19 +63,8 @@ class World:
     def archive(self) -> Archive:
         """An archive that holds the real rows and as much of the past as the policy needs."""
         window = self.policy.window or max(1, self.generations)
-        data = self.data
-        return Archive(data.space, data.x, data.training, data.reserve, self.n, window)
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What one generation left: the fit, its synthetic set [R, n, D], and a record {name: [R]}."""
-
-    number: int
-    fit: Fit
-    synthetic: Tensor
-    pictures: Tensor
-    record: dict[str, Tensor]
+        data, n = self.data, max(self.sizes[1:])
+        return Archive(data.space, data.x, data.training, data.reserve, n, window)
 
 
 def closed_loop(
@@ -96,10 +88,12 @@ def closed_loop(
             training = compose(world, archive, streams)
             check_origin(world, archive, training, generation)
             previous = fit(world, training, streams, previous, progress)
-            synthetic = sample(world, previous, world.n, streams)
-            record = measure(world, previous, streams)
+            synthetic = sample(world, previous, world.sizes[generation + 1], streams)
+            wanted = world.recorded is None or generation in world.recorded
+            record = measure(world, previous, streams) if wanted else {}
             archive.add(synthetic)
-            left = Generation(generation, previous, synthetic, pictures(world, previous), record)
+            shown, weights = pictures(world, previous), previous.state_dict()
+            left = Generation(generation, weights, record, synthetic, shown)
         yield left
 
 
@@ -170,7 +164,8 @@ def sample(world: World, fit: Fit, n: int, streams: Streams) -> Tensor:
 def measure(world: World, fit: Fit, streams: Streams) -> dict[str, Tensor]:
     """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
     scope = streams.scoped("evaluation")
-    rows = sample(world, fit, world.evaluation_rows, scope)
+    needs_rows = not all(isinstance(m, Parameters) for m in world.metrics.values())
+    rows = sample(world, fit, world.evaluation_rows if needs_rows else 1, scope)
     evaluation = Evaluation(fit, rows, world.reference, scope)
     record = dict(fit.report())
     for metric in world.metrics.values():

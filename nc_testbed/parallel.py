@@ -39,5 +39,6 @@ def each(function: Callable[[A], B], items: Sequence[A], device: torch.device) -
     """
     if device.type != "cpu" or len(items) == 1 or CORES == 1:
         return [function(item) for item in items]
-    with one_thread(), ThreadPoolExecutor(CORES) as pool:
+    # A new thread's first matrix product would be split, whatever the thread that made it does.
+    with one_thread(), ThreadPoolExecutor(CORES, "", torch.set_num_threads, (1,)) as pool:
         return list(pool.map(function, items))

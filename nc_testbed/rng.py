@@ -55,6 +55,15 @@ class Draws:
             [torch.randperm(m, generator=g, device=self.device) for g in self._generators]
         )
 
+    def poisson(self, rate: Tensor, n: int) -> Tensor:
+        """n Poisson counts per chain with rates ``[R]``: ``[R, n]`` float64."""
+        if self._host:
+            pairs = zip(self._generators, rate.tolist(), strict=True)
+            return torch.from_numpy(np.stack([g.poisson(x, n) for g, x in pairs])).double()
+        rates = rate[:, None].expand(-1, n).contiguous()
+        pairs = zip(rates, self._generators, strict=True)
+        return torch.stack([torch.poisson(x, generator=g) for x, g in pairs])
+
     def categorical(self, shares: Tensor, n: int) -> Tensor:
         """n class indices per chain with probabilities ``shares`` [R, C] or [C]: ``[R, n]`` int64.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from nc_testbed.archive import Archive, TrainingSet
+    from nc_testbed.archive import TrainingSet
     from nc_testbed.rng import Streams
 
 
@@ -94,9 +94,13 @@ class Sampling:
 
     ``decode``: ``sample`` draws from the model's whole law; ``mean`` takes the decoder's
     mean of a latent draw, as four published VAE studies do. It changes the collapse.
+    ``draw``: ``rows``, or the ``statistics`` of as many rows, of the same law and at a cost that
+    does not depend on their number; ``auto`` = statistics where model, data, policy and metrics
+    allow it.
     """
 
     decode: Literal["sample", "mean"] = "sample"
+    draw: Literal["auto", "rows", "statistics"] = "auto"
 
 
 class Fit(Protocol):
@@ -106,7 +110,8 @@ class Fit(Protocol):
     def space(self) -> Space: ...
 
     def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
-        """n rows per chain in stored form, ``[R, n, D]``."""
+        """n independent rows per chain in stored form, ``[R, n, D]``, in no order: the first m
+        of them are a sample too."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -122,7 +127,8 @@ class Model(Protocol):
     """Frozen hyperparameters; fitting returns a :class:`Fit`."""
 
     offers: ClassVar[frozenset[str]]
-    """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob)."""
+    """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob),
+    ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
         """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
@@ -150,6 +156,56 @@ class Model(Protocol):
         ...
 
 
+Part = Any
+"""Some rows of a store: addresses ``[R, m]``, or their sufficient statistics."""
+Training = Any
+"""What a model is fitted to: a view of rows, or sufficient statistics."""
+
+
+class Store(Protocol):
+    """Everything a policy can take rows from: the rows themselves, or their statistics.
+
+    The methods that take ``streams`` are given those of the generation that is composed.
+    """
+
+    @property
+    def size(self) -> int:
+        """n, the rows of the last synthetic set."""
+        ...
+
+    def original(self) -> Part:
+        """Generation 0's real rows."""
+        ...
+
+    def latest(self, m: int) -> Part:
+        """m <= n rows of the last synthetic set."""
+        ...
+
+    def everything(self, budget: int | None, streams: Streams) -> Part:
+        """Generation 0's real rows and all synthetic ones, or a budget of them."""
+        ...
+
+    def fresh(self, k: int, streams: Streams) -> Part:
+        """k real rows that no generation has seen."""
+        ...
+
+    def pool(self, k: int, streams: Streams) -> Part:
+        """k of generation 0's real rows, drawn anew without replacement."""
+        ...
+
+    def fixed(self, k: int, streams: Streams) -> Part:
+        """k of generation 0's real rows, the same in every generation."""
+        ...
+
+    def collected(self, k: int, streams: Streams) -> Part:
+        """Generation 0's real rows and k fresh ones for every generation since."""
+        ...
+
+    def view(self, *parts: Part) -> Training:
+        """The training set made of these parts."""
+        ...
+
+
 class Policy(Protocol):
     """Which rows, from which generation, a fit is trained on.
 
@@ -165,10 +221,31 @@ class Policy(Protocol):
         rows at generation 0; keys are the policy's own, or the run's ``n`` and ``budget``."""
         ...
 
-    def fresh_rows(self, n: int, budget: int | None) -> int:
-        """Never-seen real rows needed per generation after generation 0."""
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """Real rows taken in every generation after generation 0, by source: fresh (never seen
+        before), pool (of generation 0, drawn anew), fixed (of generation 0, the same)."""
         ...
 
-    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
+    def stores_rows(self, budget: int | None) -> bool:
+        """Whether it draws from stored synthetic rows, so that their statistics do not do."""
+        ...
+
+    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
         """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
         ...
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one generation left: the fit's tensors, a record {metric: [R]}, and what it drew.
+
+    record: empty where the generation was not to be measured. Of rows: synthetic ``[R, n, D]``
+    and pictures ``[R, m, D]``. Of sufficient statistics: those the fit was made from.
+    """
+
+    number: int
+    weights: dict[str, Tensor]
+    record: dict[str, Tensor]
+    synthetic: Tensor | None = None
+    pictures: Tensor | None = None
+    statistic: dict[str, Tensor] | None = None

@@ -45,10 +45,32 @@ def test_a_view_equals_a_copy(window, shared):
 def test_a_batch_is_gathered_per_chain():
     store = archive(1)
     store.add(synthetic(0))
-    view = store.view(torch.cat([store.training, store.latest()], 1))
+    view = store.view(store.training, store.latest(M))
     index = torch.tensor([[0, 7], [4, 4], [6, 1]])
     expected = torch.stack([view.all()[r, index[r]] for r in range(R)])
     assert torch.equal(view.gather(index), expected)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_sets_of_several_sizes_keep_their_rows_and_origins(window):
+    store = archive(window)
+    for g, size in enumerate([4, 2, 3, 1]):
+        store.add(synthetic(g)[:, :size])
+        assert store.size == size
+        latest = store.view(store.latest(size))
+        assert torch.equal(latest.all(), synthetic(g)[:, :size])
+        assert (latest.origin() == g + 1).all()
+        if g + 1 <= window:
+            view = store.view(store.everything(None, Streams(0, (0, 1, 2), g)))
+            copy = [synthetic(h)[:, :m] for h, m in zip(range(g + 1), [4, 2, 3], strict=False)]
+            assert torch.equal(view.all()[:, 4:], torch.cat(copy, 1))
+
+
+def test_fewer_rows_of_a_set_are_its_first():
+    store = archive(1)
+    store.add(synthetic(0))
+    assert torch.equal(store.view(store.latest(2)).all(), synthetic(0)[:, :2])
+    assert store.view(store.latest(0), store.original()).size == 4
 
 
 def test_a_generation_out_of_the_window_has_no_address():
@@ -64,7 +86,7 @@ def test_a_generation_out_of_the_window_has_no_address():
 def test_a_training_set_shares_the_archives_memory():
     store = archive(2)
     store.add(synthetic(0))
-    view: TrainingSet = store.view(store.latest())
+    view: TrainingSet = store.view(store.latest(M))
     assert view.synthetic.data_ptr() == store.synthetic.data_ptr()
     assert view.real.data_ptr() == store.real.data_ptr()
 

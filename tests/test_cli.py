@@ -80,7 +80,9 @@ def test_the_config_and_the_summary_say_what_was_run(finished):
     config = yaml.safe_load((finished / "config.yaml").read_text())
     assert config["model"]["components"] == 3
     assert config["name"] == {"data": "digits", "model": "gmm", "policy": "replace"}
-    assert len(config["hash"]) == len(config["record"]["referee"]) == 64
+    assert len(config["hash"]) == len(config["facts"]["referee"]) == 64
+    assert config["record"] == {"generations": "all", "chains": "rows"}
+    assert config["facts"]["draw"] == "rows"
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["policy"] == "replace"
     table = pq.read_table(finished / "metrics.parquet").to_pydict()
@@ -247,7 +249,7 @@ def test_help_groups_every_option(monkeypatch, capsys):
         run(monkeypatch, "--help")
     assert left.value.code in (0, None)
     text = capsys.readouterr().out
-    assert "policy: accumulate, anchor, real, replace" in text
+    assert "policy: accumulate, anchor, collect, real, replace" in text
 
 
 def test_a_users_own_model_runs(tmp_path, monkeypatch):

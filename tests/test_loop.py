@@ -41,7 +41,7 @@ def world(referee, chains=3, **changes) -> World:
         seed=0,
         chains=chains,
         generations=3,
-        n=data.training.shape[1],
+        sizes=(data.training.shape[1],) * 4,
         budget=None,
         evaluation_rows=120,
         at_once=chains,
@@ -53,7 +53,7 @@ def chain_of(generations, chain):
     """Everything that belongs to one chain, as bytes."""
     return [
         (g.synthetic[chain].numpy().tobytes(),)
-        + tuple(v[chain].numpy().tobytes() for v in g.fit.state_dict().values())
+        + tuple(v[chain].numpy().tobytes() for v in g.weights.values())
         + tuple(g.record[name][chain].item() for name in sorted(g.record) if "recall" in name)
         for g in generations
     ]
@@ -92,7 +92,9 @@ def test_a_loop_that_goes_on_ends_where_an_unbroken_one_ends(referee, policy):
     whole = list(closed_loop(world(referee, policy=policy)))
     short = list(closed_loop(world(referee, policy=policy, generations=1)))
     past = [g.synthetic for g in short]
-    rest = list(closed_loop(world(referee, policy=policy), past, short[-1].fit))
+    whole_world = world(referee, policy=policy)
+    previous = whole_world.model.restore(short[-1].weights, whole_world.data.space)
+    rest = list(closed_loop(whole_world, past, previous))
     assert [g.number for g in rest] == [1, 2]
     for chain in range(3):
         assert chain_of(short + rest, chain) == chain_of(whole, chain)
@@ -136,10 +138,11 @@ def test_held_out_rows_have_no_address(referee):
 def test_pictures_keep_their_latent_draw(referee):
     whole = world(referee)
     last = list(closed_loop(whole))[-1]
+    fit = whole.model.restore(last.weights, whole.data.space)
     first_draw = whole.streams(0).scoped("pictures")
-    assert torch.equal(last.pictures, last.fit.sample(PICTURES, first_draw, whole.sampling))
+    assert torch.equal(last.pictures, fit.sample(PICTURES, first_draw, whole.sampling))
     own_draw = whole.streams(2).scoped("pictures")
-    assert not torch.equal(last.pictures, last.fit.sample(PICTURES, own_draw, whole.sampling))
+    assert not torch.equal(last.pictures, fit.sample(PICTURES, own_draw, whole.sampling))
 
 
 @dataclasses.dataclass
@@ -167,8 +170,33 @@ def test_metrics_see_samples_that_nothing_is_trained_on(referee):
 def test_a_warm_start_goes_on_from_the_generation_before(referee):
     model = VAE(hidden=(24,), latent=3, steps=1, batch=16, rate=1e-12, start="warm")
     first, second, _ = closed_loop(world(referee, model=model))
-    for name, weight in first.fit.state_dict().items():
-        assert torch.allclose(weight, second.fit.state_dict()[name], atol=1e-9), name
+    for name, weight in first.weights.items():
+        assert torch.allclose(weight, second.weights[name], atol=1e-9), name
     cold = list(closed_loop(world(referee, model=dataclasses.replace(model, start="cold"))))
     name = "encoder.0.weight"
-    assert not torch.allclose(cold[0].fit.state_dict()[name], cold[1].fit.state_dict()[name])
+    assert not torch.allclose(cold[0].weights[name], cold[1].weights[name])
+
+
+def test_sizes_may_change_with_the_generation(referee):
+    class Counting(Accumulate):
+        def compose(self, archive, streams, budget):
+            training = super().compose(archive, streams, budget)
+            composed.append((archive.size, training.size))
+            return training
+
+    composed: list = []
+    changed = world(referee, sizes=(300, 40, 90, 60), policy=Counting())
+    generations = list(closed_loop(changed))
+    assert [g.synthetic.shape[1] for g in generations] == [40, 90, 60]
+    n0 = changed.data.training.shape[1]
+    assert composed == [(40, n0 + 40), (90, n0 + 130)]
+
+
+def test_only_recorded_generations_are_measured(referee):
+    some = list(closed_loop(world(referee, recorded=(0, 2))))
+    every = list(closed_loop(world(referee)))
+    assert [bool(g.record) for g in some] == [True, False, True]
+    assert [g.number for g in some] == [0, 1, 2]
+    for a, b in zip(some, every, strict=True):
+        assert torch.equal(a.synthetic, b.synthetic)
+        assert all(torch.equal(value, b.record[name]) for name, value in a.record.items())

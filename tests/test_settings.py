@@ -88,9 +88,10 @@ def test_the_nearest_name_is_offered():
 def test_settings_and_config_yaml_have_the_same_keys_and_defaults():
     import yaml
 
-    from nc_testbed.cli import CONF
+    from nc_testbed.cli import CONF, STUDY
 
     written = yaml.safe_load((CONF / "config.yaml").read_text())
-    del written["defaults"], written["hydra"]
+    for key in ("defaults", "hydra", *STUDY):
+        del written[key]
     assert build(Settings, written) == Settings()
     assert set(written) == {f.name for f in dataclasses.fields(Settings)}

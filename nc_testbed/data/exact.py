@@ -42,7 +42,8 @@ class Family:
         rows ``[R, M, 2]`` and rows common to all chains ``[M, 2]`` both give ``[R, M]``.
         """
 
-        def draw(n: int, draws: Draws) -> tuple[Tensor, Tensor | None]:
+        def draw(n: int, streams: Streams, purpose: str) -> tuple[Tensor, Tensor | None]:
+            draws = streams(purpose)
             labels = draws.categorical(weights.to(draws.device), n)
             x = self.given(labels, draws)
             return x, labels if self.classes else None
@@ -122,9 +123,9 @@ class ExactSource(ABC):
         self, law: Law, streams: Streams, fresh: int, generations: int
     ) -> tuple[Tensor, Tensor | None]:
         """Training rows, then the fresh rows of every later generation, ``[R, N, 2]``."""
-        draws = [law.draw(self.rows, streams("rows"))]
+        draws = [law.draw(self.rows, streams, "rows")]
         if fresh:
-            draws += [law.draw(fresh, streams.at(g)("fresh")) for g in range(1, generations)]
+            draws += [law.draw(fresh, streams.at(g), "fresh") for g in range(1, generations)]
         labels = [y for _, y in draws if y is not None]
         return torch.cat([x for x, _ in draws], 1), torch.cat(labels, 1) if labels else None
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from nc_testbed.rng import Draws
+from nc_testbed.families.family import Family, Parameters
+from nc_testbed.rng import Streams
 from nc_testbed.types import Space
 
 
@@ -16,14 +17,14 @@ from nc_testbed.types import Space
 class Law:
     """The exact law of a source, where there is one.
 
-    draw(n, draws): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or None).
+    draw(n, streams, purpose): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or None).
     log_prob(x): log density of rows ``[..., D]``, or None where it has no closed form.
     centres ``[C, D]``, scale (standard deviation of one mode) and weights ``[C]``: set for
     mixtures of isotropic Gaussians, so that modes can be counted. Under imbalance the rare
     class rotates over chains: weights are ``[R, C]``, and draw and log_prob serve all R chains.
     """
 
-    draw: Callable[[int, Draws], tuple[Tensor, Tensor | None]]
+    draw: Callable[[int, Streams, str], tuple[Tensor, Tensor | None]]
     log_prob: Callable[[Tensor], Tensor] | None = None
     centres: Tensor | None = None
     scale: float | None = None
@@ -41,7 +42,8 @@ class Data:
     held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of each class.
     shares ``[R, C]``: class shares of each chain's training rows. rank ``[R, C]``: rarity rank of
     each class in each chain, 0 the commonest.
-    classes: names of the C classes.
+    classes: names of the C classes. truths: families that hold the law, with its
+    parameters ``[1, ...]`` in each.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Data:
     rank: Tensor | None = None
     classes: tuple[str, ...] = ()
     law: Law | None = None
+    truths: tuple[tuple[Family, Parameters], ...] = ()
     record: dict[str, object] = field(default_factory=dict)  # sha256 of files, split sizes, ...
 
     @property

@@ -139,7 +139,8 @@ class Metric(Protocol):
     """Frozen settings of one family of columns.
 
     needs: words the data and the fit must offer: labels, tail, image, planar, modes, density
-    (:attr:`Data.offers`), likelihood (an exact density or a bound), exact (:func:`fit_offers`).
+    (:attr:`Data.offers`), likelihood (an exact density or a bound), exact, parameters
+    (:func:`fit_offers`).
     collapse: which of the eight definitions in ``COLLAPSES`` it measures.
     """
 
@@ -161,7 +162,7 @@ def fit_offers(fit: Any) -> frozenset[str]:
     frozenset()
     """
     exact, bound = hasattr(fit, "log_prob"), hasattr(fit, "elbo")
-    words = {"exact": exact, "likelihood": exact or bound}
+    words = {"exact": exact, "likelihood": exact or bound, "parameters": hasattr(fit, "columns")}
     return frozenset(word for word, holds in words.items() if holds)
 
 

@@ -219,7 +219,7 @@ def _lessons(data: Data) -> tuple[Tensor, Tensor, str]:
         assert data.y is not None
         return data.x[0], data.y[0], str(data.record["x_sha256"])
     streams = Streams(0, tuple(range(data.training.shape[0])))
-    x, y = data.law.draw(5000, streams("referee.rows"))
+    x, y = data.law.draw(5000, streams, "referee.rows")
     assert y is not None
     return x[0], y[0], hashlib.sha256(x[0].numpy().tobytes()).hexdigest()
 

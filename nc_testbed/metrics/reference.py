@@ -218,7 +218,7 @@ class Reference:
         whose classes are independent draws from the shares."""
         law = self.data.law
         if law is not None:
-            rows = law.draw(self.rows, self.streams("metrics/real"))[0]
+            rows = law.draw(self.rows, self.streams, "metrics/real")[0]
         else:
             rows = torch.stack([self._resample(r) for r in range(self.chains)])
         return torch.stack([self.referee.features(each) for each in rows])

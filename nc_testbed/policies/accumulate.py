@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
-from nc_testbed.archive import Archive, TrainingSet, thin
 from nc_testbed.rng import Streams
+from nc_testbed.types import Store, Training
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,14 @@ class Accumulate:
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Nothing to refuse: a budget above the number of stored rows takes them all."""
 
-    def fresh_rows(self, n: int, budget: int | None) -> int:
-        """0: no never-seen rows are needed."""
-        return 0
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """None but generation 0's, which stay."""
+        return {}
 
-    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
-        """All rows so far, ``[R, min(n0 + generations * n, budget)]``, real ones first."""
-        synthetic = [archive.addresses(g) for g in range(archive.generations)]
-        rows = torch.cat([archive.training, *synthetic], dim=1)
-        return archive.view(thin(rows, budget, streams("budget")))
+    def stores_rows(self, budget: int | None) -> bool:
+        """With a budget: it is drawn from all stored rows, old ones again and again."""
+        return budget is not None
+
+    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+        """All rows so far, n0 + generations * n (or budget), real ones first."""
+        return archive.view(archive.everything(budget, streams))

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from nc_testbed.archive import Archive, TrainingSet, thin
 from nc_testbed.rng import Streams
-from nc_testbed.types import require
+from nc_testbed.types import Store, Training, require
 
 
 @dataclass(frozen=True)
@@ -66,24 +62,18 @@ class Anchor:
         some = k > 0 or self.k == 0 or self.share == 0
         require(some, "share", self.share, f"that is no row of {size}: give policy.k=1")
 
-    def fresh_rows(self, n: int, budget: int | None) -> int:
-        """k for fresh anchors, 0 for the others, whose rows are generation 0's."""
-        return self.anchors(n, budget) if self.source == "fresh" else 0
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """k of the chosen source."""
+        k = self.anchors(n, budget)
+        return {self.source: k} if k else {}
 
-    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
+    def stores_rows(self, budget: int | None) -> bool:
+        """False: fewer rows of a set are a smaller set of the same law."""
+        return False
+
+    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
         """n (or budget) rows: synthetic ones, then k real ones."""
-        k = self.anchors(archive.n, budget)
-        real = self._real(archive, streams, k)
-        synthetic = thin(archive.latest(), budget, streams("budget"))
-        kept = synthetic[:, : synthetic.shape[1] - k]
-        return archive.view(torch.cat([kept, real], dim=1))
-
-    def _real(self, archive: Archive, streams: Streams, k: int) -> Tensor:
-        """Addresses of the real rows, ``[R, k]``."""
-        if self.source == "fresh":
-            start = (streams.generation - 1) * k
-            if start + k > archive.reserve.shape[1]:
-                raise AssertionError("the reserve has run out: a fresh row would be used twice")
-            return archive.reserve[:, start : start + k]
-        source = streams if self.source == "pool" else streams.at(0)
-        return thin(archive.training, k, source("anchors"))
+        k = self.anchors(archive.size, budget)
+        size = archive.size if budget is None else budget
+        sources = {"fresh": archive.fresh, "pool": archive.pool, "fixed": archive.fixed}
+        return archive.view(archive.latest(size - k), sources[self.source](k, streams))

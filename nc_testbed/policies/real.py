@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.archive import Archive, TrainingSet, thin
 from nc_testbed.rng import Streams
+from nc_testbed.types import Store, Training
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,16 @@ class Real:
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Nothing to refuse: a budget above the number of real rows takes them all."""
 
-    def fresh_rows(self, n: int, budget: int | None) -> int:
-        """0: no never-seen rows are needed."""
-        return 0
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """Those of generation 0, a budget of them drawn anew."""
+        return {} if budget is None else {"pool": budget}
 
-    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
-        """Generation 0's real rows, ``[R, min(n0, budget)]``."""
-        return archive.view(thin(archive.training, budget, streams("budget")))
+    def stores_rows(self, budget: int | None) -> bool:
+        """False: no synthetic row is looked at."""
+        return False
+
+    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+        """Generation 0's real rows, n0 (or budget)."""
+        if budget is None:
+            return archive.view(archive.original())
+        return archive.view(archive.pool(budget, streams))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.archive import Archive, TrainingSet, thin
 from nc_testbed.rng import Streams
-from nc_testbed.types import require
+from nc_testbed.types import Store, Training, require
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,14 @@ class Replace:
         fits = budget is None or budget <= n
         require(fits, "budget", budget, f"a generation has n={n} rows: give at most that many")
 
-    def fresh_rows(self, n: int, budget: int | None) -> int:
-        """0: no never-seen rows are needed."""
-        return 0
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """None."""
+        return {}
 
-    def compose(self, archive: Archive, streams: Streams, budget: int | None) -> TrainingSet:
-        """The last synthetic set, ``[R, min(n, budget)]``."""
-        return archive.view(thin(archive.latest(), budget, streams("budget")))
+    def stores_rows(self, budget: int | None) -> bool:
+        """False: fewer rows of a set are a smaller set of the same law."""
+        return False
+
+    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+        """The last synthetic set, n (or budget) rows."""
+        return archive.view(archive.latest(archive.size if budget is None else budget))

@@ -16,12 +16,14 @@ from matplotlib.figure import Figure
 from nc_testbed.intervals import Interval, interval
 from nc_testbed.run.families import beside, headline
 from nc_testbed.run.pictures import grid, samples
-from nc_testbed.run.summary import Trajectories, collapsed, settings
+from nc_testbed.run.summary import collapsed, settings
+from nc_testbed.run.tables import Trajectories
 from nc_testbed.types import Space, require
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""
 MARKERS = "osD^vPX"
+DASHES = ("-", "--", ":", "-.")
 SAMPLES = 16
 """Samples shown of one generation, in a square."""
 STRIP = 10
@@ -33,7 +35,8 @@ class Arm:
     """Finished runs that differ in their seed only; their chains count together.
 
     folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over the
-    generations ``[T]`` that all of them reached.
+    generations ``[T]`` that all of them reached; empty where a run kept summaries only.
+    means: ``{metric: interval [T]}``. laws: the runs' own, as summary.json has them.
     """
 
     label: str
@@ -41,16 +44,17 @@ class Arm:
     config: dict[str, Any]
     devices: tuple[str, ...]
     generations: np.ndarray
+    chains: int
     values: dict[str, np.ndarray]
+    means: dict[str, Interval]
+    laws: dict[str, Any]
 
-    def interval(self, name: str) -> Interval:
-        """Mean and 95% interval over all chains at every generation, ``[T]``."""
-        return interval(self.values[name])
-
-    @property
-    def chains(self) -> int:
-        """R, over all seeds."""
-        return len(next(iter(self.values.values())))
+    def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """The exact law of a metric, generations and values, or None where there is none."""
+        law = self.laws.get(name)
+        if law is None:
+            return None
+        return np.array(law["generations"]), np.array(law["values"], dtype=np.float64)
 
 
 def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> str:
@@ -61,7 +65,7 @@ def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> st
     if there is no run, or if a column is missing in one.
     """
     arms = read(paths)
-    shared = [name for name in arms[0].values if all(name in arm.values for arm in arms)]
+    shared = [name for name in arms[0].means if all(name in arm.means for arm in arms)]
     names = list(columns) or beside(shared)
     for name in names:
         require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
@@ -70,7 +74,7 @@ def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> st
     curves(arms, names).savefig(out / "curves.png", dpi=150)
     written = table(arms, names)
     (out / "table.md").write_text(written)
-    if len(arms[0].config["record"]["event"]) > 1:
+    if len(arms[0].config["facts"]["event"]) > 1:
         strips(arms).savefig(out / "strips.png", dpi=150)
     return written
 
@@ -107,22 +111,40 @@ def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def curves(arms: Sequence[Arm], names: Sequence[str]) -> Figure:
-    """One panel per metric, one curve with its 95% band per arm, over generations."""
+    """One panel per metric, one curve with its 95% band per arm, over generations.
+
+    Where an arm has an exact law it is the thin dashed line in the arm's colour.
+    """
     figure = Figure(figsize=(3.6 * len(names), 3.6), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for i, arm in enumerate(arms):
-            ci, style = arm.interval(name), {"color": COLOURS[i % len(COLOURS)]}
+            ci, style = arm.means[name], {"color": COLOURS[i % len(COLOURS)]}
             axes.fill_between(arm.generations, ci.low, ci.high, alpha=0.2, linewidth=0, **style)
-            marker = MARKERS[i % len(MARKERS)]
-            axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style)
+            marker = MARKERS[i % len(MARKERS)] if len(arm.generations) <= 40 else None
+            law = arm.law(name)
+            width = {} if law is None else {"linewidth": 4, "alpha": 0.45}
+            axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style, **width)
+            if law is not None:
+                z = arm.laws[name]["z"][-1]
+                label = "law" if z is None else f"law, z {z:+.1f}"
+                axes.plot(*law, linestyle="--", linewidth=1, label=label, **style)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize="x-small")
         axes.set(title=name.replace("_", " "), xlabel="generation")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
-    lines = figure.axes[0].get_lines()
-    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=5)
+    lines = [line for line in figure.axes[0].get_lines() if "law" not in str(line.get_label())]
+    columns = max(1, int(45 * len(names) / max(len(arm.label) + 6 for arm in arms)))
+    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=columns)
     figure.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")
     return figure
+
+
+def bars(intervals: Iterable[Interval]) -> tuple[np.ndarray, np.ndarray]:
+    """Means ``[K]`` of single intervals, and how far they reach below and above, ``[2, K]``."""
+    ends = np.array([(ci.mean, ci.low, ci.high) for ci in intervals], dtype=np.float64).T
+    return ends[0], np.stack([ends[0] - ends[1], ends[2] - ends[0]])
 
 
 def caption(arms: Sequence[Arm]) -> str:
@@ -142,11 +164,11 @@ def table(arms: Sequence[Arm], names: Sequence[str]) -> str:
     last = min(int(arm.generations[-1]) for arm in arms)
     ends = (0, last) if last else (0,)
     heads = [f"{name}, generation {g}" for name in names for g in ends]
-    judge = headline(arms[0].values)
+    judge = headline(arms[0].values) if all(arm.values for arm in arms) else None
     heads += [f"chains that lost 3/4 of {judge}"] if judge else []
     lines = [["policy", "chains", *heads], ["---"] * (2 + len(heads))]
     for arm in arms:
-        cells = [arm.interval(name)[arm.generations == g] for name in names for g in ends]
+        cells = [arm.means[name][arm.generations == g] for name in names for g in ends]
         line = [arm.label, str(arm.chains), *(cell[0].text() for cell in cells)]
         lines.append(line + (["{} of {}".format(*collapsed(arm.values[judge]))] if judge else []))
     rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -160,9 +182,10 @@ def strips(arms: Sequence[Arm]) -> Figure:
     figure = Figure(figsize=(1.3 * len(shown) + 0.5, 1.4 * len(arms) + 0.3), layout="constrained")
     panels = figure.subplots(len(arms), len(shown), squeeze=False)
     for row, arm in zip(panels, arms, strict=True):
-        space = Space(tuple(arm.config["record"]["event"]), image=True)
+        space = Space(tuple(arm.config["facts"]["event"]), image=True)
         for axes, g in zip(row, shown, strict=True):
             rows = samples(arm.folders[0] / "generations" / f"{g:04d}", "rows", 1, SAMPLES)
+            assert rows is not None, "pictures are rows"
             axes.imshow(grid(rows[0], space, columns=4), interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
@@ -174,9 +197,18 @@ def strips(arms: Sequence[Arm]) -> Figure:
 
 def _arm(label: str, folders: list[Path], config: dict[str, Any]) -> Arm:
     runs = [Trajectories.of(pq.read_table(folder / "metrics.parquet")) for folder in folders]
-    T = min(len(run.generations) for run in runs)
-    shared = [name for name in runs[0].values if all(name in run.values for run in runs)]
-    values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
     devices = tuple(dict.fromkeys(summary["device"] for summary in summaries))
-    return Arm(label, tuple(folders), config, devices, runs[0].generations[:T], values)
+    if len(runs) == 1:
+        generations, values, means = runs[0].generations, runs[0].values, runs[0].intervals
+    else:
+        both = "seeds cannot be joined where chains were summarised; compare one at a time"
+        require(all(run.values for run in runs), "record.chains", "summary", both)
+        generations = min((run.generations for run in runs), key=len)
+        T = len(generations)
+        shared = [name for name in runs[0].values if all(name in run.values for run in runs)]
+        values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
+        means = {name: interval(values[name]) for name in shared}
+    chains = sum(run.chains for run in runs)
+    laws = summaries[0]["laws"] if len(runs) == 1 else {}
+    return Arm(label, tuple(folders), config, devices, generations, chains, values, means, laws)

@@ -20,6 +20,8 @@ from torch import Tensor
 from nc_testbed.intervals import Interval, interval
 from nc_testbed.run.families import beside
 
+LINES = 50
+"""About so many generations get a line of their own in a log."""
 REFRESH = 0.1
 """Seconds between two refreshes of the progress line."""
 
@@ -71,6 +73,8 @@ class Console:
         means = {name: interval(record[name].to("cpu").numpy()) for name in beside(record)}
         self._now = g + 1
         if self._terminal is None:
+            if g % -(-self._generations // LINES) and g < self._generations - 1:
+                return
             place = f"generation {g}/{self._generations - 1}  {seconds:.1f} s"
             self._line("  ".join([place, *(f"{name} {ci.text()}" for name, ci in means.items())]))
         else:
@@ -84,9 +88,12 @@ class Console:
         """
         self._stop()
         rows = {k: v for k, v in summary["metrics"].items() if not re.search(r"_rank_\d+$", k)}
-        last = summary["generations"] - 1
-        header = ("metric", "generation 0", f"generation {last}")
-        cells = [(k, _text(v["first"]), _text(v["last"])) for k, v in rows.items()]
+        header = ["metric", f"generation {summary['first']}", f"generation {summary['last']}"]
+        cells = [[k, _text(v["first"]), _text(v["last"])] for k, v in rows.items()]
+        if summary["laws"]:
+            header.append(f"law at generation {summary['last']}")
+            for cell in cells:
+                cell.append(_law(summary["laws"].get(cell[0])))
         if self._terminal is None:
             self._plain(header, cells)
         else:
@@ -112,13 +119,13 @@ class Console:
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
-    def _plain(self, header: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> None:
+    def _plain(self, header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
         wide = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
         for row in (header, *cells):
             padded = (cell.ljust(width) for cell, width in zip(row, wide, strict=True))
             self._line("  ".join(padded).rstrip())
 
-    def _table(self, header: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> None:
+    def _table(self, header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
         table = Table(*header, box=box.SIMPLE_HEAD)
         for i, row in enumerate(cells):
             table.add_row(*map(escape, row), style="bold" * (i == 0))
@@ -146,6 +153,14 @@ def _is_terminal(terminal: Terminal, stream: TextIO) -> bool:
 def _text(end: Mapping[str, Any]) -> str:
     numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
     return Interval.of(*numbers, chains=end["chains"]).text()
+
+
+def _law(law: Mapping[str, Any] | None) -> str:
+    """The last value of a law, the distance of the mean from it, and the verdict."""
+    if law is None or law["values"][-1] is None:
+        return ""
+    z = "" if law["z"][-1] is None else f"z {law['z'][-1]:+.1f}, "
+    return f"{law['values'][-1]:.4g} ({z}{law['verdict']})"
 
 
 def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:

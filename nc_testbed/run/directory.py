@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,13 @@ import yaml
 from safetensors.torch import load, save
 from torch import Tensor
 
-from nc_testbed.loop import Generation
+from nc_testbed.run.tables import chain_rows, summary_rows
+from nc_testbed.types import Generation
 
-FREE = ("generations", "compute", "dashboard", "name", "record", "hash")
+FREE = ("generations", "compute", "dashboard", "name", "facts", "hash")
 """Settings that change no generation's result: a run may be continued under others."""
+EVERY = 2.0
+"""Seconds between two copies of all metrics: a thousand generations may take as many."""
 
 
 def settings_hash(config: Mapping[str, Any]) -> str:
@@ -43,6 +48,8 @@ class RunDirectory:
     def __init__(self, path: Path):
         self.path = path
         self.generations = path / "generations"
+        self._tables: list[pa.Table] = []
+        self._written = -EVERY
 
     def config(self) -> dict[str, Any] | None:
         """The stored configuration, or None in a new directory."""
@@ -57,26 +64,23 @@ class RunDirectory:
         text = yaml.safe_dump(dict(config), sort_keys=False)
         write(self.path / "config.yaml", text.encode())
 
-    def completed(self) -> int:
-        """How many generations, from 0 on, are there and verify."""
-        g = 0
-        while self._verifies(self.generations / f"{g:04d}"):
-            g += 1
-        return g
+    def completed(self, generations: Sequence[int]) -> int:
+        """How many of these generations, from the first on, are there and verify."""
+        folders = (self.generations / f"{g:04d}" for g in generations)
+        return len(list(itertools.takewhile(self._verifies, folders)))
 
-    def commit(self, generation: Generation, config_hash: str) -> None:
+    def commit(self, generation: Generation, config: Mapping[str, Any]) -> None:
         """Make one generation part of the record, whole or not at all."""
         final = self.generations / f"{generation.number:04d}"
         temporary = final.with_name(f"{final.name}.tmp-{os.getpid()}")
         temporary.mkdir()
-        weights = {k: v.cpu().contiguous() for k, v in generation.fit.state_dict().items()}
-        samples = {"rows": generation.synthetic, "pictures": generation.pictures}
-        files = {
-            "weights.safetensors": save(weights),
-            "synthetic.safetensors": save({k: v.cpu().contiguous() for k, v in samples.items()}),
-            "metrics.parquet": _parquet(_rows(generation)),
-        }
-        manifest: dict[str, Any] = {"generation": generation.number, "config": config_hash}
+        files = _files(generation)
+        if generation.record:
+            summary = config["record"]["chains"] == "summary"
+            table = summary_rows(generation) if summary else chain_rows(generation)
+            files["metrics.parquet"] = _parquet(table)
+            self._tables.append(table)
+        manifest: dict[str, Any] = {"generation": generation.number, "config": config["hash"]}
         manifest["files"] = {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in files.items()
@@ -88,13 +92,28 @@ class RunDirectory:
             shutil.rmtree(final)
         temporary.rename(final)
         _sync(self.generations)
-        write(self.path / "metrics.parquet", _parquet(self.table(generation.number + 1)))
+        if time.monotonic() > self._written + EVERY:
+            self.write_table()
 
-    def table(self, generations: int) -> pa.Table:
-        """Metrics of the first generations: columns generation, chain, one per metric."""
-        folders = (self.generations / f"{g:04d}" for g in range(generations))
-        tables = [pq.read_table(folder / "metrics.parquet") for folder in folders]
-        return pa.concat_tables(tables, promote_options="default")
+    def read_tables(self, generations: Sequence[int]) -> None:
+        """Take up the metrics of generations that a run before this one has committed."""
+        files = (self.generations / f"{g:04d}" / "metrics.parquet" for g in generations)
+        self._tables = [pq.read_table(file) for file in files if file.is_file()]
+
+    def table(self) -> pa.Table | None:
+        """Metrics of all generations so far: columns generation, chain and one per metric, or
+        the columns of :func:`nc_testbed.run.tables.summary_rows`. None where none was measured."""
+        if not self._tables:
+            return None
+        self._tables = [pa.concat_tables(self._tables, promote_options="default")]
+        return self._tables[0]
+
+    def write_table(self) -> None:
+        """Write ``metrics.parquet``: a copy for readers, the generations hold the truth."""
+        table = self.table()
+        if table is not None:
+            write(self.path / "metrics.parquet", _parquet(table))
+        self._written = time.monotonic()
 
     def synthetic(self, generation: int) -> Tensor:
         """The synthetic set ``[R, n, D]`` of a generation."""
@@ -103,6 +122,10 @@ class RunDirectory:
     def weights(self, generation: int) -> dict[str, Tensor]:
         """The fit's ``state_dict()`` of a generation."""
         return self._load(generation, "weights")
+
+    def statistic(self, generation: int) -> dict[str, Tensor]:
+        """The sufficient statistics that a generation was fitted to."""
+        return self._load(generation, "statistic")
 
     def _load(self, generation: int, name: str) -> dict[str, Tensor]:
         return load((self.generations / f"{generation:04d}" / f"{name}.safetensors").read_bytes())
@@ -134,10 +157,20 @@ def _sync(folder: Path) -> None:
     os.close(descriptor)
 
 
-def _rows(generation: Generation) -> pa.Table:
-    chains = len(next(iter(generation.record.values())))
-    columns = {"generation": [generation.number] * chains, "chain": list(range(chains))}
-    return pa.table(columns | {k: v.numpy() for k, v in generation.record.items()})
+def _files(generation: Generation) -> dict[str, bytes]:
+    """The tensors of a generation by file name."""
+    pictures = {} if generation.pictures is None else {"pictures": generation.pictures}
+    rows = {} if generation.synthetic is None else {"rows": generation.synthetic}
+    tensors = {
+        "weights": generation.weights,
+        "synthetic": rows | pictures,
+        "statistic": generation.statistic or {},
+    }
+    return {
+        f"{name}.safetensors": save({k: v.cpu().contiguous() for k, v in group.items()})
+        for name, group in tensors.items()
+        if group
+    }
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-HEADLINES = ("tail_recall", "modes_held", "recall")
+HEADLINES = ("tail_recall", "modes_held", "recall", "gini", "variance")
 """What a run is judged by, the first of these that was measured: all fall as a chain collapses."""
 
-OVERALL = ("coverage", "frechet", "sliced_w2", "exact_kl")
+OVERALL = ("coverage", "frechet", "sliced_w2", "exact_kl", "kl")
 """The overall quality shown beside the headline, the first of these that was measured."""
 
 FAMILIES = (
     ("7 fit", r"^fit_"),
     ("6 classes", r"_rank_\d+$"),
-    ("1 tail", r"^tail_|^extinct"),
+    ("1 tail", r"^tail_|^extinct|^absorbed|^alive_classes|^missing_mass"),
     ("2 quality", r"precision|recall|density|coverage|frechet|kid|w2|high_quality"),
-    ("3 likelihood", r"nll|elbo|iwae|exact_kl"),
-    ("4 diversity", r"spread|vendi|effective|modes"),
+    ("3 likelihood", r"nll|elbo|iwae|kl$"),
+    ("4 diversity", r"spread|vendi|effective|modes|variance|gini"),
     ("5 labels", r"mass|confidence|accept|^tv"),
 )
 """Group and pattern, the first match wins; what matches none is ``8 other``."""

@@ -64,12 +64,14 @@ def render(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def samples(generation: Path, name: str, chains: int, m: int) -> Tensor:
+def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     """The first rows ``[<= chains, <= m, D]`` that a generation's directory holds.
 
     name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws; where
-    a run stored no pictures the synthetic set stands in for them.
+    a run stored no pictures the synthetic set stands in for them. None where no row was drawn.
     """
+    if not (generation / "synthetic.safetensors").is_file():
+        return None
     with safe_open(generation / "synthetic.safetensors", framework="pt") as tensors:
         there = tensors.keys()
         return tensors.get_slice(name if name in there else "rows")[:chains, :m]

@@ -10,26 +10,32 @@ from typing import Any
 
 import torch
 
+from nc_testbed.data.families import FamilySource
 from nc_testbed.data.source import Data
 from nc_testbed.loop import World
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
+from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain, referee_for
-from nc_testbed.settings import Settings, build, build_target, nearest
-from nc_testbed.types import BadInput, Model, Policy, require
+from nc_testbed.models.family import FamilyModel
+from nc_testbed.run import checks
+from nc_testbed.run.rowless import laboratory, why_rows
+from nc_testbed.settings import Settings, build, build_target, nearest, sizes
+from nc_testbed.statistics_loop import Laboratory
+from nc_testbed.types import BadInput, Model, Policy, Space, require
 
 GROUPS = ("data", "model", "policy", "metrics")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run whose settings have been checked against each other and against its data."""
+    """A run on rows whose settings have been checked against each other and against its data."""
 
     settings: Settings
     data: Data
     model: Model
     policy: Policy
     metrics: dict[str, Metric]
-    n: int
+    sizes: tuple[int, ...]
     evaluation_rows: int
     device: torch.device
 
@@ -48,15 +54,16 @@ class Prepared:
             seed=s.seed,
             chains=s.chains,
             generations=s.generations,
-            n=self.n,
+            sizes=self.sizes,
             budget=s.budget,
             evaluation_rows=self.evaluation_rows,
             at_once=s.compute.chains,
+            recorded=s.record.among(s.generations),
         )
 
 
-def prepare(config: Mapping[str, Any]) -> Prepared:
-    """Check every key, type, range and combination, and read the data.
+def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
+    """Check every key, type, range and combination; read the data, where rows are needed.
 
     Raises BadInput with the full key. ``config`` holds plain values: the run's settings and the
     groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_, ...}}).
@@ -69,28 +76,48 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     source, model, policy = (
         build_target(config[group], group, settings.extensions) for group in GROUPS[:3]
     )
-    device = _device(settings.device)
+    settings.record.among(settings.generations)  # refuses what lies beyond the run
+    metrics, auto = _metrics(config["metrics"], settings)
+    rowless = auto or all(isinstance(m, Parameters) for m in metrics.values())
+    reason = why_rows(source, model, policy, settings, rowless)
+    if reason is None:
+        return laboratory(source, model, policy, settings)
+    asked = settings.sampling.draw == "statistics"
+    require(not asked, "sampling.draw", "statistics", f"{reason}; give rows, or auto")
+    return _on_rows(source, model, policy, metrics, auto, settings)
+
+
+def _on_rows(
+    source: Any,
+    model: Any,
+    policy: Policy,
+    metrics: dict[str, Metric],
+    auto: bool,
+    settings: Settings,
+) -> Prepared:
+    """The run that draws every row."""
+    if isinstance(source, FamilySource) and source.rows is None:
+        drawn = sizes(settings, None)
+        space = Space((source.laws()[0][0].size,), image=False)
+        checks.check_memory(settings, drawn[0], drawn, policy, space)
+        source = dataclasses.replace(source, rows=drawn[0])
     data = _load(source, settings, 0)
-    real = data.training.shape[1]
-    n = settings.n or real
-    with_group("policy", policy.check, n, settings.budget, real)
-    with_group("model", model.check, data.space)
-    fresh = policy.fresh_rows(n, settings.budget)
+    drawn = sizes(settings, data.training.shape[1])
+    checks.check_policy(policy, drawn, settings)
+    if isinstance(model, FamilyModel):
+        model = checks.with_group("model", model.like, data.truths, data.space.size)
+        checks.check_family(model, drawn, settings)
+    checks.with_group("model", model.check, data.space)
+    fresh = policy.real_rows(drawn[1], settings.budget).get("fresh", 0)
     if data.law is not None and fresh:
         data = _load(source, settings, fresh)
     _check_reserve(data, fresh, settings.generations)
-    metrics = _metrics(config["metrics"], settings, data, model)
+    checks.check_memory(settings, data.x.shape[1], drawn, policy, data.space)
+    chosen = _applicable(metrics, auto, data, model)
     rows = settings.evaluation.rows or evaluation_rows(data)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
-    return Prepared(settings, data, model, policy, metrics, n, rows, device)
-
-
-def with_group(group: str, check: Any, *arguments: Any) -> Any:
-    """Call a check; a complaint gets the group's name before its key."""
-    try:
-        return check(*arguments)
-    except BadInput as error:
-        raise error.within(group) from None
+    device = checks.device(settings.device)
+    return Prepared(settings, data, model, policy, chosen, drawn, rows, device)
 
 
 def evaluation_rows(data: Data) -> int:
@@ -102,7 +129,7 @@ def evaluation_rows(data: Data) -> int:
 
 def _load(source: Any, settings: Settings, fresh: int) -> Data:
     chains, generations = settings.chains, settings.generations
-    return with_group("data", source.load, chains, settings.seed, fresh, generations)
+    return checks.with_group("data", source.load, chains, settings.seed, fresh, generations)
 
 
 def _check_reserve(data: Data, fresh: int, generations: int) -> None:
@@ -117,33 +144,29 @@ def _check_reserve(data: Data, fresh: int, generations: int) -> None:
         raise BadInput("policy.k", fresh, remedy)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInput("device", name, "no GPU is visible here; use device=cpu or device=auto")
-    return torch.device(name)
-
-
-def _metrics(
-    group: Mapping[str, Any], settings: Settings, data: Data, model: Model
-) -> dict[str, Metric]:
-    """The metrics asked for; ``auto`` leaves out what cannot apply, a list is refused for it."""
+def _metrics(group: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Metric], bool]:
+    """The metrics of the configuration, and whether all that apply are wanted."""
     group = dict(group)
-    auto = group.pop("auto", False)
-    offers = data.offers | model.offers
-    chosen = {}
+    auto, built = group.pop("auto", False), {}
     for name, node in group.items():
         if not isinstance(node, Mapping):
             raise BadInput(f"metrics.{name}", node, "give the name of a metric: metrics=[recall]")
-        metric = build_target(node, f"metrics.{name}", settings.extensions)
-        lacks = missing(metric, offers)
-        if not lacks:
-            chosen[name] = metric
-        elif not auto:
-            remedy = f"cannot apply here, it needs {', '.join(sorted(lacks))}; leave it out"
-            raise BadInput("metrics", name, remedy)
-    return chosen
+        built[name] = build_target(node, f"metrics.{name}", settings.extensions)
+    return built, auto
+
+
+def _applicable(
+    metrics: dict[str, Metric], auto: bool, data: Data, model: Model
+) -> dict[str, Metric]:
+    """The metrics that can be measured; where they were asked for by name, all must be."""
+    offers = data.offers | model.offers
+    if isinstance(model, FamilyModel) and all(f != model.family() for f, _ in data.truths):
+        offers = offers - {"parameters"}  # there is no truth to hold them against
+    lacking = {name: missing(metric, offers) for name, metric in metrics.items()}
+    for name, lacks in lacking.items():
+        remedy = f"cannot apply here, it needs {', '.join(sorted(lacks))}; leave it out"
+        require(auto or not lacks, "metrics", name, remedy)
+    return {name: metric for name, metric in metrics.items() if not lacking[name]}
 
 
 def _to(data: Data, device: torch.device) -> Data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,16 @@ import torch
 from torch import Tensor
 
 from nc_testbed.loop import World, closed_loop
+from nc_testbed.models.family import FamilyModel
 from nc_testbed.run.console import Console
 from nc_testbed.run.dashboard import rebuild
 from nc_testbed.run.directory import RunDirectory, settings_hash, write
+from nc_testbed.run.expected import expected
+from nc_testbed.run.laws import Law
 from nc_testbed.run.prepare import Prepared
 from nc_testbed.run.summary import summarise
-from nc_testbed.types import BadInput, Fit
+from nc_testbed.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.types import BadInput, Fit, Generation, Progress
 
 
 def check_directory(path: Path, config: Mapping[str, Any]) -> None:
@@ -28,34 +32,53 @@ def check_directory(path: Path, config: Mapping[str, Any]) -> None:
         raise BadInput("hydra.run.dir", path, remedy)
 
 
-def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
+def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Path) -> None:
     """Run all generations that the directory does not hold yet; then write summary.json."""
     began = time.monotonic()
-    directory, world = RunDirectory(path), prepared.world(say=print)
-    config = _recorded(config, prepared, world)
+    directory = RunDirectory(path)
+    world = prepared if isinstance(prepared, Laboratory) else prepared.world(say=print)
+    config = _recorded(config, world)
+    stored = world.recorded if isinstance(world, Laboratory) else range(world.generations)
     directory.start(config)
-    past, previous = _past(directory, world)
-    there = directory.table(len(past)) if past else None
-    dashboard = rebuild(path, config, there, world.data)
-    with Console(world.generations, len(past)) as console:
+    there = stored[: directory.completed(stored)]
+    directory.read_tables(there)
+    laws = _laws(world)
+    data = world.data if isinstance(world, World) else None
+    dashboard = rebuild(path, config, directory.table(), data, laws)
+    with Console(world.generations, there[-1] + 1 if there else 0) as console:
         since = time.monotonic()
-        for generation in closed_loop(world, past, previous, console.step):
+        for generation in _loop(world, directory, there, console.step):
             g, record = generation.number, generation.record
-            directory.commit(generation, config["hash"])
-            dashboard.write(g, record, generation.pictures, generation.synthetic)
-            console.generation(g, time.monotonic() - since, record)
+            directory.commit(generation, config)
+            if record:
+                dashboard.generation(generation)
+                console.generation(g, time.monotonic() - since, record)
             since = time.monotonic()
         dashboard.close()
-        table = directory.table(world.generations)
+        directory.write_table()
+        table = directory.table()
         seconds = time.monotonic() - began
-        summary = summarise(table, config, seconds, config["record"]["device"])
+        summary = summarise(table, config, seconds, config["facts"]["device"], laws=laws)
         write(path / "summary.json", json.dumps(summary, indent=1, allow_nan=False).encode())
         console.finish(summary, path)
 
 
-def _past(directory: RunDirectory, world: World) -> tuple[list[Tensor], Fit | None]:
+def _loop(
+    world: World | Laboratory, directory: RunDirectory, there: Sequence[int], progress: Progress
+) -> Iterator[Generation]:
+    """The generations that are not there yet."""
+    if isinstance(world, World):
+        past, previous = _past(directory, world, len(there))
+        return closed_loop(world, past, previous, progress)
+    last = None
+    if there:
+        weights, statistic = directory.weights(there[-1]), directory.statistic(there[-1])
+        last = Generation(there[-1], weights, {}, statistic=statistic)
+    return statistics_loop(world, last, progress)
+
+
+def _past(directory: RunDirectory, world: World, done: int) -> tuple[list[Tensor], Fit | None]:
     """Synthetic sets of the generations already there, and the fit of the last of them."""
-    done = min(directory.completed(), world.generations)
     past = [directory.synthetic(g).to(world.device) for g in range(done)]
     if not done:
         return past, None
@@ -63,23 +86,43 @@ def _past(directory: RunDirectory, world: World) -> tuple[list[Tensor], Fit | No
     return past, world.model.restore(weights, world.data.space)
 
 
-def _recorded(config: Mapping[str, Any], prepared: Prepared, world: World) -> dict[str, Any]:
-    """The configuration with what it led to: hashes of the data and the referee, ranks, sizes."""
-    data = prepared.data
-    record: dict[str, Any] = {
+def _laws(world: World | Laboratory) -> dict[str, Law]:
+    """The exact laws of a run, by metric; none where its data have no known one."""
+    if isinstance(world, Laboratory):
+        return expected(world.model, world.truth, world.policy, world.sizes[:-1], world.budget)
+    truths = world.data.truths
+    if isinstance(world.model, FamilyModel):
+        truths = tuple(pair for pair in truths if pair[0] == world.model.family())
+    truth = truths[0][1] if truths else {}
+    sizes = world.sizes[:-1]
+    return expected(world.model, truth, world.policy, sizes, world.budget) if truth else {}
+
+
+def _recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:
+    """The configuration with what it led to: sizes, hashes of data and referee, ranks."""
+    drawn = world.sizes[1] if len(set(world.sizes[1:])) == 1 else list(world.sizes[1:])
+    facts: dict[str, Any] = {
+        "n": drawn,
+        "real_rows": world.sizes[0],
+        "device": _device_name(world.device),
+    }
+    if isinstance(world, Laboratory):
+        facts |= {"draw": "statistics", "event": [world.model.family().size], "image": False}
+        truth = {name: value[0].tolist() for name, value in world.truth.items()}
+        return {**config, "hash": settings_hash(config), "facts": facts | {"truth": truth}}
+    data = world.data
+    facts |= {
+        "draw": "rows",
         "data": data.record,
         "referee": world.reference.referee.sha256,
         "event": list(data.space.event),
         "image": data.space.image,
         "classes": list(data.classes),
-        "n": world.n,
-        "real_rows": data.training.shape[1],
         "evaluation_rows": world.evaluation_rows,
-        "device": _device_name(world.device),
     }
     if data.rank is not None:
-        record["rank_to_class"] = data.rank.argsort(1).tolist()
-    return {**config, "hash": settings_hash(config), "record": record}
+        facts["rank_to_class"] = data.rank.argsort(1).tolist()
+    return {**config, "hash": settings_hash(config), "facts": facts}
 
 
 def _device_name(device: torch.device) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,49 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 import nc_testbed
-from nc_testbed.intervals import Interval, interval, share
-from nc_testbed.run.families import headline, ordered
+from nc_testbed.intervals import Interval, share
+from nc_testbed.run.families import headline
+from nc_testbed.run.laws import Law, held
+from nc_testbed.run.tables import Trajectories
 
 COLLAPSED = 0.25
 """A chain counts as collapsed when its headline is below this share of its own generation 0."""
-
-
-@dataclass(frozen=True)
-class Trajectories:
-    """A table of metrics as arrays: one value per chain and generation.
-
-    generations: ``[T]`` and chains: ``[R]``, ascending; values: ``{metric: [R, T]}``, NaN where
-    the table has no value.
-    """
-
-    generations: NDArray[np.int64]
-    chains: NDArray[np.int64]
-    values: dict[str, NDArray[np.float64]]
-
-    @staticmethod
-    def of(table: pa.Table) -> Trajectories:
-        """Read the columns generation, chain and one per metric.
-
-        Raises ValueError if a chain has two rows for one generation.
-        """
-        generations, t = np.unique(_column(table, "generation"), return_inverse=True)
-        chains, r = np.unique(_column(table, "chain"), return_inverse=True)
-        if len(np.unique(r * len(generations) + t)) < table.num_rows:
-            raise ValueError("a chain has two rows for one generation")
-        values = {}
-        for name in table.column_names:
-            if name not in ("generation", "chain"):
-                values[name] = np.full((len(chains), len(generations)), np.nan)
-                values[name][r, t] = _column(table, name)
-        return Trajectories(generations.astype(int), chains.astype(int), values)
-
-    def intervals(self) -> dict[str, Interval]:
-        """``{metric: interval over chains [T]}`` in reading order."""
-        names = ordered(self.values)
-        if not names:
-            return {}
-        together = interval(np.stack([self.values[name] for name in names], axis=1))
-        return {name: together[i] for i, name in enumerate(names)}
 
 
 def summarise(
@@ -65,32 +28,38 @@ def summarise(
     wall_s: float,
     device: str,
     notes: Sequence[str] = (),
+    laws: Mapping[str, Law] | None = None,
 ) -> dict[str, Any]:
     """The content of summary.json, safe for JSON: what is undefined is null.
 
-    metrics: columns generation, chain and one per metric. config: the resolved settings.
+    metrics: a table of :mod:`nc_testbed.run.tables`. config: the resolved settings.
     wall_s: seconds the run took. notes: what the run has to say of itself (settings that had no
-    effect, floors that were hit), one sentence each.
+    effect, floors that were hit), one sentence each. laws: exact laws by metric.
 
     ``metrics`` holds for every metric its mean, 95% interval and number of finite chains at the
     first and the last generation. ``headline`` holds the collapsed chains and the worst decile
-    of the metric the run is judged by; null where none was measured. ``alarms`` and
+    of the metric the run is judged by; null where none was measured. ``laws`` holds, for every
+    metric that has one, its name and source, its values, the z-scores of the means and the last
+    generation's verdict (see :mod:`nc_testbed.theory.rules`). ``alarms`` and
     ``verdicts`` belong to analyses that a plain run does not make, so it leaves them empty.
     """
     runs = Trajectories.of(metrics)
     ends = {
         name: {"first": _numbers(ci[0]), "last": _numbers(ci[-1])}
-        for name, ci in runs.intervals().items()
+        for name, ci in runs.intervals.items()
     }
     return {
         "name": dict(config.get("name", {})),
         "policy": config.get("name", {}).get("policy"),
         "seed": config.get("seed"),
         "hash": config.get("hash"),
-        "chains": len(runs.chains),
+        "chains": runs.chains,
         "generations": len(runs.generations),
+        "first": int(runs.generations[0]),
+        "last": int(runs.generations[-1]),
         "metrics": ends,
         "headline": _headline(runs),
+        "laws": {name: _held(runs, name, law) for name, law in (laws or {}).items()},
         "alarms": [],
         "verdicts": [],
         "notes": list(notes),
@@ -107,7 +76,7 @@ def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     {'seed': 0, 'policy.k': 1}
     """
     for key, value in config.items():
-        if key in ("record", "hash", "metrics", "dashboard", "compute", "_target_"):
+        if key in ("facts", "record", "hash", "metrics", "dashboard", "compute", "_target_"):
             continue
         if isinstance(value, Mapping):
             prefix = "" if key == "name" else f"{key}."
@@ -165,6 +134,19 @@ def _headline(runs: Trajectories) -> dict[str, Any] | None:
     }
 
 
+def _held(runs: Trajectories, name: str, law: Law) -> dict[str, Any]:
+    """A law beside what was measured, at every recorded generation."""
+    checks = [held(runs, name, law, t) for t in range(len(runs.generations))]
+    return {
+        "law": law.name,
+        "source": law.source,
+        "generations": runs.generations.tolist(),
+        "values": [_number(check.law) for check in checks],
+        "z": [_number(check.z) for check in checks],
+        "verdict": checks[-1].verdict,
+    }
+
+
 def _numbers(ci: Interval) -> dict[str, float | int | None]:
     ends = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
     return {**ends, "chains": int(ci.chains)}
@@ -172,7 +154,3 @@ def _numbers(ci: Interval) -> dict[str, float | int | None]:
 
 def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _column(table: pa.Table, name: str) -> NDArray[np.float64]:
-    return table[name].to_numpy().astype(np.float64)

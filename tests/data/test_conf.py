@@ -21,7 +21,7 @@ OTHER_DEFAULT = {
 
 
 def test_files_were_found():
-    assert len(FILES) == 14
+    assert len(FILES) == 21
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

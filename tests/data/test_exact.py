@@ -78,11 +78,11 @@ def test_the_law_draws_as_the_data_were_drawn():
     for source in (Blobs(centres=3), Moons(imbalance=3), SwissRoll()):
         data = source.load(2, 4, 0, 1)
         assert data.law is not None
-        x, y = data.law.draw(1000, Streams(4, (0, 1))("rows"))
+        x, y = data.law.draw(1000, Streams(4, (0, 1)), "rows")
         assert torch.equal(x, data.x)
         assert (data.y is None) == (y is None)
         assert y is None or data.y is None or torch.equal(y, data.y)
-        assert data.law.draw(1, Streams(4, (0, 1))("rows"))[0].shape == (2, 1, 2)
+        assert data.law.draw(1, Streams(4, (0, 1)), "rows")[0].shape == (2, 1, 2)
 
 
 @pytest.mark.parametrize(

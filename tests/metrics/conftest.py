@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from nc_testbed.data.source import Data, Law
+from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.metrics.evaluation import Evaluation, Reference
-from nc_testbed.rng import Draws, Streams
+from nc_testbed.rng import Streams
 from nc_testbed.types import Space
 
 
@@ -92,7 +93,8 @@ def mixture(centres: Tensor, weights: Tensor) -> Law:
     """Unit Gaussians with each chain's own weights [R, C]."""
     D = centres.shape[1]
 
-    def draw(n: int, draws: Draws) -> tuple[Tensor, Tensor]:
+    def draw(n: int, streams: Streams, purpose: str) -> tuple[Tensor, Tensor]:
+        draws = streams(purpose)
         label = draws.categorical(weights, n)
         return centres[label] + draws.normal(n, D, dtype=torch.float64), label
 
@@ -144,10 +146,17 @@ def world(
         reserve=torch.zeros(chains, 0, dtype=torch.int64),
         held_out=centres[held_y] + noise,
         law=mixture(centres, p) if D == 2 else None,
+        truths=((Gaussian(D), unit(centres[:1])),),  # the first component alone
         **({} if shares is None else labels),
     )
     referee = Plain() if shares is None else Nearest(centres)
     return World(data, referee, streams, centres)
+
+
+def unit(mean: Tensor) -> dict[str, Tensor]:
+    """The parameters of unit Gaussians around these means."""
+    D = mean.shape[1]
+    return {"mean": mean, "factor": torch.eye(D, dtype=torch.float64).expand(len(mean), D, D)}
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,10 @@ class ExactFit:
         D = rows.shape[-1]
         each = [-(rows - m).square().sum(1) / 2 - D / 2 * math.log(2 * math.pi) for m in self.mean]
         return torch.stack(each)
+
+    def columns(self, truths: Any) -> dict[str, Tensor]:
+        ((family, truth),) = truths
+        return family.columns(unit(self.mean.double()), truth)
 
 
 @dataclass(frozen=True)

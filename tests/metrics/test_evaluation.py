@@ -16,7 +16,8 @@ from nc_testbed.metrics.evaluation import COLLAPSES, fit_offers, missing, rank_c
 
 CONF = Path(__file__).parents[2] / "conf" / "metrics"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if "_target_" in path.read_text())
-WORDS = {"labels", "tail", "image", "planar", "modes", "density", "likelihood", "exact"}
+WORDS = {"labels", "tail", "image", "planar", "modes", "density"}
+WORDS |= {"likelihood", "exact", "parameters"}
 
 
 def target(name: str) -> tuple[type, dict[str, Any]]:
@@ -163,7 +164,7 @@ def test_missing_names_the_words():
 
 
 def test_fits_offer_what_they_can(exact_fit, bound_fit):
-    assert fit_offers(exact_fit) == {"exact", "likelihood"}
+    assert fit_offers(exact_fit) == {"exact", "likelihood", "parameters"}
     assert fit_offers(bound_fit(torch.zeros(1, 2))) == {"likelihood"}
 
 

@@ -114,9 +114,12 @@ def test_k_wins_over_share():
     assert Anchor(k=7).anchors(n=100, budget=10) == 7
 
 
-def test_fresh_rows_are_asked_for_by_fresh_anchors_only():
-    assert [Anchor(k=3, source=s).fresh_rows(10, None) for s in SOURCES] == [3, 0, 0]
-    assert Anchor(share=0.5, source="fresh").fresh_rows(10, 4) == 2
+def test_the_rows_it_takes_are_those_of_its_source_only():
+    for source in SOURCES:
+        assert Anchor(k=3, source=source).real_rows(10, None) == {source: 3}
+        assert Anchor(share=0.5, source=source).real_rows(10, 4) == {source: 2}
+        assert Anchor(k=0, source=source).real_rows(10, None) == {}
+        assert not Anchor(k=3, source=source).stores_rows(budget=4)
 
 
 @pytest.mark.parametrize(

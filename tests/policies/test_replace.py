@@ -31,4 +31,5 @@ def test_budget_above_n_is_refused():
 
 def test_never_trains_on_real_rows():
     assert not Replace.trains_on_real
-    assert Replace.window == 1 and Replace().fresh_rows(n=6, budget=None) == 0
+    assert Replace.window == 1 and Replace().real_rows(n=6, budget=None) == {}
+    assert not Replace().stores_rows(budget=4)

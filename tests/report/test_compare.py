@@ -74,7 +74,7 @@ def test_curves_show_mean_and_band_of_every_policy(sweep):
     for axes in figure.axes:
         assert len(axes.get_lines()) == len(axes.collections) == 2
         assert len({line.get_color() for line in axes.get_lines()}) == 2
-    ci = arms[0].interval("tail_recall")
+    ci = arms[0].means["tail_recall"]
     np.testing.assert_allclose(figure.axes[0].get_lines()[0].get_ydata(), ci.mean)
     band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert band.min() == pytest.approx(ci.low.min())
@@ -91,7 +91,7 @@ def test_strips_show_a_row_per_policy_and_a_column_per_generation(sweep, tmp_pat
 
 
 def test_vectors_have_no_strips(tmp_path):
-    run(tmp_path / "run", config(record={"event": [64]}))
+    run(tmp_path / "run", config(facts={"event": [64]}))
     compare([tmp_path / "run"], tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["curves.png", "table.md"]
 

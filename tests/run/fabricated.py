@@ -34,7 +34,8 @@ def config(
         "dashboard": {"single_chains": False},
         "name": {"data": "digits", "model": "vae", "policy": policy},
         "hash": "0" * 64,
-        "record": {"event": [8, 8], "rank_to_class": [[0, 1]] * chains},
+        "record": {"generations": "all", "chains": "rows"},
+        "facts": {"event": [8, 8], "rank_to_class": [[0, 1]] * chains},
     }
     return made | changes
 

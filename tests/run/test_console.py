@@ -3,11 +3,13 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from fabricated import config, metrics, run
 
 from nc_testbed.run.console import Console, advice
+from nc_testbed.run.laws import Law
 from nc_testbed.run.summary import summarise
 
 
@@ -42,6 +44,19 @@ def test_one_plain_line_per_generation_into_a_file(monkeypatch):
         "generation 0/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
         "generation 1/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
     ]
+
+
+@pytest.mark.parametrize(("generations", "most"), [(7, 7), (50, 50), (51, 26), (100_000, 51)])
+def test_a_log_does_not_grow_with_the_generations(generations, most):
+    stream = io.StringIO()
+    console = Console(generations, stream=stream)
+    for g in range(generations):
+        if generations < 1000 or g % 100 == 0 or g == generations - 1:
+            console.generation(g, 0.1, RECORD)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == most
+    assert lines[0].startswith("generation 0/")
+    assert lines[-1].startswith(f"generation {generations - 1}/")
 
 
 def test_a_terminal_that_can_do_nothing_gets_plain_lines(monkeypatch):
@@ -98,6 +113,18 @@ def test_the_final_table(kind, tmp_path):
     assert "of 3 chains lost three quarters of their tail_recall" in text
     assert f"run: {folder}\n" in text
     assert ("\x1b" in text) == (kind is Screen)
+
+
+def test_laws_have_a_column():
+    stream, values = io.StringIO(), np.array([0.4, 0.2, 0.1, 0.05])
+    laws = {"tail_recall": Law("some.law (A1)", "derived", values)}
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", laws=laws)
+    Console(4, stream=stream).finish(summary, Path("there"))
+    lines = stream.getvalue().splitlines()
+    assert lines[0].endswith("law at generation 3")
+    held = summary["laws"]["tail_recall"]
+    assert f"0.05 (z {held['z'][-1]:+.1f}, {held['verdict']})" in lines[1]
+    assert len(lines[2]) <= lines[0].index("law at")
 
 
 def test_columns_line_up_and_long_paths_are_not_wrapped():

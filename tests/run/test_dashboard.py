@@ -15,8 +15,10 @@ from tensorboard.plugins.hparams import metadata
 from nc_testbed.data.source import Data, Law
 from nc_testbed.intervals import interval
 from nc_testbed.run.dashboard import Dashboard, group_name, layout, rebuild
+from nc_testbed.run.laws import Law as ExactLaw
 from nc_testbed.run.pictures import grid, scatter
-from nc_testbed.types import Space
+from nc_testbed.run.tables import summary_rows
+from nc_testbed.types import Generation, Space
 
 
 def events(directory) -> EventAccumulator:
@@ -33,19 +35,23 @@ def record(chains: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(rng.random(chains)) for name in names}
 
 
+def measured(g: int, values=None, pictures=None, rows=None) -> Generation:
+    return Generation(g, {}, record() if values is None else values, rows, pictures)
+
+
 @pytest.fixture
 def planar() -> Data:
     angle = torch.arange(8) * torch.pi / 4
     centres = torch.stack([angle.cos(), angle.sin()], -1).double() * 2
     none = torch.zeros(1, 0, dtype=torch.int64)
-    law = Law(lambda n, draws: (centres, None), centres=centres, scale=0.05)
+    law = Law(lambda n, streams, purpose: (centres, None), centres=centres, scale=0.05)
     return Data("ring", Space((2,), False), centres[None], none, none, centres, law=law)
 
 
 def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):
     board = Dashboard(tmp_path, config())
     for g in range(3):
-        board.write(g, record(seed=g))
+        board.generation(measured(g, record(seed=g)))
     board.close()
     found = events(tmp_path)
     for g in range(3):
@@ -59,7 +65,7 @@ def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):
 
 def test_single_chains_on_demand(tmp_path):
     board = Dashboard(tmp_path, config(dashboard={"single_chains": True}))
-    board.write(0, record())
+    board.generation(measured(0))
     board.close()
     found, values = events(tmp_path), record()["precision"]
     for chain in range(3):
@@ -70,9 +76,8 @@ def test_single_chains_on_demand(tmp_path):
 def test_undefined_chains_are_counted_and_never_drawn(tmp_path):
     nan = float("nan")
     board = Dashboard(tmp_path, config(dashboard={"single_chains": True}))
-    board.write(0, {"kid": torch.tensor([0.1, 0.2, nan])})
-    board.write(1, {"kid": torch.tensor([0.1, nan, nan])})
-    board.write(2, {"kid": torch.tensor([nan, nan, nan])})
+    for g, values in enumerate(([0.1, 0.2, nan], [0.1, nan, nan], [nan, nan, nan])):
+        board.generation(measured(g, {"kid": torch.tensor(values)}))
     board.close()
     found = events(tmp_path)
     assert series(found, "chains without a value/kid") == {0: 1.0, 1: 2.0, 2: 3.0}
@@ -83,13 +88,18 @@ def test_undefined_chains_are_counted_and_never_drawn(tmp_path):
     assert np.isfinite(values).all()
 
 
-def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side(tmp_path):
-    board = Dashboard(tmp_path, config())
-    board.write(0, record())
-    board.close()
-    found = events(tmp_path)
+def drawn_layout(found: EventAccumulator) -> Layout:
     proto = Layout()
     proto.ParseFromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    return proto
+
+
+def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side(tmp_path):
+    board = Dashboard(tmp_path, config())
+    board.generation(measured(0))
+    board.close()
+    found = events(tmp_path)
+    proto = drawn_layout(found)
     titles = [category.title for category in proto.category]
     assert titles == sorted(titles)
     assert titles[0] == "0 read together"
@@ -102,19 +112,50 @@ def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side
 
 
 def test_one_chain_is_drawn_as_a_line():
-    charts = layout(["precision", "tail_recall"], several=False)
-    assert charts["0 read together"] == {
-        "tail_recall": ["Multiline", ["1 tail/tail_recall"]],
-        "precision": ["Multiline", ["2 quality/precision"]],
-    }
-    assert list(charts["0 read together"]) == ["tail_recall", "precision"]
+    together = layout(["precision", "tail_recall"], several=False).category[0]
+    assert together.title == "0 read together"
+    assert [(chart.title, list(chart.multiline.tag)) for chart in together.chart] == [
+        ("tail_recall", ["1 tail/tail_recall"]),
+        ("precision", ["2 quality/precision"]),
+    ]
+    with_law = layout(["precision"], several=False, laws=["precision"]).category[0].chart[0]
+    assert list(with_law.multiline.tag) == ["2 quality/precision", "laws/precision"]
+
+
+def test_a_law_is_drawn_over_its_curve(tmp_path):
+    falling = ExactLaw("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
+    board = Dashboard(tmp_path, config(), laws={"recall": falling})
+    values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "precision": torch.ones(4)}
+    for g in (0, 2):
+        board.generation(measured(g, values))
+    board.close()
+    found = events(tmp_path)
+    assert series(found, "laws/recall") == {0: 0.5, 2: pytest.approx(0.3)}
+    z = (0.25 - 0.5) / (np.std([0.1, 0.2, 0.3, 0.4], ddof=1) / 2)
+    assert series(found, "z against the law/recall")[0] == pytest.approx(z)
+    charts = {c.title: c for group in drawn_layout(found).category for c in group.chart}
+    assert [s.value for s in charts["recall"].margin.series] == [
+        "intervals/recall/mean",
+        "laws/recall",
+    ]
+    assert len(charts["precision"].margin.series) == 1
+
+
+def test_a_run_of_summaries_is_drawn_like_one_of_chains(tmp_path):
+    folder = tmp_path / "run"
+    rebuild(folder, config(), summary_rows(measured(3))).close()
+    found = events(folder / "tensorboard")
+    for name, values in record().items():
+        ci = interval(values.numpy())
+        assert series(found, f"intervals/{name}/low") == {3: pytest.approx(float(ci.low))}
 
 
 def test_a_continued_run_has_every_step_once(tmp_path):
     for start, end in ((0, 4), (2, 6)):
         board = Dashboard(tmp_path, config(), start=start)
         for g in range(start, end):
-            board.write(g, record(seed=10 * start + g), torch.zeros(3, 4, 64, dtype=torch.uint8))
+            pictures = torch.zeros(3, 4, 64, dtype=torch.uint8)
+            board.generation(measured(g, record(seed=10 * start + g), pictures))
         board.close()
     found = events(tmp_path)
     steps = [event.step for event in found.Scalars("1 tail/tail_recall")]
@@ -129,7 +170,7 @@ def test_hyperparameters_make_no_second_run_and_share_a_group_over_seeds(tmp_pat
     for seed in (1, 2):
         settings = config(seed=seed, policy={"_target_": "a.B", "k": 5})
         board = Dashboard(tmp_path / str(seed), settings)
-        board.write(0, record())
+        board.generation(measured(0))
         board.close()
         tags = events(tmp_path / str(seed)).SummaryMetadata
         start = tags(metadata.SESSION_START_INFO_TAG).plugin_data.content
@@ -139,7 +180,7 @@ def test_hyperparameters_make_no_second_run_and_share_a_group_over_seeds(tmp_pat
         assert info.hparams["policy.k"].number_value == 5
         assert info.hparams["policy"].string_value == "replace"
         assert info.hparams["model.widths"].string_value == "[400, 20]"
-        assert not {"hash", "record.event", "metrics"} & set(values)
+        assert not {"hash", "facts.event", "record.chains", "metrics"} & set(values)
         assert tags(metadata.SESSION_END_INFO_TAG).plugin_data.content
         groups.append(info.group_name)
     assert groups[0] == groups[1] == group_name(settings)
@@ -192,7 +233,7 @@ def test_planar_samples_are_drawn_over_the_true_modes(tmp_path, planar):
     assert columns.min() > 0.7 * picture.shape[1]  # the one sample sits beside the rightmost mode
     assert np.ptp(np.nonzero(there[1])[1]) > 0.5 * picture.shape[1]  # the modes form a ring
     board = Dashboard(tmp_path, config(), planar)
-    board.write(0, record(), None, planar.held_out.expand(2, -1, -1))
+    board.generation(measured(0, rows=planar.held_out.expand(2, -1, -1)))
     board.close()
     tags = events(tmp_path).Tags()["images"]
     assert tags == ["samples/chain 0", "samples/chain 1"]
@@ -202,6 +243,6 @@ def test_rows_that_are_no_picture_are_not_drawn(tmp_path, planar):
     table = Data("table", Space((2, 1), False), *[planar.held_out] * 4)
     board = Dashboard(tmp_path, config(), table)
     rows = torch.zeros(3, 4, 2, dtype=torch.float64)
-    board.write(0, record(), rows, rows)
+    board.generation(measured(0, None, rows, rows))
     board.close()
     assert events(tmp_path).Tags()["images"] == []

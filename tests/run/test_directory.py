@@ -6,40 +6,40 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from nc_testbed.loop import Generation
-from nc_testbed.models.vae import VAEFit
 from nc_testbed.run.directory import RunDirectory, settings_hash
 from nc_testbed.run.pictures import samples
-from nc_testbed.types import Space
+from nc_testbed.run.tables import Trajectories
+from nc_testbed.types import Generation
 
-SPACE = Space((2, 2), image=True)
+CONFIG = {"seed": 0, "hash": "h", "record": {"generations": "all", "chains": "rows"}}
 
 
 def generation(number: int) -> Generation:
     weights = {"encoder.0.weight": torch.full((2, 4, 2), float(number))}
     rows = torch.full((2, 5, 4), number, dtype=torch.uint8)
     record = {"recall": torch.tensor([0.5, number / 10], dtype=torch.float64)}
-    return Generation(number, VAEFit("bernoulli", None, weights, SPACE), rows, rows[:, :3], record)
+    return Generation(number, weights, record, rows, rows[:, :3])
 
 
 @pytest.fixture
 def directory(tmp_path):
     made = RunDirectory(tmp_path / "run")
-    made.start({"seed": 0, "hash": "h"})
+    made.start(CONFIG)
     for g in range(3):
-        made.commit(generation(g), "h")
+        made.commit(generation(g), CONFIG)
+    made.write_table()
     return made
 
 
 def test_what_was_committed_is_read_back(directory):
-    assert directory.completed() == 3
+    assert directory.completed(range(5)) == 3
     for g in range(3):
         made = generation(g)
         assert torch.equal(directory.synthetic(g), made.synthetic)
         pictures = samples(directory.generations / f"{g:04d}", "pictures", 2, 3)
         assert torch.equal(pictures, made.pictures)
         weights = directory.weights(g)["encoder.0.weight"]
-        assert torch.equal(weights, made.fit.state_dict()["encoder.0.weight"])
+        assert torch.equal(weights, made.weights["encoder.0.weight"])
     table = pq.read_table(directory.path / "metrics.parquet")
     assert table.column_names == ["generation", "chain", "recall"]
     assert table["recall"].to_pylist() == [0.5, 0.0, 0.5, 0.1, 0.5, 0.2]
@@ -53,7 +53,7 @@ def test_a_flipped_bit_ends_the_record_there(directory, name):
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 16
     victim.write_bytes(data)
-    assert directory.completed() == 1
+    assert directory.completed(range(3)) == 1
 
 
 @pytest.mark.parametrize("damage", ["missing file", "missing manifest", "broken manifest"])
@@ -66,18 +66,18 @@ def test_an_incomplete_generation_does_not_count(directory, damage):
         manifest.unlink()
     else:
         manifest.write_text(manifest.read_text()[:-5])
-    assert directory.completed() == 2
-    directory.commit(generation(2), "h")
-    assert directory.completed() == 3
+    assert directory.completed(range(3)) == 2
+    directory.commit(generation(2), CONFIG)
+    assert directory.completed(range(3)) == 3
 
 
 def test_what_a_killed_run_left_is_cleared_at_the_start(directory):
     half = directory.generations / "0003.tmp-1"
     half.mkdir()
     (half / "weights.safetensors").write_bytes(b"half")
-    directory.start({"seed": 0, "hash": "h"})
+    directory.start(CONFIG)
     assert not half.exists()
-    assert directory.completed() == 3
+    assert directory.completed(range(4)) == 3
 
 
 def test_the_manifest_names_size_and_hash_of_every_file(directory):
@@ -91,7 +91,56 @@ def test_the_manifest_names_size_and_hash_of_every_file(directory):
 
 def test_the_hash_changes_with_what_decides_a_result_and_nothing_else():
     base = {"seed": 0, "chains": 4, "generations": 3, "compute": {"chains": None}}
-    free = {"generations": 9, "compute": {"chains": 1}, "dashboard": {}, "name": {}, "record": {}}
+    free = {"generations": 9, "compute": {"chains": 1}, "dashboard": {}, "name": {}, "facts": {}}
     assert settings_hash(base) == settings_hash(base | free)
-    for change in ({"seed": 1}, {"chains": 5}, {"n": 7}, {"policy": {"k": 1}}):
+    record = {"generations": "last", "chains": "rows"}
+    for change in ({"seed": 1}, {"chains": 5}, {"n": 7}, {"policy": {"k": 1}}, {"record": record}):
         assert settings_hash(base) != settings_hash(base | change)
+
+
+def test_recorded_generations_may_leave_gaps(tmp_path):
+    made = RunDirectory(tmp_path / "run")
+    made.start(CONFIG)
+    for g in (0, 3, 5):
+        made.commit(generation(g), CONFIG)
+    assert made.completed((0, 3, 5, 8)) == 3
+    assert made.completed((0, 2, 3)) == 1
+    again = RunDirectory(tmp_path / "run")
+    assert again.table() is None
+    again.read_tables((0, 3))
+    assert again.table()["generation"].to_pylist() == [0, 0, 3, 3]
+
+
+def test_statistics_are_stored_in_place_of_rows(tmp_path):
+    made, sums = RunDirectory(tmp_path / "run"), {"ones": torch.tensor([3.0, 4.0]).double()}
+    count = {"count": torch.tensor(7.0).double()}
+    made.start(CONFIG)
+    left = Generation(
+        0, {"p": sums["ones"] / 7}, {"mean": sums["ones"] / 7}, statistic=sums | count
+    )
+    made.commit(left, CONFIG)
+    assert made.completed((0,)) == 1
+    assert made.statistic(0)["count"] == 7
+    assert torch.equal(made.statistic(0)["ones"], sums["ones"])
+    assert not (made.generations / "0000" / "synthetic.safetensors").exists()
+    assert samples(made.generations / "0000", "rows", 1, 1) is None
+
+
+def test_a_generation_that_was_not_measured_has_no_table(tmp_path):
+    made = RunDirectory(tmp_path / "run")
+    made.start(CONFIG)
+    made.commit(Generation(0, {}, {}, torch.zeros(2, 3, 1)), CONFIG)
+    made.write_table()
+    assert made.completed((0,)) == 1 and made.table() is None
+    assert not (made.path / "metrics.parquet").exists()
+    made.commit(generation(1), CONFIG)
+    assert made.table()["generation"].to_pylist() == [1, 1]
+
+
+def test_summaries_are_stored_in_place_of_chains(tmp_path):
+    made = RunDirectory(tmp_path / "run")
+    made.start(CONFIG)
+    made.commit(generation(2), CONFIG | {"record": {"generations": "all", "chains": "summary"}})
+    runs = Trajectories.of(made.table())
+    assert (runs.chains, runs.values) == (2, {})
+    assert runs.intervals["recall"].mean.tolist() == [0.35]

@@ -1,0 +1,1 @@
+"""Exponential families and their companions: parameters, rows, sufficient statistics, distances."""

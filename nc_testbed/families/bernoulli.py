@@ -1,0 +1,56 @@
+"""Bernoulli: coin flips, the smallest model that collapses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from nc_testbed.blocks import BlockDraws
+from nc_testbed.families.family import Family, Parameters, Statistic, add, discrete
+from nc_testbed.rng import Streams
+
+
+@final
+@dataclass(frozen=True)
+class Bernoulli(Family):
+    """``P(x = 1) = p``; parameters ``{"p": [R]}``, statistic ``{"ones": [R]}``."""
+
+    on_gpu: ClassVar[bool] = False
+
+    @property
+    def size(self) -> int:
+        """1."""
+        return 1
+
+    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+        """``ones ~ Binomial(n, p)``."""
+        p = parameters["p"].expand(len(streams.chains))
+        return Statistic(n, {"ones": BlockDraws(streams, purpose).binomial(n, p)})
+
+    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+        """Zeros and ones, ``[R, n, 1]``."""
+        u = streams(purpose).uniform(n, dtype=torch.float64)
+        return (u < parameters["p"][:, None]).double()[..., None]
+
+    def summed(self, rows: Tensor) -> Statistic:
+        """The number of ones."""
+        return Statistic(rows.shape[1], {"ones": rows.sum((1, 2))})
+
+    def merge(self, a: Statistic, b: Statistic) -> Statistic:
+        """Sums add."""
+        return add(a, b)
+
+    def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
+        """``x ln p + (1 - x) ln(1 - p)``; -inf for what cannot happen."""
+        x, p = rows[:, 0], parameters["p"][:, None]
+        return torch.xlogy(x, p) + torch.xlogy(1 - x, 1 - p)
+
+    def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
+        """``variance = p q``, ``w2_squared = |p - truth|`` and those of two classes."""
+        p, real = parameters["p"], truth["p"]
+        both, real_both = (torch.stack([x, 1 - x], 1) for x in (p, real))
+        shape = {"mean": p, "variance": p * (1 - p), "w2_squared": (p - real).abs()}
+        return shape | discrete(both, real_both)

@@ -1,0 +1,58 @@
+"""Categorical laws: symbols and their shares, given, uniform or Zipf-Mandelbrot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from nc_testbed.blocks import BlockDraws
+from nc_testbed.families.family import Family, Parameters, Statistic, add, discrete, means
+from nc_testbed.rng import Streams
+
+
+@final
+@dataclass(frozen=True)
+class Categorical(Family):
+    """``P(x = i) = p_i``; parameters ``{"shares": [R, K]}``, statistic ``{"counts": [R, K]}``.
+
+    A row is one number, the class 0..K-1; its mean is that of the K indicators.
+    """
+
+    classes: int
+
+    on_gpu: ClassVar[bool] = False
+
+    @property
+    def size(self) -> int:
+        """1: the class's number."""
+        return 1
+
+    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+        """``counts ~ Multinomial(n, p)``."""
+        shares = parameters["shares"].expand(len(streams.chains), -1)
+        return Statistic(n, {"counts": BlockDraws(streams, purpose).multinomial(n, shares)})
+
+    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+        """Class numbers, ``[R, n, 1]``."""
+        return streams(purpose).categorical(parameters["shares"], n).double()[..., None]
+
+    def summed(self, rows: Tensor) -> Statistic:
+        """Rows of each class."""
+        classes = one_hot(rows[..., 0].long(), self.classes)  # [R, m, K]
+        return Statistic(rows.shape[1], {"counts": classes.sum(1).double()})
+
+    def merge(self, a: Statistic, b: Statistic) -> Statistic:
+        """Counts add."""
+        return add(a, b)
+
+    def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
+        """``ln p_x``; -inf for a class that has died."""
+        return parameters["shares"].log()[:, rows[:, 0].long()]
+
+    def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
+        """The first eight shares and the columns of discrete laws."""
+        shares = parameters["shares"]
+        return means(shares) | discrete(shares, truth["shares"])

@@ -1,0 +1,56 @@
+"""Poisson: counts, whose rate can only stay at zero once it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from nc_testbed.blocks import BlockDraws
+from nc_testbed.families.family import Family, Parameters, Statistic, add
+from nc_testbed.rng import Streams
+
+
+@final
+@dataclass(frozen=True)
+class Poisson(Family):
+    """``P(x) = rate^x e^-rate / x!``; parameters ``{"rate": [R]}``, statistic ``{"sum": [R]}``."""
+
+    on_gpu: ClassVar[bool] = False
+
+    @property
+    def size(self) -> int:
+        """1."""
+        return 1
+
+    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+        """``sum ~ Poisson(n rate)``."""
+        rate = parameters["rate"].expand(len(streams.chains))
+        return Statistic(n, {"sum": BlockDraws(streams, purpose).poisson(n * rate)})
+
+    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+        """Counts, ``[R, n, 1]``."""
+        rate = parameters["rate"].expand(len(streams.chains))
+        return streams(purpose).poisson(rate, n)[..., None]
+
+    def summed(self, rows: Tensor) -> Statistic:
+        """The sum."""
+        return Statistic(rows.shape[1], {"sum": rows.sum((1, 2))})
+
+    def merge(self, a: Statistic, b: Statistic) -> Statistic:
+        """Sums add."""
+        return add(a, b)
+
+    def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
+        """``x ln rate - rate - ln x!``."""
+        x, rate = rows[:, 0], parameters["rate"][:, None]
+        return torch.xlogy(x, rate) - rate - torch.lgamma(x + 1)
+
+    def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
+        """``kl = rate ln(rate / truth) - rate + truth``; absorbed where the rate is zero."""
+        rate, real = parameters["rate"], truth["rate"]
+        kl = torch.xlogy(rate, rate) - torch.xlogy(rate, real) - rate + real
+        absorbed = (rate == 0).double()
+        return {"mean": rate, "variance": rate.clone(), "kl": kl, "absorbed": absorbed}

@@ -1,0 +1,115 @@
+"""Kernel density estimate: the model that diffuses instead of collapsing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import Tensor
+
+from nc_testbed.archive import TrainingSet
+from nc_testbed.families.family import means
+from nc_testbed.rng import Streams
+from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
+
+
+@final
+@dataclass(frozen=True)
+class KDE:
+    """A Gaussian kernel on every row.
+
+    bandwidth: its standard deviation, the same in every coordinate; None = by the rule, which
+    multiplies each coordinate's own standard deviation (ddof 0): ``scott`` by ``m^(-1/(d+4))``
+    (D. Scott 1992), ``silverman`` by that times ``(4 / (d+2))^(1/(d+4))`` (B. Silverman 1986,
+    https://doi.org/10.1201/9781315140919).
+    """
+
+    bandwidth: float | None = 0.1
+    rule: Literal["scott", "silverman"] = "scott"
+
+    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+
+    def __post_init__(self) -> None:
+        ok = self.bandwidth is None or self.bandwidth > 0
+        require(ok, "bandwidth", self.bandwidth, "give a number > 0, or null for the rule")
+
+    def check(self, space: Space) -> None:
+        """Raise BadInput for pixels: rows are not clipped to them."""
+        require(not space.image, "_target_", "KDE", "these rows are pixels; add data.projection=32")
+
+    def stacks(self, space: Space) -> bool:
+        """True: nothing is reduced across chains."""
+        return True
+
+    def fit(
+        self,
+        training: TrainingSet,
+        streams: Streams,
+        previous: Fit | None = None,
+        progress: Progress = silent,
+    ) -> KDEFit:
+        """The rows themselves and the bandwidth ``[R, D]`` of every coordinate."""
+        rows = training.all()
+        if self.bandwidth is None:
+            width = self.factor(training.size, training.space.size) * rows.std(1, correction=0)
+        else:
+            width = torch.full_like(rows[:, 0], self.bandwidth)
+        return KDEFit(training.space, rows, width)
+
+    def factor(self, m: int, d: int) -> float:
+        """The rule's bandwidth for unit standard deviation.
+
+        >>> KDE(bandwidth=None).factor(32, 1)
+        0.5
+        """
+        scott = m ** (-1 / (d + 4))
+        return scott if self.rule == "scott" else scott * (4 / (d + 2)) ** (1 / (d + 4))
+
+    def restore(self, state: Mapping[str, Tensor], space: Space) -> KDEFit:
+        """The fit whose ``state_dict()`` this is."""
+        return KDEFit(space, state["rows"], state["bandwidth"])
+
+
+@dataclass(frozen=True)
+class KDEFit:
+    """R kernel density estimates: rows ``[R, m, D]`` and bandwidths ``[R, D]``."""
+
+    space: Space
+    rows: Tensor
+    bandwidth: Tensor
+
+    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+        """A row drawn at random, plus its kernel's noise (none with ``decode=mean``)."""
+        draws = streams("sample")
+        m, D = self.rows.shape[1:]
+        pick = (draws.uniform(n, dtype=torch.float64) * m).long().clamp(max=m - 1)
+        centre = self.rows.gather(1, pick[..., None].expand(-1, -1, D))
+        if sampling.decode == "mean":
+            return centre
+        noise = draws.normal(n, D, dtype=torch.float64)
+        return self.space.stored(centre + self.bandwidth[:, None] * noise)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Rows and bandwidths."""
+        return {"rows": self.rows, "bandwidth": self.bandwidth}
+
+    def report(self) -> dict[str, Tensor]:
+        """``fit_bandwidth``: the geometric mean over coordinates."""
+        return {"fit_bandwidth": self.bandwidth.log().mean(1).exp()}
+
+    def log_prob(self, rows: Tensor) -> Tensor:
+        """Log density ``[R, H]`` of stored rows ``[H, D]``, nats, one chain at a time."""
+        constant = self.rows.shape[2] / 2 * math.log(2 * math.pi) + math.log(self.rows.shape[1])
+        values = []
+        for centres, width in zip(self.rows, self.bandwidth, strict=True):
+            squares = torch.cdist(rows / width, centres / width).square()  # [H, m]
+            values.append((-squares / 2).logsumexp(1) - width.log().sum() - constant)
+        return torch.stack(values)
+
+    def columns(self, truths: object) -> dict[str, Tensor]:
+        """``mean`` and, per coordinate, ``variance``: the rows' (ddof 0) plus bandwidth^2."""
+        variance = self.rows.var(1, correction=0) + self.bandwidth.square()
+        return means(self.rows.mean(1)) | {"variance": variance.mean(1)}

@@ -1,0 +1,48 @@
+"""Only real rows, as they come in: what an anchor has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nc_testbed.rng import Streams
+from nc_testbed.types import Store, Training, require
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Every generation trains on all real rows seen so far and on no synthetic row.
+
+    They are generation 0's and k fresh ones of every generation since: the same real rows that
+    ``anchor`` with ``source=fresh`` is given, kept instead of thrown away. With ``data.rows=k``
+    generation g has (g + 1) k of them.
+
+    k: fresh real rows per generation, >= 1.
+
+    In the literature it has no name of its own: the baseline that every claim about anchors
+    must beat.
+    """
+
+    k: int = 1
+
+    window: ClassVar[int | None] = 1
+    trains_on_real: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        require(self.k >= 1, "k", self.k, "give a whole number >= 1, or policy=real")
+
+    def check(self, n: int, budget: int | None, real: int) -> None:
+        """Raise BadInput for a budget: all rows seen are kept."""
+        require(budget is None, "budget", budget, "collect trains on all it has; give null")
+
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """k fresh ones."""
+        return {"fresh": self.k}
+
+    def stores_rows(self, budget: int | None) -> bool:
+        """False: no synthetic row is looked at."""
+        return False
+
+    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+        """Generation 0's real rows and k for every generation since."""
+        return archive.view(archive.collected(self.k, streams))

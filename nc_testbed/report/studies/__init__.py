@@ -1,0 +1,1 @@
+"""Figures of the named studies: one file each, ``figure(arms, ...)``."""

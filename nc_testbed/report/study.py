@@ -1,0 +1,39 @@
+"""A study's own figure, drawn from the runs that it made."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nc_testbed.report import studies
+from nc_testbed.report.compare import read
+from nc_testbed.settings import nearest
+from nc_testbed.types import require
+
+FOLDER = Path(studies.__file__).parent
+
+
+def draw(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> Path:
+    """Draw the figure of finished runs and return its path.
+
+    figure: ``study``, a file of :mod:`nc_testbed.report.studies`, and what its ``figure`` takes
+    beside the runs. Raises BadInput where there is no run.
+    """
+    settings = {key: value for key, value in figure.items() if key != "study"}
+    module = importlib.import_module(f"{studies.__name__}.{figure['study']}")
+    module.figure(read(runs), **settings).savefig(path, dpi=150)
+    return path
+
+
+def check(figure: Mapping[str, Any]) -> None:
+    """Raise BadInput for a study that is not there, or a setting its figure does not take."""
+    study = figure.get("study")
+    known = [file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__"]
+    require(study in known, "figure.study", study, nearest(str(study), known))
+    drawn = importlib.import_module(f"{studies.__name__}.{study}").figure
+    takes = ["study", *list(inspect.signature(drawn).parameters)[1:]]
+    for key, value in figure.items():
+        require(key in takes, f"figure.{key}", value, nearest(key, takes))

@@ -1,0 +1,62 @@
+"""Checks of settings against each other that rows and statistics share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from nc_testbed.models.family import FamilyModel
+from nc_testbed.settings import Settings
+from nc_testbed.types import BadInput, Policy, Space, require
+
+
+def with_group(group: str, check: Any, *arguments: Any) -> Any:
+    """Call a check; a complaint gets the group's name before its key."""
+    try:
+        return check(*arguments)
+    except BadInput as error:
+        raise error.within(group) from None
+
+
+def check_policy(policy: Policy, drawn: Sequence[int], settings: Settings) -> None:
+    """Refuse what a policy cannot serve; ``drawn`` are the rows of every generation."""
+    later = sorted(set(drawn[1 : settings.generations] or drawn[1:]))
+    for n in later:
+        with_group("policy", policy.check, n, settings.budget, drawn[0])
+    takes = [policy.real_rows(n, settings.budget) for n in later]
+    remedy = "the real rows of a generation would change with it: give policy.k"
+    require(all(take == takes[0] for take in takes), "n", later, remedy)
+
+
+def check_family(model: FamilyModel, drawn: Sequence[int], settings: Settings) -> None:
+    """Refuse samples that are too small for an estimator."""
+    least, fewest = model.least_rows(), min(drawn)
+    require(fewest >= least, "n", fewest, f"this estimator needs at least {least} rows")
+    budget = settings.budget
+    ok = budget is None or budget >= least
+    require(ok, "budget", budget, f"this estimator needs at least {least} rows")
+
+
+def check_memory(
+    settings: Settings, real: int, drawn: Sequence[int], policy: Policy, space: Space
+) -> None:
+    """Refuse rows that would not fit into half of this machine's memory."""
+    kept = settings.generations if policy.window is None else policy.window
+    rows = settings.chains * (real + kept * max(drawn[1:]))
+    needed = rows * space.size * torch.empty(0, dtype=space.dtype).element_size()
+    held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    remedy = f"{rows:.3g} stored rows take {needed / 2**30:.3g} GiB and half of the memory is "
+    remedy += f"{held / 2**31:.3g}; give fewer rows, chains or generations"
+    require(needed <= held / 2, "n", max(drawn), remedy)
+
+
+def device(name: str) -> torch.device:
+    """The device that is asked for, or BadInput where there is none."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("device", name, "no GPU is visible here; use device=cpu or device=auto")
+    return torch.device(name)

@@ -1,0 +1,44 @@
+"""The laws of runs that are fitted under a conjugate prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nc_testbed.models.bernoulli import BernoulliModel
+from nc_testbed.models.exponential import ExponentialModel
+from nc_testbed.models.poisson import PoissonModel
+from nc_testbed.policies.replace import Replace
+from nc_testbed.run.laws import Law, law
+from nc_testbed.run.setting import Setting
+from nc_testbed.theory import priors
+
+
+def with_prior(model: Any, truth: Mapping[str, Any], at: Setting) -> dict[str, Law]:
+    """Under a conjugate prior without real rows: the mean goes to the prior's."""
+    replaces = isinstance(at.policy, Replace) or at.k == 0
+    if model.estimator != "map" or not replaces:
+        return {}
+    A, m = model.prior_count, model.prior_mean
+    if isinstance(model, BernoulliModel) and model.coordinates == "mean":
+        inner = A * min(m, 1 - m) >= 1 and at.n is not None
+        values = priors.expected_map(at.t, at.n or 1, float(truth["p"]), A, m, "mean")
+        return {"mean": law(priors.expected_map, values)} if inner else {}
+    if model.coordinates == "mean":
+        return {}
+    one = {
+        BernoulliModel: ("p", (0, 1, -1)),
+        PoissonModel: ("rate", (0, 1, 0)),
+        ExponentialModel: ("scale", (0, 0, 1)),
+    }.get(type(model))
+    if one is None:
+        return {}
+    name, (a, b, c) = one
+    centre, spread = priors.map_curves(at.sizes, float(truth[name]), A, m, (a, b, c))
+    variance = a + b * centre + c * (centre**2 + spread)
+    return {
+        "mean": law(priors.map_curves, centre, np.sqrt(spread)),
+        "variance": law(priors.map_curves, variance),
+    }

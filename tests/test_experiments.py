@@ -1,0 +1,81 @@
+"""Every experiment runs as its file says, in a tiny size, and draws its figure."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nc_testbed import cli
+
+EXPERIMENTS = sorted((Path(__file__).parents[1] / "conf" / "experiment").glob("*.yaml"))
+
+
+def node(path):
+    return yaml.safe_load(path.read_text())
+
+
+def tiny(path, out):
+    """The experiment with few chains and generations and one value of every key it sweeps."""
+    sweep = node(path).get("sweep") or {}
+    values = {key: ("null" if v[0] is None else v[0]) for key, v in sweep.items()}
+    kept = [f"{key}={value}" for key, value in values.items()]
+    return [f"experiment={path.stem}", "chains=3", "generations=3", f"hydra.run.dir={out}", *kept]
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    cli.main()
+
+
+def test_experiments_were_found():
+    assert len(EXPERIMENTS) >= 9
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatch, capsys):
+    text = path.read_text()
+    for word in ("# Question:", "# Command:", "# Cost:"):
+        assert word in text
+    assert f"experiment={path.stem}" in text.split("# Command:")[1].splitlines()[0]
+    run(monkeypatch, *tiny(path, tmp_path / "run"))
+    assert (tmp_path / "run" / "summary.json").is_file()
+    drawn = (tmp_path / "run" / f"{path.stem}.png").is_file()
+    assert drawn == bool(node(path).get("figure"))
+    assert drawn == (f"figure: {tmp_path / 'run'}" in capsys.readouterr().out)
+
+
+def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(
+    tmp_path, monkeypatch, capsys
+):
+    small = ["experiment=fresh_or_fixed", "chains=20", "generations=3", "n=10"]
+    run(monkeypatch, *small, "policy.k=2", f"hydra.sweep.dir={tmp_path / 'all'}")
+    configs = [node(p) for p in (tmp_path / "all").glob("*/config.yaml")]
+    assert sorted(c["policy"]["source"] for c in configs) == ["fixed", "fresh", "pool"]
+    assert {c["policy"]["k"] for c in configs} == {2}
+    assert (tmp_path / "all" / "fresh_or_fixed.png").is_file()
+    given = ["policy.source=fresh,pool", f"hydra.sweep.dir={tmp_path / 'two'}"]
+    run(monkeypatch, "-m", *small, *given)
+    assert len(list((tmp_path / "two").glob("*/config.yaml"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["figure.study=zipff"], "figure.study=zipff: did you mean zipf?"),
+        (["+figure.colour=red"], "figure.colour=red: "),
+        (["experiment=zipff"], "experiment=zipff: did you mean zipf?"),
+    ],
+)
+def test_a_wrong_study_is_refused_before_it_runs(arguments, line, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as left:
+        run(monkeypatch, "experiment=zipf", *arguments, f"hydra.run.dir={tmp_path / 'run'}")
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith(f"nc_testbed: {line}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_directory_for_many_runs_is_refused(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "experiment=fresh_or_fixed", f"hydra.run.dir={tmp_path / 'run'}")
+    assert "give hydra.sweep.dir" in capsys.readouterr().err
