@@ -32,28 +32,45 @@ class Archive:
     n: int
     window: int
     generations: int = 0  # synthetic sets added so far
+    shares: Tensor | None = None  # class shares of the real rows [R, C], for policies that ask
 
     def __post_init__(self) -> None:
         shape = (self.chains, self.window * self.n, self.space.size)
         self.synthetic = torch.empty(shape, dtype=self.space.dtype, device=self.real.device)
         self._sizes = [0] * self.window  # rows of the set in every slot
+        self._opinion: tuple[Tensor, Tensor] | None = None
 
     @property
     def chains(self) -> int:
         """R."""
         return self.training.shape[0]
 
-    def add(self, synthetic: Tensor) -> None:
-        """Store the synthetic set ``[R, m, D]``, m <= n, of the next generation."""
+    def add(self, synthetic: Tensor, opinion: tuple[Tensor, Tensor] | None = None) -> None:
+        """Store the synthetic set ``[R, m, D]``, m <= n, of the next generation.
+
+        opinion: the referee's labels and confidence of these rows, ``[R, m]`` each.
+        """
         slot = self.generations % self.window
         start, self._sizes[slot] = slot * self.n, synthetic.shape[1]
-        self.synthetic[:, start : start + self._sizes[slot]] = synthetic
+        place = slice(start, start + self._sizes[slot])
+        self.synthetic[:, place] = synthetic
+        if opinion is not None:
+            if self._opinion is None:
+                labels, confidence = (x.new_zeros(self.synthetic.shape[:2]) for x in opinion)
+                self._opinion = labels, confidence
+            for kept, new in zip(self._opinion, opinion, strict=True):
+                kept[:, place] = new
         self.generations += 1
 
     @property
     def size(self) -> int:
         """Rows of the last synthetic set."""
         return self._sizes[(self.generations - 1) % self.window]
+
+    @property
+    def first(self) -> int:
+        """n0, the real rows of generation 0."""
+        return self.training.shape[1]
 
     def original(self) -> Tensor:
         """Addresses ``[R, n0]`` of generation 0's real rows."""
@@ -105,6 +122,20 @@ class Archive:
         rows = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         return TrainingSet(self.space, self.real, self.synthetic, rows, self.origins())
 
+    def label_of(self, rows: Tensor) -> Tensor:
+        """The referee's class of synthetic rows at addresses ``[R, m]``, 0 for real ones."""
+        return self._judged(rows, 0)
+
+    def confidence_of(self, rows: Tensor) -> Tensor:
+        """The referee's confidence in synthetic rows at addresses ``[R, m]``, 0 for real ones."""
+        return self._judged(rows, 1)
+
+    def _judged(self, rows: Tensor, part: int) -> Tensor:
+        assert self._opinion is not None, "the policy did not say that it asks the referee"
+        synthetic = rows - self.real.shape[1]
+        found = self._opinion[part].gather(1, synthetic.clamp(min=0))
+        return torch.where(synthetic >= 0, found, 0)
+
     def origins(self) -> Tensor:
         """Generation of origin by slot, ``[window + 1]``: 0 for real, g + 1 for sampled from g."""
         slots = torch.arange(self.window, device=self.real.device)
@@ -117,6 +148,7 @@ class TrainingSet:
     """m rows per chain as a view of the archive; :meth:`gather` copies only a batch.
 
     rows: ``[R, m]`` addresses. slot_origin: ``[window + 1]``, see :meth:`Archive.origins`.
+    weights: ``[R, m]`` >= 0 with mean 1 in every chain, or None where all rows count the same.
     """
 
     space: Space
@@ -124,6 +156,7 @@ class TrainingSet:
     synthetic: Tensor
     rows: Tensor
     slot_origin: Tensor
+    weights: Tensor | None = None
 
     @property
     def size(self) -> int:
@@ -153,10 +186,21 @@ class TrainingSet:
         slot = torch.where(self.rows < N, -1, (self.rows - N) // n)
         return self.slot_origin[slot + 1]
 
+    def weighted(self, weights: Tensor) -> TrainingSet:
+        """The same rows with these weights ``[R, m]``, on top of those they have.
+
+        A chain whose weights are all zero keeps equal ones: there is nothing else to fit.
+        """
+        whole = weights if self.weights is None else weights * self.weights
+        mean = whole.mean(1, keepdim=True)
+        return replace(self, weights=torch.where(mean > 0, whole / mean, 1.0))
+
     def part(self, part: slice) -> TrainingSet:
         """The training sets of some of the chains."""
         real = self.real[part] if len(self.real) > 1 else self.real
-        return replace(self, real=real, synthetic=self.synthetic[part], rows=self.rows[part])
+        weights = None if self.weights is None else self.weights[part]
+        rows, synthetic = self.rows[part], self.synthetic[part]
+        return replace(self, real=real, synthetic=synthetic, rows=rows, weights=weights)
 
 
 def thin(rows: Tensor, budget: int | None, draws: Draws) -> Tensor:

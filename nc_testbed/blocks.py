@@ -102,6 +102,7 @@ class BlockDraws:
 
         counts = self._fill((), host)
         if not huge.any():
+            self._calls += 1  # the next call is the same whether or not others' rates are huge
             return counts
         z = self.normal()
         return torch.where(huge, (rate + rate.sqrt() * z + (z.square() - 1) / 6).round(), counts)

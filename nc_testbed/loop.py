@@ -64,7 +64,8 @@ class World:
         """An archive that holds the real rows and as much of the past as the policy needs."""
         window = self.policy.window or max(1, self.generations)
         data, n = self.data, max(self.sizes[1:])
-        return Archive(data.space, data.x, data.training, data.reserve, n, window)
+        parts = (data.space, data.x, data.training, data.reserve)
+        return Archive(*parts, n, window, shares=data.shares)
 
 
 def closed_loop(
@@ -81,7 +82,7 @@ def closed_loop(
     """
     archive = world.archive()
     for synthetic in past:
-        archive.add(synthetic)
+        archive.add(synthetic, judge(world, synthetic))
     for generation in range(len(past), world.generations):
         with one_thread():
             streams = world.streams(generation)
@@ -91,7 +92,7 @@ def closed_loop(
             synthetic = sample(world, previous, world.sizes[generation + 1], streams)
             wanted = world.recorded is None or generation in world.recorded
             record = measure(world, previous, streams) if wanted else {}
-            archive.add(synthetic)
+            archive.add(synthetic, judge(world, synthetic))
             shown, weights = pictures(world, previous), previous.state_dict()
             left = Generation(generation, weights, record, synthetic, shown)
         yield left
@@ -159,6 +160,16 @@ def sample(world: World, fit: Fit, n: int, streams: Streams) -> Tensor:
         return chains.sample(n, streams.part(part), world.sampling)
 
     return torch.cat(each(one, world.parts(), world.device))
+
+
+def judge(world: World, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The referee's labels and confidence ``[R, n]`` of a synthetic set, if the policy asks."""
+    if not world.policy.asks_referee:
+        return None
+    referee = world.reference.referee
+    opinions = [referee.classify(referee.features(rows)) for rows in synthetic]
+    labels, confidence = zip(*opinions, strict=True)
+    return torch.stack(labels), torch.stack(confidence)
 
 
 def measure(world: World, fit: Fit, streams: Streams) -> dict[str, Tensor]:

@@ -162,7 +162,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"{hint}({', '.join(known)})"
 
 
-def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
+def build(
+    cls: Any, values: Mapping[str, Any], prefix: str = "", extensions: Iterable[str] = ()
+) -> Any:
     """An object of a settings dataclass from plain values, every name and type checked.
 
     Raises BadInput with the full key: unknown names get the nearest known one, values must have
@@ -177,7 +179,7 @@ def build(cls: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
     for name, value in values.items():
         if name not in fields:
             raise BadInput(prefix + name, value, nearest(name, fields))
-        chosen[name] = _typed(fields[name], value, prefix + name)
+        chosen[name] = _typed(fields[name], value, prefix + name, extensions)
     try:
         return cls(**chosen)
     except BadInput as error:
@@ -203,14 +205,14 @@ def build_target(node: Mapping[str, Any], group: str, extensions: Iterable[str])
         raise BadInput(key, name, f"cannot be imported ({error})") from None
     own = isinstance(target, type) and target.__module__.split(".")[0] in allowed
     require(own and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
-    return build(target, values, f"{group}.")
+    return build(target, values, f"{group}.", extensions)
 
 
-def _typed(hint: Any, value: Any, key: str) -> Any:
+def _typed(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> Any:
     """The value as the annotated type, or BadInput saying which type is wanted."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin not in (typing.Union, types.UnionType):
-        return _typed_one(hint, value, key, optional=False)
+        return _typed_one(hint, value, key, False, extensions)
     optional = type(None) in arguments
     if value is None and optional:
         return None
@@ -220,7 +222,7 @@ def _typed(hint: Any, value: Any, key: str) -> Any:
     complaints = []
     for other in others:
         try:
-            return _typed_one(other, value, key, optional)
+            return _typed_one(other, value, key, optional, extensions)
         except BadInput as error:
             complaints.append(error)
     exact = [c for c in complaints if c.key != key]
@@ -231,10 +233,17 @@ def _typed(hint: Any, value: Any, key: str) -> Any:
     raise BadInput(key, value, f"give {' or '.join(remedies)}{' or null' if optional else ''}")
 
 
-def _typed_one(hint: Any, value: Any, key: str, optional: bool) -> Any:
+def _typed_one(
+    hint: Any, value: Any, key: str, optional: bool, extensions: Iterable[str] = ()
+) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return build(typing.cast(type, hint), value, f"{key}.")
+        return build(typing.cast(type, hint), value, f"{key}.", extensions)
+    if isinstance(value, Mapping) and "_target_" in value:
+        made = build_target(value, key, extensions)
+        wanted = f"name a class that is a {hint.__name__}"
+        require(isinstance(made, hint), f"{key}._target_", value["_target_"], wanted)
+        return made
     if origin is Literal:
         if value not in arguments:
             raise BadInput(key, value, nearest(str(value), map(str, arguments)))

@@ -24,7 +24,7 @@ class Statistics:
 
     truth: parameters ``[1, ...]``. sizes: rows of generation 0's real set, then of every
     synthetic set. held: real rows by source that are used again (``pool``, ``fixed``).
-    closed: no real row may be taken after generation 0.
+    closed: no real row may be taken after generation 0. temperature: of synthetic rows.
     """
 
     family: Family
@@ -33,6 +33,7 @@ class Statistics:
     held: Mapping[str, int]
     streams: Streams
     closed: bool = False
+    temperature: float = 1.0
     generation: int = 0
     trained: Statistic | None = None
     parameters: Parameters | None = None
@@ -50,6 +51,11 @@ class Statistics:
         """n, the rows of the last synthetic set."""
         return self.sizes[self.generation]
 
+    @property
+    def first(self) -> int:
+        """n0, the real rows of generation 0."""
+        return self.sizes[0]
+
     def original(self) -> Statistic:
         """Generation 0's real rows, those that are held among them."""
         self._check_open()
@@ -63,7 +69,10 @@ class Statistics:
     def latest(self, m: int) -> Statistic:
         """m rows of the last fit."""
         assert self.parameters is not None
-        return self._drawn(self.parameters, m, self.streams.at(self.generation - 1), "sample")
+        law, at = self.parameters, self.streams.at(self.generation - 1)
+        if self.temperature != 1:
+            law = self.family.tempered(law, self.temperature)
+        return self._drawn(law, m, at, "sample")
 
     def everything(self, budget: int | None, streams: Streams) -> Statistic:
         """The running sums and the last synthetic set."""

@@ -40,6 +40,7 @@ class Laboratory:
     budget: int | None
     recorded: tuple[int, ...]
     device: torch.device
+    temperature: float = 1.0
 
     def archives(self) -> list[Statistics]:
         """The chains in parts of whole blocks, each with an archive of its own."""
@@ -56,6 +57,7 @@ class Laboratory:
                 held=held,
                 streams=Streams(self.seed, tuple(range(part.start, part.stop)), 0, self.device),
                 closed=not self.policy.trains_on_real,
+                temperature=self.temperature,
             )
             for part in parts(self.chains, together)
         ]

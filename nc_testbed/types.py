@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -94,13 +94,21 @@ class Sampling:
 
     ``decode``: ``sample`` draws from the model's whole law; ``mean`` takes the decoder's
     mean of a latent draw, as four published VAE studies do. It changes the collapse.
-    ``draw``: ``rows``, or the ``statistics`` of as many rows, of the same law and at a cost that
-    does not depend on their number; ``auto`` = statistics where model, data, policy and metrics
-    allow it.
+    ``temperature``: T > 0, sampling bias: below 1 samples are truer to type and less diverse.
+    Families are sampled from ``p(x)^(1/T)``, normalised; a Gaussian's variance is multiplied by
+    T, as are a mixture's covariances, a kernel's variance and the variance of an autoencoder's
+    latent draws. ``draw``: ``rows``, or the ``statistics`` of as many rows, of the same law and
+    at a cost that does not depend on their number; ``auto`` = statistics where model, data,
+    policy and metrics allow it.
     """
 
     decode: Literal["sample", "mean"] = "sample"
+    temperature: float = 1.0
     draw: Literal["auto", "rows", "statistics"] = "auto"
+
+    def __post_init__(self) -> None:
+        ok = self.temperature > 0
+        require(ok, "temperature", self.temperature, "give a number > 0; 1 = no bias")
 
 
 class Fit(Protocol):
@@ -173,6 +181,11 @@ class Store(Protocol):
         """n, the rows of the last synthetic set."""
         ...
 
+    @property
+    def first(self) -> int:
+        """n0, the real rows of generation 0."""
+        ...
+
     def original(self) -> Part:
         """Generation 0's real rows."""
         ...
@@ -206,15 +219,23 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Which rows, from which generation, a fit is trained on.
 
     window: past synthetic sets it looks back on, None = all. trains_on_real: whether real rows
-    may be trained on after generation 0.
+    may be trained on after generation 0. asks_referee: whether it needs the referee's opinion
+    of every synthetic row.
     """
 
-    window: ClassVar[int | None]
-    trains_on_real: ClassVar[bool]
+    @property
+    def window(self) -> int | None: ...
+
+    @property
+    def trains_on_real(self) -> bool: ...
+
+    @property
+    def asks_referee(self) -> bool: ...
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Raise :class:`BadInput` if it cannot serve n synthetic rows a generation and ``real``

@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add, discrete
+from nc_testbed.families.family import (
+    Family,
+    Parameters,
+    Statistic,
+    add,
+    discrete,
+    scaled,
+    sharpened,
+)
 from nc_testbed.rng import Streams
 
 
@@ -19,6 +27,7 @@ class Bernoulli(Family):
     """``P(x = 1) = p``; parameters ``{"p": [R]}``, statistic ``{"ones": [R]}``."""
 
     on_gpu: ClassVar[bool] = False
+    tempers: ClassVar[bool] = True
 
     @property
     def size(self) -> int:
@@ -35,9 +44,9 @@ class Bernoulli(Family):
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return (u < parameters["p"][:, None]).double()[..., None]
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The number of ones."""
-        return Statistic(rows.shape[1], {"ones": rows.sum((1, 2))})
+        return Statistic(rows.shape[1], {"ones": scaled(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -47,6 +56,11 @@ class Bernoulli(Family):
         """``x ln p + (1 - x) ln(1 - p)``; -inf for what cannot happen."""
         x, p = rows[:, 0], parameters["p"][:, None]
         return torch.xlogy(x, p) + torch.xlogy(1 - x, 1 - p)
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised."""
+        p = parameters["p"]
+        return {"p": sharpened(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``variance = p q``, ``w2_squared = |p - truth|`` and those of two classes."""

@@ -9,7 +9,16 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add, discrete, means
+from nc_testbed.families.family import (
+    Family,
+    Parameters,
+    Statistic,
+    add,
+    discrete,
+    means,
+    scaled,
+    sharpened,
+)
 from nc_testbed.rng import Streams
 
 
@@ -24,6 +33,7 @@ class Categorical(Family):
     classes: int
 
     on_gpu: ClassVar[bool] = False
+    tempers: ClassVar[bool] = True
 
     @property
     def size(self) -> int:
@@ -39,10 +49,10 @@ class Categorical(Family):
         """Class numbers, ``[R, n, 1]``."""
         return streams(purpose).categorical(parameters["shares"], n).double()[..., None]
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Rows of each class."""
         classes = one_hot(rows[..., 0].long(), self.classes)  # [R, m, K]
-        return Statistic(rows.shape[1], {"counts": classes.sum(1).double()})
+        return Statistic(rows.shape[1], {"counts": scaled(classes.double(), weights).sum(1)})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Counts add."""
@@ -51,6 +61,10 @@ class Categorical(Family):
     def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
         """``ln p_x``; -inf for a class that has died."""
         return parameters["shares"].log()[:, rows[:, 0].long()]
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised."""
+        return {"shares": sharpened(parameters["shares"], temperature)}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """The first eight shares and the columns of discrete laws."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add
+from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled
 from nc_testbed.rng import Streams
 
 
@@ -19,6 +19,7 @@ class Exponential(Family):
     """Density ``e^(-x / scale) / scale``; parameters ``{"scale": [R]}``, ``{"sum": [R]}``."""
 
     on_gpu: ClassVar[bool] = True
+    tempers: ClassVar[bool] = True
 
     @property
     def size(self) -> int:
@@ -35,9 +36,9 @@ class Exponential(Family):
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return -(parameters["scale"][:, None] * torch.log1p(-u))[..., None]
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The sum."""
-        return Statistic(rows.shape[1], {"sum": rows.sum((1, 2))})
+        return Statistic(rows.shape[1], {"sum": scaled(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -47,6 +48,10 @@ class Exponential(Family):
         """``-x / scale - ln scale``; -inf below zero."""
         x, scale = rows[:, 0], parameters["scale"][:, None]
         return torch.where(x >= 0, -x / scale - scale.log(), -torch.inf)
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised."""
+        return {"scale": parameters["scale"] * temperature}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``w2_squared = 2 (scale - truth)^2``, ``kl = r - 1 - ln r`` with ``r = scale/truth``."""

@@ -38,6 +38,8 @@ class Family(ABC):
 
     on_gpu: ClassVar[bool]
     """Whether normals and gammas are all it draws, so that a GPU can draw it."""
+    tempers: ClassVar[bool]
+    """Whether ``p(x)^(1/T)`` is a law of the family again."""
 
     @property
     @abstractmethod
@@ -53,8 +55,8 @@ class Family(ABC):
         """n rows per chain, ``[R, n, D]``."""
 
     @abstractmethod
-    def summed(self, rows: Tensor) -> Statistic:
-        """The statistics of rows ``[R, m, D]``."""
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+        """The statistics of rows ``[R, m, D]``, with weights ``[R, m]`` of mean 1 if given."""
 
     @abstractmethod
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
@@ -63,6 +65,10 @@ class Family(ABC):
     @abstractmethod
     def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
         """Log density or probability ``[R, H]`` of rows ``[H, D]``, nats."""
+
+    @abstractmethod
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised; only where the family ``tempers``."""
 
     @abstractmethod
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
@@ -77,6 +83,23 @@ def add(a: Statistic, b: Statistic) -> Statistic:
     [2.0]
     """
     return Statistic(a.count + b.count, {k: v + b.values[k] for k, v in a.values.items()})
+
+
+def scaled(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Values of rows ``[R, m, ...]`` times the rows' weights ``[R, m]``, if there are any."""
+    if weights is None:
+        return values
+    return values * weights.view(*weights.shape, *[1] * (values.dim() - 2))
+
+
+def sharpened(shares: Tensor, temperature: float) -> Tensor:
+    """``p_i^(1/T)``, normalised over the last axis.
+
+    >>> sharpened(torch.tensor([[0.2, 0.8]]).double(), 0.5).round(decimals=3).tolist()
+    [[0.059, 0.941]]
+    """
+    powers = (shares / shares.amax(-1, keepdim=True)) ** (1 / temperature)
+    return powers / powers.sum(-1, keepdim=True)
 
 
 def means(coordinates: Tensor) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, means
+from nc_testbed.families.family import Family, Parameters, Statistic, means, scaled
 from nc_testbed.rng import Streams
 
 
@@ -27,6 +27,7 @@ class Gaussian(Family):
     dim: int = 1
 
     on_gpu: ClassVar[bool] = True
+    tempers: ClassVar[bool] = True
 
     @property
     def size(self) -> int:
@@ -44,11 +45,13 @@ class Gaussian(Family):
         z = streams(purpose).normal(n, self.dim, dtype=torch.float64)
         return parameters["mean"][:, None] + _times(z, parameters["factor"].mT)
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Mean and scatter factor, by QR of the centred rows."""
-        mean, m = rows.mean(1), rows.shape[1]
+        mean, m = scaled(rows, weights).mean(1), rows.shape[1]
         centred = rows - mean[:, None]
-        if m <= self.dim:  # they span m - 1 dimensions: so many rows of the same scatter
+        if weights is not None:
+            centred = scaled(centred, weights.sqrt())
+        elif m <= self.dim:  # they span m - 1 dimensions: so many rows of the same scatter
             last = centred[:, -1:] / (math.sqrt(m) - 1) if m > 1 else 0
             centred = centred[:, :-1] + last
         return Statistic(m, {"mean": mean, "scatter": lower(centred.mT, self.dim)})
@@ -72,21 +75,25 @@ class Gaussian(Family):
         constant = self.dim / 2 * math.log(2 * math.pi)
         return -z.square().sum(1) / 2 - (_log_det(F) / 2)[:, None] - constant
 
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised."""
+        return {**parameters, "factor": parameters["factor"] * math.sqrt(temperature)}
+
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """Against ``N(mean_0, s^2 I)``; ``variance`` is per coordinate, ``log_variance`` ln det.
 
-        ``w2_squared = |mean - mean_0|^2 + tr S + d s^2 - 2 s tr S^(1/2)`` and
+        ``w2_squared = |mean - mean_0|^2 + sum_i (r_i - s)^2``, r_i^2 the eigenvalues of S, and
         ``kl = (tr S / s^2 + |mean - mean_0|^2 / s^2 - d - ln(det S / s^2d)) / 2``.
         """
         mean, F, d = parameters["mean"], parameters["factor"], self.dim
         s = truth["factor"][:, 0, 0]
         trace, drift = F.square().sum((1, 2)), (mean - truth["mean"]).square().sum(1)
         log_det = _log_det(F)
-        roots = F[:, 0, 0] if d == 1 else torch.linalg.svdvals(F).sum(1)
+        roots = F[:, :, 0] if d == 1 else torch.linalg.svdvals(F)  # of the eigenvalues
         return means(mean) | {
             "variance": trace / d,
             "log_variance": log_det,
-            "w2_squared": drift + (trace - 2 * s * roots + d * s.square()).clamp(min=0),
+            "w2_squared": drift + (roots - s[:, None]).square().sum(1),
             "kl": ((trace + drift) / s.square() - d - log_det + 2 * d * s.log()) / 2,
             "absorbed": (F == 0).all(2).all(1).double(),
         }

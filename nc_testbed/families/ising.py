@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add
+from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled, sharpened
 from nc_testbed.rng import Streams
 
 
@@ -26,6 +26,7 @@ class IndependentSpins(Family):
     spins: int
 
     on_gpu: ClassVar[bool] = False
+    tempers: ClassVar[bool] = True
 
     @property
     def size(self) -> int:
@@ -42,9 +43,9 @@ class IndependentSpins(Family):
         u = streams(purpose).uniform(n, self.spins, dtype=torch.float64)
         return torch.where(u < parameters["up"][:, None, None], 1.0, -1.0).double()
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Spins up."""
-        return Statistic(rows.shape[1], {"ups": (rows > 0).sum((1, 2)).double()})
+        return Statistic(rows.shape[1], {"ups": scaled((rows > 0).double(), weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -54,6 +55,11 @@ class IndependentSpins(Family):
         """``u ln p + (N - u) ln(1 - p)`` for u spins up."""
         ups, p = (rows > 0).sum(1).double(), parameters["up"][:, None]
         return torch.xlogy(ups, p) + torch.xlogy(self.spins - ups, 1 - p)
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised."""
+        p = parameters["up"]
+        return {"up": sharpened(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``mean = 2 p - 1``, ``variance = 4 p q / N``, ``kl`` N times a spin's."""
@@ -81,6 +87,7 @@ class CoupledSpins(Family):
     spins: int
 
     on_gpu: ClassVar[bool] = False
+    tempers: ClassVar[bool] = True
 
     @property
     def size(self) -> int:
@@ -117,10 +124,11 @@ class CoupledSpins(Family):
         order = draws.uniform(n, self.spins, dtype=torch.float64).argsort(2).argsort(2)
         return torch.where(order < ups[..., None], 1.0, -1.0).double()
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Sums of the magnetisation and its square."""
         m = rows.sum(2)
-        return Statistic(rows.shape[1], {"first": m.sum(1), "second": m.square().sum(1)})
+        first, second = scaled(m, weights).sum(1), scaled(m.square(), weights).sum(1)
+        return Statistic(rows.shape[1], {"first": first, "second": second})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -131,6 +139,13 @@ class CoupledSpins(Family):
         ups, N = (rows > 0).sum(1), torch.tensor(float(self.spins), dtype=torch.float64)
         ways = torch.lgamma(N + 1) - torch.lgamma(ups.double() + 1) - torch.lgamma(N - ups + 1)
         return parameters["levels"].log()[:, ups] - ways
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """The parameters of ``p(x)^(1/T)``, normalised."""
+        ways = self.law(torch.zeros(1, 2, dtype=torch.float64))  # of each level, up to a factor
+        each = parameters["levels"] / ways  # one configuration's, up to a factor
+        powers = ways * (each / each.amax(1, keepdim=True)) ** (1 / temperature)
+        return {"levels": powers / powers.sum(1, keepdim=True)}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """Mean and variance of x = m / N; ``absorbed`` where one level holds all mass."""

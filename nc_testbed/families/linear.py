@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add
+from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled
 from nc_testbed.families.gaussian import applied, bartlett
 from nc_testbed.rng import Streams
 
@@ -31,6 +31,7 @@ class LinearGaussian(Family):
     design: Literal["fresh", "same"] = "fresh"
 
     on_gpu: ClassVar[bool] = True
+    tempers: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -55,9 +56,9 @@ class LinearGaussian(Family):
         y = applied(x, parameters["weights"].expand(len(x), self.dim))[..., None]
         return torch.cat([x, y + self.noise * z], 2)
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """X'X and X'y."""
-        both, d = rows.mT @ rows, self.dim
+        both, d = rows.mT @ scaled(rows, weights), self.dim
         parts = {"gram": both[:, :d, :d], "cross": both[:, :d, d]}
         return Statistic(rows.shape[1], {k: v.contiguous() for k, v in parts.items()})
 
@@ -71,6 +72,10 @@ class LinearGaussian(Family):
         residual = (y - parameters["weights"] @ x.mT) / self.noise  # [R, H]
         constant = (self.dim + 1) / 2 * math.log(2 * math.pi) + math.log(self.noise)
         return -(residual.square() + x.square().sum(1)) / 2 - constant
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """Refused: it is no law of this family."""
+        raise NotImplementedError("p^(1/T) is no law of this family")
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``risk = |w - w_0|^2``, the test error above the noise; ``kl = risk / (2 noise^2)``."""

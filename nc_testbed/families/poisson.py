@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add
+from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled
 from nc_testbed.rng import Streams
 
 
@@ -19,6 +19,7 @@ class Poisson(Family):
     """``P(x) = rate^x e^-rate / x!``; parameters ``{"rate": [R]}``, statistic ``{"sum": [R]}``."""
 
     on_gpu: ClassVar[bool] = False
+    tempers: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -35,9 +36,9 @@ class Poisson(Family):
         rate = parameters["rate"].expand(len(streams.chains))
         return streams(purpose).poisson(rate, n)[..., None]
 
-    def summed(self, rows: Tensor) -> Statistic:
+    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The sum."""
-        return Statistic(rows.shape[1], {"sum": rows.sum((1, 2))})
+        return Statistic(rows.shape[1], {"sum": scaled(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -47,6 +48,10 @@ class Poisson(Family):
         """``x ln rate - rate - ln x!``."""
         x, rate = rows[:, 0], parameters["rate"][:, None]
         return torch.xlogy(x, rate) - rate - torch.lgamma(x + 1)
+
+    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+        """Refused: it is no law of this family."""
+        raise NotImplementedError("p^(1/T) is no law of this family")
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``kl = rate ln(rate / truth) - rate + truth``; absorbed where the rate is zero."""

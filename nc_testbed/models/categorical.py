@@ -39,6 +39,8 @@ class CategoricalModel(FamilyModel):
         """With the data's number of classes."""
         found = [family.classes for family, _ in laws if isinstance(family, Categorical)]
         classes = self.classes or next(iter(found), None)
+        same = not found or classes == found[0]
+        require(same, "classes", classes, f"the data have {found}: give null for as many")
         require(
             classes is not None, "classes", None, "these data have no number of classes: give it"
         )
@@ -77,7 +79,9 @@ def _penalised(shares: Tensor, penalty: float) -> Tensor:
     for _ in range(100):
         p = t.softmax(1)
         gap, scaled = (p + penalty * t - shares) / (p + penalty), p / (p + penalty)
-        along = (p * gap).sum(1, keepdim=True) / (1 - (p * scaled).sum(1, keepdim=True))
+        # 1 - sum p^2 / (p + penalty), which loses all digits of a small penalty
+        rest = penalty * scaled.sum(1, keepdim=True)
+        along = (p * gap).sum(1, keepdim=True) / rest
         step = gap + scaled * along
         t = t - step / step.abs().amax(1, keepdim=True).clamp(min=1)
     return t.softmax(1)

@@ -23,13 +23,15 @@ class Rows:
     """Standardised training rows of R chains, padded so that chains stay bitwise independent.
 
     z: ``[R, D', N']``, zero in the padding; D' and N' are D and N rounded up to 4 and 8.
-    N: rows that count. centre ``[R, D]`` and scale ``[R, D]`` (0 where a coordinate is constant).
+    N: rows that count. weights: ``[R, 1, N']`` of mean 1, zero in the padding, or
+    None. centre ``[R, D]`` and scale ``[R, D]`` (0 where a coordinate is constant).
     """
 
     z: Tensor
     N: int
     centre: Tensor
     scale: Tensor
+    weights: Tensor | None = None
 
     @property
     def constant(self) -> Tensor:
@@ -43,11 +45,12 @@ class Rows:
         return log - self.constant.double().sum(-1) * math.log(2 * math.pi) / 2
 
 
-def standardise(rows: Tensor, common: bool) -> Rows:
+def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Rows:
     """Centre and scale each chain's rows ``[R, N, D]`` by its own mean and standard deviation.
 
     EM is then free of the chain's scale: a chain may collapse to any size. ``common`` uses one
-    scale (root mean variance) for all coordinates, as spherical covariances need.
+    scale (root mean variance) for all coordinates, as spherical covariances need. Weights
+    ``[R, N]`` of the rows are kept beside them.
 
     >>> rows = standardise(torch.tensor([[[0.0, 5.0], [2.0, 5.0]]], dtype=torch.float64), False)
     >>> rows.centre.tolist(), rows.scale.tolist()
@@ -66,7 +69,9 @@ def standardise(rows: Tensor, common: bool) -> Rows:
         variance = variance.mean(-1, keepdim=True).expand_as(variance)
     scale = torch.where(size > TINY, variance.sqrt(), 0.0)
     z = torch.where(scale[..., None] > 0, x / torch.where(scale > 0, scale, 1.0)[..., None], 0.0)
-    return Rows(pad(z, (0, -N % LINE, 0, -D % 4)), N, centre, size * scale)
+    if weights is not None:
+        weights = pad(weights, (0, -N % LINE))[:, None]
+    return Rows(pad(z, (0, -N % LINE, 0, -D % 4)), N, centre, size * scale, weights)
 
 
 def kmeans_plus_plus(rows: Rows, K: int, draws: Draws) -> Tensor:
@@ -82,6 +87,8 @@ def kmeans_plus_plus(rows: Rows, K: int, draws: Draws) -> Tensor:
     for k in range(K):
         total = nearest.sum(-1, keepdim=True)
         shares = torch.where((total > 0) & total.isfinite(), nearest, 1.0)
+        if rows.weights is not None:
+            shares = shares * rows.weights[:, 0, : rows.N]
         index = draws.categorical(shares, 1)  # [R, 1]
         centre = z.gather(2, index[:, None].expand(-1, z.shape[1], 1))
         distance = (z - centre).square().sum(1)
@@ -135,11 +142,15 @@ class EM:
         top = joint.amax(1, keepdim=True)
         joint = joint.sub_(top).exp_()
         total = joint.sum(1, keepdim=True)
-        log_likelihood = (top + total.log())[:, 0, : self.rows.N].contiguous().mean(-1)
-        return joint.div_(total), log_likelihood
+        by_row = top + total.log()
+        if self.rows.weights is not None:
+            by_row = by_row * self.rows.weights
+        return joint.div_(total), by_row[:, 0, : self.rows.N].contiguous().mean(-1)
 
     def maximise(self, responsibilities: Tensor) -> Components:
         """The components of largest likelihood given responsibilities ``[R, K, N']``."""
+        if self.rows.weights is not None:
+            responsibilities = responsibilities * self.rows.weights
         counts = responsibilities[..., : self.rows.N].contiguous().sum(-1)
         alive = counts > TINY
         moments = torch.bmm(responsibilities, self.features.mT)  # [R, K, F]

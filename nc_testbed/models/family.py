@@ -78,7 +78,7 @@ class FamilyModel(ABC):
         progress: Progress = silent,
     ) -> FamilyFit:
         """R independent fits to rows, through their sufficient statistics."""
-        statistic = self.family().summed(training.all())
+        statistic = self.family().summed(training.all(), training.weights)
         before = None if previous is None else previous.state_dict()
         return self.restore(self.estimate(statistic, before), training.space)
 
@@ -96,8 +96,11 @@ class FamilyFit:
     space: Space
 
     def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
-        """n rows per chain, ``[R, n, D]``; there is no decoder, so ``sampling`` has no say."""
-        return self.space.stored(self.family.rows(self.parameters, n, streams, "sample"))
+        """n rows per chain, ``[R, n, D]``, at the temperature; there is no decoder."""
+        law = self.parameters
+        if sampling.temperature != 1:
+            law = self.family.tempered(law, sampling.temperature)
+        return self.space.stored(self.family.rows(law, n, streams, "sample"))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The parameters."""

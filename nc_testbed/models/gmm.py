@@ -85,7 +85,8 @@ class GMM:
     ) -> Mixture:
         """R independent fits; rows ``[R, m, D]`` are pixels in [0, 1] or vectors as they are."""
         values = training.space.floats(training.all(), torch.float64)
-        rows = standardise(values, common=self.covariance == "spherical")
+        common = self.covariance == "spherical"
+        rows = standardise(values, common, training.weights)
         em = EM(rows, self._covariance())
         if self.start == "warm" and isinstance(previous, Mixture):
             start = previous.standardised(em)
@@ -140,6 +141,7 @@ class Mixture:
         values = self.means.gather(1, index)
         if sampling.decode == "sample":
             noise = streams("sample.noise").normal(n, self.space.size, dtype=torch.float64)
+            noise = noise * math.sqrt(sampling.temperature)
             values = values + self._coloured(noise, component)
         return self.space.stored(values)
 

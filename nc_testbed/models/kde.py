@@ -15,6 +15,9 @@ from nc_testbed.families.family import means
 from nc_testbed.rng import Streams
 from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
 
+EXACT = "donot_use_mm_for_euclid_dist"
+"""A product of matrices, no faster here, loses every digit of rows far from zero."""
+
 
 @final
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class KDE:
             width = self.factor(training.size, training.space.size) * rows.std(1, correction=0)
         else:
             width = torch.full_like(rows[:, 0], self.bandwidth)
-        return KDEFit(training.space, rows, width)
+        ones = torch.ones_like(rows[..., 0])
+        weights = ones if training.weights is None else training.weights
+        return KDEFit(training.space, rows, width, weights)
 
     def factor(self, m: int, d: int) -> float:
         """The rule's bandwidth for unit standard deviation.
@@ -70,31 +75,33 @@ class KDE:
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> KDEFit:
         """The fit whose ``state_dict()`` this is."""
-        return KDEFit(space, state["rows"], state["bandwidth"])
+        return KDEFit(space, state["rows"], state["bandwidth"], state["weights"])
 
 
 @dataclass(frozen=True)
 class KDEFit:
-    """R kernel density estimates: rows ``[R, m, D]`` and bandwidths ``[R, D]``."""
+    """R kernel density estimates: rows ``[R, m, D]``, bandwidths ``[R, D]``, weights ``[R, m]``."""
 
     space: Space
     rows: Tensor
     bandwidth: Tensor
+    weights: Tensor
 
     def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
         """A row drawn at random, plus its kernel's noise (none with ``decode=mean``)."""
         draws = streams("sample")
-        m, D = self.rows.shape[1:]
-        pick = (draws.uniform(n, dtype=torch.float64) * m).long().clamp(max=m - 1)
+        pick = draws.categorical(self.weights, n)
+        D = self.rows.shape[2]
         centre = self.rows.gather(1, pick[..., None].expand(-1, -1, D))
         if sampling.decode == "mean":
             return centre
         noise = draws.normal(n, D, dtype=torch.float64)
-        return self.space.stored(centre + self.bandwidth[:, None] * noise)
+        width = self.bandwidth[:, None] * math.sqrt(sampling.temperature)
+        return self.space.stored(centre + width * noise)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Rows and bandwidths."""
-        return {"rows": self.rows, "bandwidth": self.bandwidth}
+        """Rows, bandwidths and weights."""
+        return {"rows": self.rows, "bandwidth": self.bandwidth, "weights": self.weights}
 
     def report(self) -> dict[str, Tensor]:
         """``fit_bandwidth``: the geometric mean over coordinates."""
@@ -102,14 +109,17 @@ class KDEFit:
 
     def log_prob(self, rows: Tensor) -> Tensor:
         """Log density ``[R, H]`` of stored rows ``[H, D]``, nats, one chain at a time."""
-        constant = self.rows.shape[2] / 2 * math.log(2 * math.pi) + math.log(self.rows.shape[1])
+        constant = self.rows.shape[2] / 2 * math.log(2 * math.pi)
         values = []
-        for centres, width in zip(self.rows, self.bandwidth, strict=True):
-            squares = torch.cdist(rows / width, centres / width).square()  # [H, m]
-            values.append((-squares / 2).logsumexp(1) - width.log().sum() - constant)
+        for centres, width, w in zip(self.rows, self.bandwidth, self.weights, strict=True):
+            squares = torch.cdist(rows / width, centres / width, compute_mode=EXACT).square()
+            mixed = ((w / w.sum()).log() - squares / 2).logsumexp(1)
+            values.append(mixed - width.log().sum() - constant)
         return torch.stack(values)
 
     def columns(self, truths: object) -> dict[str, Tensor]:
         """``mean`` and, per coordinate, ``variance``: the rows' (ddof 0) plus bandwidth^2."""
-        variance = self.rows.var(1, correction=0) + self.bandwidth.square()
-        return means(self.rows.mean(1)) | {"variance": variance.mean(1)}
+        shares = (self.weights / self.weights.sum(1, keepdim=True))[..., None]
+        mean = (shares * self.rows).sum(1)
+        spread = (shares * (self.rows - mean[:, None]).square()).sum(1)
+        return means(mean) | {"variance": (spread + self.bandwidth.square()).mean(1)}

@@ -98,7 +98,10 @@ class VAE:
         for step, (index, eps) in enumerate(zip(rows, noise, strict=True), start=1):
             x = training.space.floats(training.gather(index))
             weights = {name: leaf[..., : widths[name]] for name, leaf in leaves.items()}
-            loss = -self.restore(weights, training.space).bound(x, eps).mean(1).sum()
+            bound = self.restore(weights, training.space).bound(x, eps)
+            if training.weights is not None:
+                bound = bound * training.weights.gather(1, index).float()
+            loss = -bound.mean(1).sum()
             adam.zero_grad()
             loss.backward()
             adam.step()
@@ -185,7 +188,7 @@ class VAEFit:
     def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
         """n stored rows per chain ``[R, n, D]``, z ~ N(0, I); pixels or means of pixels."""
         latent, pixel = streams("sample.latent"), streams("sample.pixel")
-        z = latent.normal(n, self.latent)
+        z = latent.normal(n, self.latent) * math.sqrt(sampling.temperature)
         out = []
         for part in z.split(_rows_at_once(z, self.space.size), dim=1):
             output = self.decode(part)

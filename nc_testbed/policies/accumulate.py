@@ -22,6 +22,7 @@ class Accumulate:
 
     window: ClassVar[int | None] = None
     trains_on_real: ClassVar[bool] = True
+    asks_referee: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Nothing to refuse: a budget above the number of stored rows takes them all."""

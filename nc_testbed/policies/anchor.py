@@ -36,6 +36,7 @@ class Anchor:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
+    asks_referee: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         whole = self.k is None or (type(self.k) is int and self.k >= 0)

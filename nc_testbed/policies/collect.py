@@ -27,6 +27,7 @@ class Collect:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
+    asks_referee: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "k", self.k, "give a whole number >= 1, or policy=real")

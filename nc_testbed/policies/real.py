@@ -21,6 +21,7 @@ class Real:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
+    asks_referee: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Nothing to refuse: a budget above the number of real rows takes them all."""

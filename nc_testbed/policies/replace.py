@@ -20,6 +20,7 @@ class Replace:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = False
+    asks_referee: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Raise BadInput if more rows are asked for than a generation has."""

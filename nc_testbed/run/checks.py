@@ -32,7 +32,14 @@ def check_policy(policy: Policy, drawn: Sequence[int], settings: Settings) -> No
 
 
 def check_family(model: FamilyModel, drawn: Sequence[int], settings: Settings) -> None:
-    """Refuse samples that are too small for an estimator."""
+    """Refuse samples that are too small for an estimator, and ways of sampling it has not."""
+    sampling, family = settings.sampling, model.family()
+    ok = sampling.decode == "sample"
+    remedy = "this model has no decoder; give sample"
+    require(ok, "sampling.decode", sampling.decode, remedy)
+    ok = sampling.temperature == 1 or family.tempers
+    remedy = f"a {type(family).__name__} at another temperature is none; give 1"
+    require(ok, "sampling.temperature", sampling.temperature, remedy)
     least, fewest = model.least_rows(), min(drawn)
     require(fewest >= least, "n", fewest, f"this estimator needs at least {least} rows")
     budget = settings.budget

@@ -51,8 +51,6 @@ def expected(
     family = FAMILIES.get(type(model))
     if family is None:
         return {}
-    if budget is not None and not isinstance(policy, Accumulate):
-        sizes = [sizes[0], *[min(budget, n) for n in sizes[1:]]]
     setting = Setting(policy, list(sizes), budget)
     values = {name: np.asarray(value[0]) for name, value in truth.items()}
     if getattr(model, "estimator", "mle") != "mle":
@@ -105,7 +103,7 @@ def _exponential(model: Any, truth: Mapping[str, Any], at: Setting) -> dict[str,
             replace_scale.expected_kl_exponential,
             replace_scale.expected_kl_exponential(at.t, n),
         )
-    elif at.k is not None:
+    elif at.taken is not None:
         laws.pop("variance", None)  # a mean of squares whose own square may have no mean
     return laws
 
@@ -223,10 +221,11 @@ def _coordinates(d: int, mean: Law) -> dict[str, Law]:
 def _classes(at: Setting, shares: Any, scale: int = 1) -> dict[str, Law]:
     """Absorption and survival of classes, by the exact chain of each; replace and fresh."""
     shares = np.asarray(shares, dtype=np.float64)
-    fresh = at.k is not None and at.policy.source == "fresh" and at.n is not None
+    k, source = at.taken or (0, "")
+    fresh = source == "fresh" and at.n is not None
     if not (at.replaces or (fresh and len(shares) <= KINDS)):
         return {}
-    n, k, T = scale * (at.n or 0), scale * (at.k or 0), len(at.t)
+    n, k, T = scale * (at.n or 0), scale * k, len(at.t)
     chains = len(shares) if k else 1
     if chains * (float(n) ** 2 * T + float(n) ** 3 * bool(k)) > EXACT:
         return {}

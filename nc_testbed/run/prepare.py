@@ -108,6 +108,9 @@ def _on_rows(
         model = checks.with_group("model", model.like, data.truths, data.space.size)
         checks.check_family(model, drawn, settings)
     checks.with_group("model", model.check, data.space)
+    judged = data.shares is not None or not policy.asks_referee
+    remedy = "it asks for the classes of rows and these data have none"
+    require(judged, "policy", type(policy).__name__, remedy)
     fresh = policy.real_rows(drawn[1], settings.budget).get("fresh", 0)
     if data.law is not None and fresh:
         data = _load(source, settings, fresh)

@@ -10,7 +10,6 @@ import numpy as np
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.exponential import ExponentialModel
 from nc_testbed.models.poisson import PoissonModel
-from nc_testbed.policies.replace import Replace
 from nc_testbed.run.laws import Law, law
 from nc_testbed.run.setting import Setting
 from nc_testbed.theory import priors
@@ -18,8 +17,7 @@ from nc_testbed.theory import priors
 
 def with_prior(model: Any, truth: Mapping[str, Any], at: Setting) -> dict[str, Law]:
     """Under a conjugate prior without real rows: the mean goes to the prior's."""
-    replaces = isinstance(at.policy, Replace) or at.k == 0
-    if model.estimator != "map" or not replaces:
+    if model.estimator != "map" or at.taken is None or at.taken[0] > 0:
         return {}
     A, m = model.prior_count, model.prior_mean
     if isinstance(model, BernoulliModel) and model.coordinates == "mean":

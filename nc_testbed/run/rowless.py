@@ -47,8 +47,6 @@ def laboratory(
     device = checks.device(settings.device) if family.on_gpu else checks.device("cpu")
     remedy = f"{type(family).__name__} is drawn on a CPU; use device=cpu or device=auto"
     require(family.on_gpu or settings.device != "cuda", "device", settings.device, remedy)
-    decode = settings.sampling.decode
-    require(decode == "sample", "sampling.decode", decode, "this model has no decoder; give sample")
     return Laboratory(
         model=model,
         truth=next(truth for other, truth in laws if other == family),
@@ -60,6 +58,7 @@ def laboratory(
         budget=settings.budget,
         recorded=settings.record.among(settings.generations),
         device=device,
+        temperature=settings.sampling.temperature,
     )
 
 

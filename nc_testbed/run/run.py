@@ -88,6 +88,9 @@ def _past(directory: RunDirectory, world: World, done: int) -> tuple[list[Tensor
 
 def _laws(world: World | Laboratory) -> dict[str, Law]:
     """The exact laws of a run, by metric; none where its data have no known one."""
+    biased = world.temperature if isinstance(world, Laboratory) else world.sampling.temperature
+    if biased != 1:
+        return {}
     if isinstance(world, Laboratory):
         return expected(world.model, world.truth, world.policy, world.sizes[:-1], world.budget)
     truths = world.data.truths

@@ -1,0 +1,64 @@
+"""Another policy's rows, resampled to the real class shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+
+from nc_testbed.policies.replace import Replace
+from nc_testbed.rng import Streams
+from nc_testbed.types import Policy, Training
+
+
+@dataclass(frozen=True)
+class Reparation:
+    """Synthetic rows are resampled so that their classes have the real shares again.
+
+    Classes are the frozen referee's; a class that no synthetic row belongs to stays away, its
+    share going to the others. Rows are drawn with replacement. inner: the policy that chooses the
+    rows; its real rows stay as they are.
+
+    In the literature: "algorithmic reparation" (Wyllie et al. 2024,
+    https://arxiv.org/abs/2403.07857).
+    """
+
+    inner: Policy = field(default_factory=Replace)
+
+    asks_referee: ClassVar[bool] = True
+
+    @property
+    def window(self) -> int | None:
+        """The inner policy's."""
+        return self.inner.window
+
+    @property
+    def trains_on_real(self) -> bool:
+        """The inner policy's."""
+        return self.inner.trains_on_real
+
+    def check(self, n: int, budget: int | None, real: int) -> None:
+        """What the inner policy refuses."""
+        self.inner.check(n, budget, real)
+
+    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+        """The inner policy's."""
+        return self.inner.real_rows(n, budget)
+
+    def stores_rows(self, budget: int | None) -> bool:
+        """True: rows are resampled one by one."""
+        return True
+
+    def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
+        """The inner policy's rows, each synthetic one replaced by one drawn for balance."""
+        training = self.inner.compose(archive, streams, budget)
+        synthetic = training.origin() > 0
+        label = archive.label_of(training.rows)  # [R, m]
+        count = torch.zeros_like(archive.shares).scatter_add_(1, label, synthetic.double())
+        wanted = archive.shares / count.clamp(min=1)
+        chance = torch.where(synthetic, wanted.gather(1, label), 0.0)
+        chance = torch.where(synthetic.any(1, keepdim=True), chance, 1.0)
+        drawn = streams("reparation").categorical(chance, training.size)
+        rows = torch.where(synthetic, training.rows.gather(1, drawn), training.rows)
+        return replace(training, rows=rows)

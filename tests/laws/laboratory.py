@@ -1,0 +1,138 @@
+"""Runs of the engine at seed 0, each made once for all the tests that read it.
+
+``t`` counts refits as the laws do: t = 1 is the fit to real rows, generation 0.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+
+from nc_testbed.loop import World, closed_loop
+from nc_testbed.metrics.parameters import Parameters
+from nc_testbed.metrics.referee import Plain
+from nc_testbed.metrics.reference import Reference
+from nc_testbed.models.bernoulli import BernoulliModel
+from nc_testbed.models.categorical import CategoricalModel
+from nc_testbed.models.exponential import ExponentialModel
+from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.models.ising import IsingModel
+from nc_testbed.models.linear import LinearModel
+from nc_testbed.models.poisson import PoissonModel
+from nc_testbed.policies.replace import Replace
+from nc_testbed.rng import Streams
+from nc_testbed.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.types import Generation, Sampling
+
+SEED, CHAINS = 0, 20_000
+MODELS = {
+    "BernoulliSource": BernoulliModel(),
+    "CategoricalSource": CategoricalModel(),
+    "PoissonSource": PoissonModel(),
+    "ExponentialSource": ExponentialModel(),
+    "GaussianSource": GaussianModel(),
+    "IsingSource": IsingModel(),
+    "LinearSource": LinearModel(),
+}
+
+
+def laboratory(source, policy, sizes, model=None, recorded=(), chains=CHAINS, budget=None):
+    """A laboratory of as many refits as there are sizes; the model is the source's own."""
+    laws = source.laws()
+    model = (model or MODELS[type(source).__name__]).like(laws, laws[0][0].size)
+    truth = next(truth for family, truth in laws if family == model.family())
+    sizes = (*sizes, sizes[-1])
+    device = torch.device("cpu")
+    return Laboratory(
+        model, truth, policy, SEED, chains, len(sizes) - 1, sizes, budget, recorded, device
+    )
+
+
+@cache
+def simulated(
+    source,
+    n,
+    t,
+    policy=None,
+    model=None,
+    chains=CHAINS,
+    budget=None,
+    start=None,
+    statistic=None,
+    temperature=1.0,
+):
+    """``{t: generation}`` of chains that draw sufficient statistics.
+
+    n: rows of every refit, or of each in turn. t: the refits that are wanted. start: the fit
+    that all chains have at t = 1 instead of one to real rows, and its statistic, as pairs of a
+    name and a value. temperature: of all samples but the real ones.
+    """
+    sizes = (n,) * max(t) if isinstance(n, int) else n
+    wanted = tuple(i - 1 for i in t)
+    lab = laboratory(source, policy or Replace(), sizes, model, wanted, chains, budget)
+    lab = replace(lab, temperature=temperature)
+    last = None if start is None else Generation(0, _all(chains, start), {}, statistic={})
+    if last is not None:
+        count = torch.tensor(float(sizes[0]), dtype=torch.float64)
+        last.statistic.update(_all(chains, statistic or ()), count=count)
+    return {g.number + 1: g for g in statistics_loop(lab, last)}
+
+
+def _all(chains, pairs):
+    """``{name: [R, ...]}``, the same value in every chain."""
+    tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in pairs}
+    return {name: value.expand(chains, *value.shape).clone() for name, value in tensors.items()}
+
+
+@cache
+def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
+    """``{t: record}`` of chains that draw and store every row."""
+    sizes = (n,) * max(t) if isinstance(n, int) else n
+    fresh = policy.real_rows(sizes[-1], budget).get("fresh", 0)
+    data = replace(source, rows=sizes[0]).load(chains, SEED, fresh, len(sizes))
+    model = model or MODELS[type(source).__name__]
+    if hasattr(model, "like"):
+        model = model.like(data.truths, data.space.size)
+    world = World(
+        data=data,
+        model=model,
+        policy=policy,
+        metrics={"parameters": Parameters()},
+        reference=Reference.build(data, Plain(), 7),
+        sampling=Sampling(),
+        seed=SEED,
+        chains=chains,
+        generations=max(t),
+        sizes=(*sizes, sizes[-1]),
+        budget=budget,
+        evaluation_rows=7,
+        recorded=tuple(i - 1 for i in t),
+    )
+    return {g.number + 1: g.record for g in closed_loop(world) if g.record}
+
+
+@cache
+def absorption_times(source, n, chains):
+    """Refits until each chain is absorbed, ``[R]``, under replace."""
+    longest = 60 * n
+    lab = laboratory(source, Replace(), (n,) * longest, None, tuple(range(longest)), chains)
+    times = np.ones(chains)
+    for generation in statistics_loop(lab):
+        alive = 1 - generation.record["absorbed"].numpy()
+        if not alive.any():
+            return times
+        times += alive
+    raise AssertionError(f"chains live after {longest} refits")
+
+
+def fixed_rows(source, policy, n, model=None, chains=CHAINS):
+    """Statistics ``{name: [R, ...]}`` of the rows that each chain keeps for ever."""
+    lab = laboratory(source, policy, (n, n), model, (), chains)
+    parts = [a.fixed(policy.k, a.streams.at(0)).values for a in lab.archives()]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def streams(t, chains=CHAINS):
+    """The streams of all chains at one refit, for dynamics that are written out in a test."""
+    return Streams(SEED, tuple(range(chains)), t)
