@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import torch
 
 from nc_testbed.policies.replace import Replace
+from nc_testbed.policies.wrapper import Wrapper
 from nc_testbed.rng import Streams
 from nc_testbed.types import Policy, Training
 
 
+@final
 @dataclass(frozen=True)
-class Reparation:
+class Reparation(Wrapper):
     """Synthetic rows are resampled so that their classes have the real shares again.
 
     Classes are the frozen referee's; a class that no synthetic row belongs to stays away, its
@@ -27,28 +29,6 @@ class Reparation:
     inner: Policy = field(default_factory=Replace)
 
     asks_referee: ClassVar[bool] = True
-
-    @property
-    def window(self) -> int | None:
-        """The inner policy's."""
-        return self.inner.window
-
-    @property
-    def trains_on_real(self) -> bool:
-        """The inner policy's."""
-        return self.inner.trains_on_real
-
-    def check(self, n: int, budget: int | None, real: int) -> None:
-        """What the inner policy refuses."""
-        self.inner.check(n, budget, real)
-
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
-        """The inner policy's."""
-        return self.inner.real_rows(n, budget)
-
-    def stores_rows(self, budget: int | None) -> bool:
-        """True: rows are resampled one by one."""
-        return True
 
     def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
         """The inner policy's rows, each synthetic one replaced by one drawn for balance."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import torch
 
 from nc_testbed.policies.replace import Replace
+from nc_testbed.policies.wrapper import Wrapper
 from nc_testbed.rng import Streams
 from nc_testbed.types import Policy, Training, require
 
 
+@final
 @dataclass(frozen=True)
-class Verified:
+class Verified(Wrapper):
     """A verifier keeps synthetic rows that are right more often than those that are wrong.
 
     A row counts as right where the frozen referee is sure of its class. inner: the policy that
@@ -36,28 +38,6 @@ class Verified:
         for key in ("least", "right", "wrong"):
             value = getattr(self, key)
             require(0 <= value <= 1, key, value, "give a number from 0 to 1")
-
-    @property
-    def window(self) -> int | None:
-        """The inner policy's."""
-        return self.inner.window
-
-    @property
-    def trains_on_real(self) -> bool:
-        """The inner policy's."""
-        return self.inner.trains_on_real
-
-    def check(self, n: int, budget: int | None, real: int) -> None:
-        """What the inner policy refuses."""
-        self.inner.check(n, budget, real)
-
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
-        """The inner policy's."""
-        return self.inner.real_rows(n, budget)
-
-    def stores_rows(self, budget: int | None) -> bool:
-        """True: rows are judged one by one."""
-        return True
 
     def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
         """The inner policy's rows; those turned down have weight 0."""

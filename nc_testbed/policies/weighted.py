@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import torch
 
 from nc_testbed.policies.augment import Augment
+from nc_testbed.policies.wrapper import Wrapper
 from nc_testbed.rng import Streams
 from nc_testbed.types import Policy, Training, require
 
 
+@final
 @dataclass(frozen=True)
-class Weighted:
+class Weighted(Wrapper):
     """Real rows carry a chosen share of the total weight, whatever their number.
 
     inner: the policy that chooses the rows; it must take real ones. weight: the real rows' share
@@ -35,28 +37,6 @@ class Weighted:
         require(ok, "weight", self.weight, "give a number from 0 to 1, or null for the golden one")
         remedy = "it trains on no real row whose weight could be chosen; use anchor or augment"
         require(self.inner.trains_on_real, "inner", type(self.inner).__name__, remedy)
-
-    @property
-    def window(self) -> int | None:
-        """The inner policy's."""
-        return self.inner.window
-
-    @property
-    def trains_on_real(self) -> bool:
-        """True."""
-        return self.inner.trains_on_real
-
-    def check(self, n: int, budget: int | None, real: int) -> None:
-        """What the inner policy refuses."""
-        self.inner.check(n, budget, real)
-
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
-        """The inner policy's."""
-        return self.inner.real_rows(n, budget)
-
-    def stores_rows(self, budget: int | None) -> bool:
-        """True: rows of different weights are told apart one by one."""
-        return True
 
     def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
         """The inner policy's rows, with weights by origin."""
