@@ -43,7 +43,7 @@ class Statistics:
         streams = self.streams.at(self.generation)
         first = self.generation == 0
         self.trained = self.original() if first else policy.compose(self, streams, budget)
-        self.parameters = model.estimate(self.trained, self.parameters)
+        self.parameters = model.estimate(self.trained)
         self.generation += 1
 
     @property

@@ -44,7 +44,7 @@ class BernoulliModel(FamilyModel):
         """1, more under a prior in mean coordinates."""
         return least_for_mean_coordinates(self, -1)
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"p": [R]}``; ``l2`` solves ``sigmoid(t) + penalty t = share of ones``."""
         ones, n = statistic.values["ones"], statistic.count
         if self.estimator == "l2":

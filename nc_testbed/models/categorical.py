@@ -55,7 +55,7 @@ class CategoricalModel(FamilyModel):
         """1, more under a prior in mean coordinates."""
         return least_for_mean_coordinates(self, -self.family().classes / 2)
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"shares": [R, K]}``; a mode at the boundary leaves a class without any share."""
         counts = statistic.values["counts"]
         if self.estimator == "l2":

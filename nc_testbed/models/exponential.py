@@ -29,7 +29,7 @@ class ExponentialModel(FamilyModel):
         """Exponential."""
         return Exponential()
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"scale": [R]}``; ``l2`` solves ``1 / rate = mean + penalty rate``."""
         total, n = statistic.values["sum"], statistic.count
         if self.estimator == "l2":

@@ -43,9 +43,8 @@ class FamilyModel(ABC):
         """The family that is fitted."""
 
     @abstractmethod
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
-        """The fit to these statistics; ``before`` is the last generation's, a start to solve
-        from."""
+    def estimate(self, statistic: Statistic) -> Parameters:
+        """The fit to these statistics."""
 
     def like(self, laws: Iterable[tuple[Family, Parameters]], size: int) -> Self:
         """This model with what its settings leave to the data filled in.
@@ -79,8 +78,7 @@ class FamilyModel(ABC):
     ) -> FamilyFit:
         """R independent fits to rows, through their sufficient statistics."""
         statistic = self.family().summed(training.all(), training.weights)
-        before = None if previous is None else previous.state_dict()
-        return self.restore(self.estimate(statistic, before), training.space)
+        return self.restore(self.estimate(statistic), training.space)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> FamilyFit:
         """The fit whose ``state_dict()`` this is."""

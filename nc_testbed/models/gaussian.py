@@ -74,7 +74,7 @@ class GaussianModel(FamilyModel):
         """In one dimension: a product of matrices rounds by where a chain begins in memory."""
         return space.size == 1
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"mean": [R, d], "factor": [R, d, d]}``."""
         if self.estimator == "l2":
             return self._penalised(statistic)

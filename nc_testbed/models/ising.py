@@ -58,7 +58,7 @@ class IsingModel(FamilyModel):
         mean_mode = self.estimator == "map" and self.coordinates == "mean"
         return 1 if not mean_mode else max(1, int(2 / self._N - self.prior_count + 1))
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"up": [R]}``, or ``{"levels": [R, N + 1], "theta": [R, 2]}``.
 
         theta is 0 for rows on an edge, whose levels it cannot reach.

@@ -58,7 +58,7 @@ class LinearModel(FamilyModel):
         """False: a product of matrices rounds by where a chain begins in memory."""
         return False
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"weights": [R, d]}``, ``(X'X + ridge I) w = X'y``."""
         gram, cross = statistic.values["gram"], statistic.values["cross"]
         per_row = self.penalty / self.family().noise ** 2

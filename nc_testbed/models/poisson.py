@@ -31,7 +31,7 @@ class PoissonModel(FamilyModel):
         """Poisson."""
         return Poisson()
 
-    def estimate(self, statistic: Statistic, before: Parameters | None) -> Parameters:
+    def estimate(self, statistic: Statistic) -> Parameters:
         """``{"rate": [R]}``; ``l2`` solves ``exp(t) + penalty t = mean``."""
         total, n = statistic.values["sum"], statistic.count
         if self.estimator == "l2":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 from nc_testbed.rng import Streams
 from nc_testbed.types import Policy, Training
 
 
+@dataclass(frozen=True)
 class Wrapper(ABC):
     """A policy around another one, ``inner``, that chooses the rows."""
 

@@ -42,11 +42,14 @@ def laboratory(
     drawn = sizes(settings, source.rows)
     checks.check_policy(policy, drawn, settings)
     checks.check_family(model, drawn, settings)
-    if "pool" in policy.real_rows(drawn[1], settings.budget):
+    pool = "pool" in policy.real_rows(drawn[1], settings.budget)
+    if pool:
         _check_pool(settings, drawn[0], family.size)
-    device = checks.device(settings.device) if family.on_gpu else checks.device("cpu")
-    remedy = f"{type(family).__name__} is drawn on a CPU; use device=cpu or device=auto"
-    require(family.on_gpu or settings.device != "cuda", "device", settings.device, remedy)
+    on_gpu = family.on_gpu and not pool
+    drawn_there = "a pool" if pool else type(family).__name__
+    remedy = f"{drawn_there} is drawn on a CPU; use device=cpu or device=auto"
+    require(on_gpu or settings.device != "cuda", "device", settings.device, remedy)
+    device = checks.device(settings.device if on_gpu else "cpu")
     return Laboratory(
         model=model,
         truth=next(truth for other, truth in laws if other == family),

@@ -58,7 +58,8 @@ def settled(source, n, k, far, model=None, chains=R):
 
 def settled_phi(name, n, k, far):
     source, model, column, *_, start = ONE[name]
-    chains = R // 2 if name == "bernoulli" else R  # its tails are the lightest
+    light = name == "bernoulli" or (far and name in ("poisson", "mean"))
+    chains = R // 2 if light else R
     return settled(source, n, k, far and start, model, chains).record[column].numpy()
 
 

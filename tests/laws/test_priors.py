@@ -153,7 +153,7 @@ def test_the_models_mode_is_the_laws(count, mean, coordinates):
     model = BernoulliModel(
         estimator="map", prior_count=count, prior_mean=mean, coordinates=coordinates
     )
-    fitted = model.estimate(Statistic(8, {"ones": ones}), None)["p"]
+    fitted = model.estimate(Statistic(8, {"ones": ones}))["p"]
     law = priors.map_estimate(ones, 8, count, mean, coordinates)
     np.testing.assert_allclose(fitted, law, atol=1e-12)
 

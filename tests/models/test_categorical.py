@@ -17,7 +17,7 @@ PRIOR = (0.1, 0.2, 0.3, 0.4)
 def fitted(counts, **settings):
     model = CategoricalModel(classes=counts.shape[1], **settings)
     statistic = Statistic(counts[0].sum(), {"counts": torch.from_numpy(counts)})
-    return model.estimate(statistic, None)["shares"].numpy()
+    return model.estimate(statistic)["shares"].numpy()
 
 
 def search(objective, K):
@@ -83,7 +83,7 @@ def test_two_classes_are_a_bernoulli():
     for settings in ({}, {"estimator": "map"}, {"estimator": "map", "coordinates": "mean"}):
         both = fitted(ones, **settings)[0, 0]
         statistic = Statistic(10, {"ones": torch.tensor([7.0]).double()})
-        alone = BernoulliModel(**settings).estimate(statistic, None)["p"]
+        alone = BernoulliModel(**settings).estimate(statistic)["p"]
         assert both == pytest.approx(float(alone))
 
 

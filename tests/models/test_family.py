@@ -109,7 +109,7 @@ def test_one_parameter(name, estimator, coordinates):
     if name == "spins":
         shared["spins"] = N
     model = type(base)(**settings, **shared)
-    fit = model.estimate(Statistic(ROWS, {statistic: double(given)}), None)[parameter]
+    fit = model.estimate(Statistic(ROWS, {statistic: double(given)}))[parameter]
     for total, found in zip(given, fit.tolist(), strict=True):
         T, n = totals(name, total), ROWS
         if estimator == "map":
@@ -132,11 +132,11 @@ def test_a_mode_beyond_the_boundary_is_on_it(name):
     settings |= {"estimator": "map", "coordinates": "mean", "prior_count": 0.1, "prior_mean": 1.0}
     model = type(base)(**settings)
     least = model.least_rows()
-    low = model.estimate(Statistic(least, {statistic: double([0.0])}), None)[parameter]
+    low = model.estimate(Statistic(least, {statistic: double([0.0])}))[parameter]
     assert low.item() == (0 if name != "exponential" else pytest.approx(0.1 / (least + 2.1)))
     if name in ("bernoulli", "spins"):
         most = double([float(least * (N if name == "spins" else 1))])
-        assert model.estimate(Statistic(least, {statistic: most}), None)[parameter] == 1
+        assert model.estimate(Statistic(least, {statistic: most}))[parameter] == 1
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -145,16 +145,16 @@ def test_a_regularised_fit_is_never_absorbed(name, estimator):
     base, *_, (statistic, parameter, _), _ = ONE[name]
     settings = {"spins": N} if name == "spins" else {}
     model = type(base)(estimator=estimator, prior_mean=0.4, **settings)
-    fit = model.estimate(Statistic(10, {statistic: double([0.0])}), None)[parameter]
+    fit = model.estimate(Statistic(10, {statistic: double([0.0])}))[parameter]
     assert fit.item() > 0
 
 
 def test_the_uniform_prior_is_the_mle_in_mean_coordinates_and_add_one_in_natural_ones():
     ones = Statistic(10, {"ones": double([0.0, 3.0, 10.0])})
     uniform = {"prior_count": 2.0, "prior_mean": 0.5, "estimator": "map"}
-    mode = BernoulliModel(coordinates="mean", **uniform).estimate(ones, None)["p"]
+    mode = BernoulliModel(coordinates="mean", **uniform).estimate(ones)["p"]
     torch.testing.assert_close(mode, ones.values["ones"] / 10)
-    laplace = BernoulliModel(coordinates="natural", **uniform).estimate(ones, None)["p"]
+    laplace = BernoulliModel(coordinates="natural", **uniform).estimate(ones)["p"]
     torch.testing.assert_close(laplace, (ones.values["ones"] + 1) / 12)
 
 
@@ -278,10 +278,10 @@ def test_an_estimate_is_bitwise_the_same_among_others_and_alone(model, estimator
     law = {k: v.expand(R, *v.shape[1:]) for k, v in truth.items()}
     statistic = family.draw(law, n, Streams(0, tuple(range(R))), "x")
     with one_thread():
-        whole = made.estimate(statistic, None)
+        whole = made.estimate(statistic)
         for r in range(R):
             values = {k: v[r : r + 1].clone() for k, v in statistic.values.items()}
-            for name, value in made.estimate(Statistic(n, values), None).items():
+            for name, value in made.estimate(Statistic(n, values)).items():
                 assert torch.equal(value[0], whole[name][r]), name
 
 

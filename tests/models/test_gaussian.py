@@ -26,7 +26,7 @@ def fitted(x, **settings):
     model = GaussianModel(
         dim=d, mean=MEAN, variance=KNOWN, prior_mean=CENTRE, prior_variance=WIDE, **settings
     )
-    fit = model.estimate(Gaussian(d).summed(x), None)
+    fit = model.estimate(Gaussian(d).summed(x))
     return fit["mean"].numpy(), (fit["factor"] @ fit["factor"].mT).numpy()
 
 
@@ -151,7 +151,7 @@ def test_the_penalised_fit_of_both_is_found_at_any_spread(spread):
             "scatter": torch.tensor([[[spread * math.sqrt(50)]]], dtype=torch.float64),
         },
     )
-    fit = GaussianModel(dim=1, estimator="l2", penalty=lam).estimate(statistic, None)
+    fit = GaussianModel(dim=1, estimator="l2", penalty=lam).estimate(statistic)
 
     def slope(log_p):
         p = math.exp(log_p)

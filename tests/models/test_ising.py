@@ -51,7 +51,7 @@ def at(N, n, *rows):
 
 
 def fitted(N, statistic, **settings):
-    return IsingModel(spins=N, learn="both", **settings).estimate(statistic, None)
+    return IsingModel(spins=N, learn="both", **settings).estimate(statistic)
 
 
 def moment_gap(N, fit, statistic):
@@ -130,7 +130,7 @@ def test_a_law_on_an_edge_never_leaves_it():
     law = {"levels": law["levels"].repeat(150, 1)}
     start = law["levels"] > 0
     for g in range(30):
-        law = model.estimate(family.draw(law, n, chains.at(g), "x"), law)
+        law = model.estimate(family.draw(law, n, chains.at(g), "x"))
         assert not (law["levels"] > 0)[~start].any()
     assert (family.columns(law, {"levels": family.law(torch.zeros(1, 2))})["absorbed"] == 1).all()
 
@@ -179,7 +179,7 @@ def test_an_overwhelming_prior_is_the_fit():
     law = fitted(5, sums(COUNTS), **settings)["levels"]
     np.testing.assert_allclose(law, [stats.binom(5, 0.75).pmf(range(6))] * 3, atol=1e-10)
     up = IsingModel(spins=5, **settings).estimate(
-        Statistic(9, {"ups": torch.tensor([7.0]).double()}), None
+        Statistic(9, {"ups": torch.tensor([7.0]).double()})
     )
     assert up["up"].item() == pytest.approx(0.75)
 
@@ -197,17 +197,16 @@ def test_a_prior_on_the_same_edge_leaves_rows_there(count):
 
 @pytest.mark.parametrize("learn", ["theta_1", "both"])
 @pytest.mark.parametrize("estimator", ["mle", "map", "l2"])
-def test_a_fit_does_not_depend_on_others_or_on_the_past(learn, estimator):
+def test_a_fit_does_not_depend_on_others(learn, estimator):
     model = IsingModel(spins=12, learn=learn, estimator=estimator)
     family, truth = model.family(), CoupledSpins(12).law(torch.tensor([[0.3, 0.1]]).double())
     law = {"up": torch.full((37,), 0.7).double(), "levels": truth.expand(37, -1)}
     statistic = family.draw(law, 6, Streams(0, tuple(range(37))), "x")
     with one_thread():
-        whole = model.estimate(statistic, None)
+        whole = model.estimate(statistic)
         for r in range(37):
             alone = {k: v[r : r + 1].clone() for k, v in statistic.values.items()}
-            before = {k: v[[(r + 1) % 37]] for k, v in whole.items()}
-            fit = model.estimate(Statistic(6, alone), before)
+            fit = model.estimate(Statistic(6, alone))
             for name, value in fit.items():
                 assert torch.equal(value[0], whole[name][r]), name
 

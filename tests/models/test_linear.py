@@ -22,7 +22,7 @@ def rows(d, n, R=4, seed=0):
 
 def fitted(x, **settings):
     model = LinearModel(dim=x.shape[2] - 1, noise=NOISE, design="fresh", **settings)
-    return model.estimate(model.family().summed(x), None)["weights"].numpy()
+    return model.estimate(model.family().summed(x))["weights"].numpy()
 
 
 @pytest.mark.parametrize(("d", "n"), [(1, 1), (1, 20), (3, 3), (3, 40), (20, 25)])
