@@ -191,7 +191,7 @@ def test_absorption_curves(n, p):
 @pytest.mark.parametrize(("n", "p"), [(100, 0.5), (100, 0.3), (200, 0.2)])
 def test_kimuras_series_and_its_tail(n, p):
     """A diffusion limit: within 0.03."""
-    for t, g in simulated(BernoulliSource(p=p), n, (n // 5, n, 2 * n)).items():
+    for t, g in simulated(BernoulliSource(p=p), n, (n // 5, n, 2 * n), chains=12_000).items():
         both = 1 - g.record["absorbed"]
         assert equivalence(both - replace.kimura_unabsorbed(t, n, p), 0.03).verdict == "pass"
         if t == 2 * n:
