@@ -136,6 +136,11 @@ REFUSED = {
     "data=categorical model=categorical model.prior_mean=[1]": "model.prior_mean=[1.0]: ",
     "data=ising model=ising data.spins=1": "data.spins=1: ",
     "data=linear model=linear n=3": "n=3: this estimator needs at least 5 rows",
+    "data=linear model=linear data.design=same policy=anchor": "data.design=same: ",
+    "data=poisson model=poisson sampling.temperature=0.5": "sampling.temperature=0.5: ",
+    "sampling.temperature=0": "sampling.temperature=0.0: ",
+    "policy=weighted policy@policy.inner=replace": "policy.inner=Replace: ",
+    "policy=verified": "policy=Verified: it asks for the classes of rows",
     "data=blobs model=gaussian model.learn=mean": "model.variance=None: ",
     "data=gaussian model=kde model.bandwidth=0": "model.bandwidth=0.0: ",
 }

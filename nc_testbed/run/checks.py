@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nc_testbed.families.linear import LinearGaussian
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.settings import Settings
 from nc_testbed.types import BadInput, Policy, Space, require
@@ -31,7 +32,9 @@ def check_policy(policy: Policy, drawn: Sequence[int], settings: Settings) -> No
     require(all(take == takes[0] for take in takes), "n", later, remedy)
 
 
-def check_family(model: FamilyModel, drawn: Sequence[int], settings: Settings) -> None:
+def check_family(
+    model: FamilyModel, drawn: Sequence[int], settings: Settings, policy: Policy
+) -> None:
     """Refuse samples that are too small for an estimator, and ways of sampling it has not."""
     sampling, family = settings.sampling, model.family()
     ok = sampling.decode == "sample"
@@ -40,9 +43,13 @@ def check_family(model: FamilyModel, drawn: Sequence[int], settings: Settings) -
     ok = sampling.temperature == 1 or family.tempers
     remedy = f"a {type(family).__name__} at another temperature is none; give 1"
     require(ok, "sampling.temperature", sampling.temperature, remedy)
+    budget = settings.budget
+    whole = len(set(drawn)) == 1 and budget is None and not policy.real_rows(drawn[1], None)
+    remedy = "the same rows x need equal samples that are kept whole: give fresh"
+    fits = whole or not (isinstance(family, LinearGaussian) and family.design == "same")
+    require(fits, "data.design", "same", remedy)
     least, fewest = model.least_rows(), min(drawn)
     require(fewest >= least, "n", fewest, f"this estimator needs at least {least} rows")
-    budget = settings.budget
     ok = budget is None or budget >= least
     require(ok, "budget", budget, f"this estimator needs at least {least} rows")
 

@@ -25,7 +25,8 @@ class Law:
 
     name: the function of :mod:`nc_testbed.theory` that gives it, with the law's letter and
     number. source: as that function's docstring has it. values: ``[T]``, of all generations.
-    sd: ``[T]``, the exact standard deviation over chains where it is known, for heavy tails.
+    sd: ``[T]``, the exact standard deviation over chains where it is known, for heavy tails; NaN
+    where it is not.
     scale: what an error is compared with, None = the law itself. share: the metric is 0 or 1,
     and the law a probability. rest: values at which a chain stays or has not yet moved, and
     unit: how far from them one is else; a mean so near to one of them that a handful of chains
@@ -79,7 +80,7 @@ def held(runs: Trajectories, name: str, expected: Law, t: int) -> Check:
         return Check(value, mean, np.nan, np.nan, "inconclusive")
     if expected.share:
         return share_check(round(mean * R), R, min(max(value, 0.0), 1.0))
-    sd = None if expected.sd is None else float(expected.sd[g])
+    sd = None if expected.sd is None or np.isnan(expected.sd[g]) else float(expected.sd[g])
     check = mean_check((mean, float(runs.sds[name][t]), R), value, expected.scale, sd)
     # What a handful of chains carries is Poisson, and its sample deviation says nothing.
     gaps = [max(abs(value - r), abs(mean - r)) for r in expected.rest]

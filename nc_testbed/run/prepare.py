@@ -106,7 +106,7 @@ def _on_rows(
     checks.check_policy(policy, drawn, settings)
     if isinstance(model, FamilyModel):
         model = checks.with_group("model", model.like, data.truths, data.space.size)
-        checks.check_family(model, drawn, settings)
+        checks.check_family(model, drawn, settings, policy)
     checks.with_group("model", model.check, data.space)
     judged = data.shares is not None or not policy.asks_referee
     remedy = "it asks for the classes of rows and these data have none"

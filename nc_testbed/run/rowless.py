@@ -41,7 +41,7 @@ def laboratory(
     family = model.family()
     drawn = sizes(settings, source.rows)
     checks.check_policy(policy, drawn, settings)
-    checks.check_family(model, drawn, settings)
+    checks.check_family(model, drawn, settings, policy)
     pool = "pool" in policy.real_rows(drawn[1], settings.budget)
     if pool:
         _check_pool(settings, drawn[0], family.size)
