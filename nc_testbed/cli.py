@@ -80,6 +80,8 @@ def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:
     if any(override.is_sweep_override() for override in chosen):
         return []
     sweep = _compose([str(o.input_line) for o in chosen], search)["sweep"] or {}
+    listed = isinstance(sweep, dict) and all(isinstance(v, list) for v in sweep.values())
+    require(listed, "sweep", sweep, "give {key: [values]}")
     swept = [
         f"{key}={','.join('null' if value is None else str(value) for value in values)}"
         for key, values in sweep.items()
@@ -99,10 +101,10 @@ def _check_figure(figure: dict[str, Any] | None) -> None:
 
 def _draw() -> None:
     """The figure of a study, from the runs that have just been made, beside them."""
-    from nc_testbed.report.study import draw
-
     if not _finished or not _finished[0][1]:
         return
+    from nc_testbed.report.study import draw
+
     runs, (_, figure, name) = [path for path, _, _ in _finished], _finished[0]
     folder = runs[0].parent if len(runs) > 1 else runs[0]
     print(f"figure: {draw(figure, runs, folder / f'{name}.png')}")

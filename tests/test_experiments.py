@@ -65,6 +65,7 @@ def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(
         (["figure.study=zipff"], "figure.study=zipff: did you mean zipf?"),
         (["+figure.colour=red"], "figure.colour=red: "),
         (["experiment=zipff"], "experiment=zipff: did you mean zipf?"),
+        (["sweep={n: 3}"], "sweep={'n': 3}: give {key: [values]}"),
     ],
 )
 def test_a_wrong_study_is_refused_before_it_runs(arguments, line, tmp_path, monkeypatch, capsys):
