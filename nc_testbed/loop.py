@@ -82,7 +82,8 @@ def closed_loop(
     """
     archive = world.archive()
     for synthetic in past:
-        archive.add(synthetic, judge(world, synthetic))
+        with one_thread():  # as it was judged when it was drawn
+            archive.add(synthetic, judge(world, synthetic))
     for generation in range(len(past), world.generations):
         with one_thread():
             streams = world.streams(generation)

@@ -15,10 +15,14 @@ from nc_testbed.models.vae import VAE
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.real import Real
+from nc_testbed.policies.reparation import Reparation
 from nc_testbed.policies.replace import Replace
+from nc_testbed.policies.verified import Verified
+from nc_testbed.policies.weighted import Weighted
 from nc_testbed.types import Sampling
 
-POLICIES = [Real(), Replace(), Accumulate(), Anchor(k=20), Anchor(k=20, source="fixed")]
+POLICIES = [Real(), Replace(), Accumulate(), Anchor(k=20), Anchor(k=20, source="fixed"),
+            Weighted(), Verified(), Reparation()]  # fmt: skip
 SOURCE = Digits(imbalance=5.0, rows=300)
 
 
