@@ -128,7 +128,7 @@ REFUSED = {
     "sampling.decode=mean": "sampling.decode=mean: ",
     "policy=accumulate budget=10 n=1000000000000": "n=1000000000000: ",
     "sampling.draw=rows n=1000000000000": "n=1000000000000: ",
-    "policy=anchor policy.k=1 n=1000000000000": "policy.source=pool: a pool is stored",
+    "policy=anchor policy.k=1 n=1000000000000": "data.rows=1000000000000: 4e+12 stored rows",
     "data=gaussian model=gaussian model.ddof=1 n=1": "n=1: this estimator needs at least 2 rows",
     "data=gaussian model=gaussian data.dim=101": "data.dim=101: ",
     "data=gaussian model=gaussian model.variance=-1": "model.variance=-1.0: ",

@@ -60,11 +60,16 @@ def check_memory(
     """Refuse rows that would not fit into half of this machine's memory."""
     kept = settings.generations if policy.window is None else policy.window
     rows = settings.chains * (real + kept * max(drawn[1:]))
+    check_stored(rows, space, "n", max(drawn), "give fewer rows, chains or generations")
+
+
+def check_stored(rows: int, space: Space, key: str, value: Any, remedy: str) -> None:
+    """Refuse so many rows of a space, the fault of a key, if half of the memory does not hold
+    them."""
     needed = rows * space.size * torch.empty(0, dtype=space.dtype).element_size()
     held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    remedy = f"{rows:.3g} stored rows take {needed / 2**30:.3g} GiB and half of the memory is "
-    remedy += f"{held / 2**31:.3g}; give fewer rows, chains or generations"
-    require(needed <= held / 2, "n", max(drawn), remedy)
+    large = f"{rows:.3g} stored rows take {needed / 2**30:.3g} GiB and half of the memory is "
+    require(needed <= held / 2, key, value, f"{large}{held / 2**31:.3g}; {remedy}")
 
 
 def device(name: str) -> torch.device:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from nc_testbed.data.families import FamilySource
@@ -10,7 +9,7 @@ from nc_testbed.models.family import FamilyModel
 from nc_testbed.run import checks
 from nc_testbed.settings import Settings, sizes
 from nc_testbed.statistics_loop import Laboratory
-from nc_testbed.types import Policy, require
+from nc_testbed.types import Policy, Space, require
 
 
 def why_rows(
@@ -44,7 +43,9 @@ def laboratory(
     checks.check_family(model, drawn, settings, policy)
     pool = "pool" in policy.real_rows(drawn[1], settings.budget)
     if pool:
-        _check_pool(settings, drawn[0], family.size)
+        rows, space = settings.chains * drawn[0], Space((family.size,), image=False)
+        remedy = "give a smaller data.rows, fewer chains, or anchors that are fixed or fresh"
+        checks.check_stored(rows, space, "data.rows", drawn[0], remedy)
     on_gpu = family.on_gpu and not pool
     drawn_there = "a pool" if pool else type(family).__name__
     remedy = f"{drawn_there} is drawn on a CPU; use device=cpu or device=auto"
@@ -63,11 +64,3 @@ def laboratory(
         device=device,
         temperature=settings.sampling.temperature,
     )
-
-
-def _check_pool(settings: Settings, n0: int, size: int) -> None:
-    needed = settings.chains * n0 * size * 8
-    held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    remedy = f"a pool is stored, {needed / 2**30:.3g} GiB of rows; give a smaller data.rows, "
-    remedy += "fewer chains, or source=fixed or fresh"
-    require(needed <= held / 2, "policy.source", "pool", remedy)

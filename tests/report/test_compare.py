@@ -8,7 +8,7 @@ from fabricated import config, run
 from PIL import Image
 
 from nc_testbed.intervals import interval
-from nc_testbed.report.compare import caption, compare, curves, read
+from nc_testbed.report.compare import Arm, caption, compare, curves, read
 from nc_testbed.types import BadInput
 
 ROOT = Path(__file__).parents[2]
@@ -109,3 +109,24 @@ def test_the_script_prints_the_table_or_one_line(sweep, tmp_path, monkeypatch, c
     assert said.err == f"runs={tmp_path / 'nowhere'}: no finished run is there\n"
     assert said.out == ""
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_law_is_drawn_in_the_colour_of_its_arm_with_its_z():
+    """A dashed line through the law's own values, beside the curve of what was measured."""
+    x = np.array([[1.0, 0.5], [0.8, 0.3]])
+    law = {"generations": [0, 1], "values": [0.9, 0.45], "z": [None, -1.26]}
+    arm = Arm(
+        label="replace",
+        folders=(),
+        config={"name": {"data": "d", "model": "m"}, "model": {}},
+        devices=("cpu",),
+        generations=np.array([0, 1]),
+        chains=2,
+        values={"variance": x},
+        means={"variance": interval(x)},
+        laws={"variance": law},
+    )
+    (axes,) = curves([arm], ["variance"]).axes
+    measured, exact = axes.get_lines()
+    assert exact.get_ydata().tolist() == law["values"]
+    assert (exact.get_label(), exact.get_color()) == ("law, z -1.3", measured.get_color())
