@@ -9,7 +9,7 @@ import yaml
 from jaxtyping import Shaped
 
 from nc_testbed.archive import Archive
-from nc_testbed.cli import _compose, _register_resolvers
+from nc_testbed.compose import composed, configurations
 from nc_testbed.metrics.evaluation import fit_offers
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.models.linear import LinearModel
@@ -206,10 +206,7 @@ def test_fresh_rows_come_from_the_reserve_alone(policy):
 
 
 def test_an_experiment_overrides_the_defaults():
-    from hydra import initialize_config_dir
-
-    _register_resolvers()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = _compose(["experiment=ring"], [])
+    with configurations():
+        config = composed(["experiment=ring"])
     assert (config["chains"], config["data"]["rows"]) == (16, 200)
     assert config["name"]["model"] == "gmm"

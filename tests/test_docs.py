@@ -25,7 +25,6 @@ def test_every_command_of_the_readme_can_be_run(command, tmp_path, monkeypatch):
     words = shlex.split(command)[2:]
     if "--help" in words or any(re.search("NAME|mine", word) for word in words):
         return
-    cli._register_resolvers()
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
     cli.check([w for w in words if not w.startswith("-")], multirun="-m" in words)
 

@@ -59,6 +59,22 @@ def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(
     assert len(list((tmp_path / "two").glob("*/config.yaml"))) == 2
 
 
+def test_the_full_size_replaces_what_is_not_given(tmp_path, monkeypatch):
+    given = ["experiment=fresh_or_fixed", "chains=20", "generations=3", "policy.k=2"]
+    full = "full={n: 12, policy.k: 5, policy.source: [fresh, pool]}"
+    run(monkeypatch, *given, "size=full", full, f"hydra.sweep.dir={tmp_path / 'all'}")
+    configs = [node(p) for p in (tmp_path / "all").glob("*/config.yaml")]
+    assert sorted(c["policy"]["source"] for c in configs) == ["fresh", "pool"]
+    assert {(c["n"], c["policy"]["k"]) for c in configs} == {(12, 2)}
+    assert not {"size", "full", "sweep", "figure"} & set(configs[0])
+
+
+def test_one_full_size_is_one_run(tmp_path, monkeypatch):
+    given = ["experiment=ring", "chains=2", "generations=2", "data.rows=40", "metrics=[modes]"]
+    run(monkeypatch, *given, "size=full", "full={n: 30}", f"hydra.run.dir={tmp_path / 'run'}")
+    assert node(tmp_path / "run" / "config.yaml")["n"] == 30
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -66,6 +82,9 @@ def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(
         (["+figure.colour=red"], "figure.colour=red: "),
         (["experiment=zipff"], "experiment=zipff: did you mean zipf?"),
         (["sweep={n: 3}"], "sweep={'n': 3}: give {key: [values]}"),
+        (["size=huge"], "size=huge: give quick or full"),
+        (["size=full"], "size=full: this experiment has one size; leave it out"),
+        (["size=full", "full={n: -3}"], "n=-3: give "),
     ],
 )
 def test_a_wrong_study_is_refused_before_it_runs(arguments, line, tmp_path, monkeypatch, capsys):

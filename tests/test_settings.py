@@ -96,7 +96,7 @@ def test_the_nearest_name_is_offered():
 def test_settings_and_config_yaml_have_the_same_keys_and_defaults():
     import yaml
 
-    from nc_testbed.cli import CONF, STUDY
+    from nc_testbed.compose import CONF, STUDY
 
     written = yaml.safe_load((CONF / "config.yaml").read_text())
     for key in ("defaults", "hydra", *STUDY):
