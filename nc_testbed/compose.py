@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +30,7 @@ TOKEN = secrets.token_hex(3)  # keeps processes that start within one second apa
 
 
 @contextmanager
-def configurations() -> Iterator[None]:
+def configurations() -> Generator[None]:
     """Where :func:`composed` finds the configuration files and the resolvers they use."""
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
