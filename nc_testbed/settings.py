@@ -248,6 +248,8 @@ def _typed_one(
         if value not in arguments:
             raise BadInput(key, value, nearest(str(value), map(str, arguments)))
         return value
+    if origin is dict and isinstance(value, Mapping):
+        return {k: _typed(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()}
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_typed(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nc_testbed.intervals import Interval, interval
@@ -117,28 +118,34 @@ def curves(arms: Sequence[Arm], names: Sequence[str]) -> Figure:
     """
     figure = Figure(figsize=(3.6 * len(names), 3.6), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for i, arm in enumerate(arms):
-            ci, style = arm.means[name], {"color": COLOURS[i % len(COLOURS)]}
-            axes.fill_between(arm.generations, ci.low, ci.high, alpha=0.2, linewidth=0, **style)
-            marker = MARKERS[i % len(MARKERS)] if len(arm.generations) <= 40 else None
-            law = arm.law(name)
-            width = {} if law is None else {"linewidth": 4, "alpha": 0.45}
-            axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style, **width)
-            if law is not None:
-                z = arm.laws[name]["z"][-1]
-                label = "law" if z is None else f"law, z {z:+.1f}"
-                axes.plot(*law, linestyle="--", linewidth=1, label=label, **style)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize="x-small")
-        axes.set(title=name.replace("_", " "), xlabel="generation")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
+        panel(axes, arms, name)
     lines = [line for line in figure.axes[0].get_lines() if "law" not in str(line.get_label())]
     columns = max(1, int(45 * len(names) / max(len(arm.label) + 6 for arm in arms)))
     figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=columns)
     figure.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")
     return figure
+
+
+def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
+    """The curves of one metric; the legend names the laws alone."""
+    for i, arm in enumerate(arms):
+        ci = arm.means[name]
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
+        axes.fill_between(arm.generations, ci.low, ci.high, alpha=0.2, linewidth=0, **style)
+        marker = MARKERS[i % len(MARKERS)] if len(arm.generations) <= 40 else None
+        law = arm.law(name)
+        width: dict[str, Any] = {} if law is None else {"linewidth": 4, "alpha": 0.45}
+        axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style, **width)
+        if law is not None:
+            z = arm.laws[name]["z"][-1]
+            label = "law" if z is None else f"law, z {z:+.1f}"
+            axes.plot(*law, linestyle="--", linewidth=1, label=label, **style)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="x-small")
+    axes.set(title=name.replace("_", " "), xlabel="generation")
+    axes.locator_params(axis="x", integer=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
 
 
 def bars(intervals: Iterable[Interval]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,150 @@
+"""A claim as its file states it: a sentence, the runs, the numbers asked for and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from nc_testbed.settings import build, nearest
+from nc_testbed.types import BadInput, require
+
+Size = Literal["quick", "full"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A number per chain: a column of a run at a generation, or the generation of an event.
+
+    at: how far into the run, 0 = generation 0, 1 = the last one; the nearest generation that was
+    recorded. below: with it the number is the first
+    generation at which the column lies below this share of its own generation 0. alarm: with it
+    the number is the generation at which the tail alarm on these rows (``rows`` the referee
+    accepts, or ``hits`` on the manifold) goes off. An event that never happens counts as the
+    number of generations: it comes later than any that was seen.
+    """
+
+    run: str
+    column: str | None = None
+    at: float = 1.0
+    below: float | None = None
+    alarm: Literal["rows", "hits"] | None = None
+
+    def __post_init__(self) -> None:
+        either = (self.column is None) != (self.alarm is None)
+        require(either, "column", self.column, "give a column, or alarm")
+        require(0 <= self.at <= 1, "at", self.at, "give a share of the run, 0 to 1")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The interval wholly above ``above`` and below ``below``: yes; wholly outside: no."""
+
+    above: float | None = None
+    below: float | None = None
+
+    def __post_init__(self) -> None:
+        some = self.above is not None or self.below is not None
+        require(some, "above", None, "give above, below or both")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One number of a claim, ``(value - minus) / over`` per chain, and what it must be.
+
+    asks: what the number is. share_below: the number is the share of chains that lie below this.
+    holds: the region in which the claim holds; null = reported, not judged. when: the condition
+    under which this question says that the claim holds, completing "holds only ...".
+    """
+
+    asks: str
+    value: Term
+    minus: Term | None = None
+    over: Term | float | None = None
+    share_below: float | None = None
+    holds: Bounds | None = None
+    when: str = ""
+
+    def terms(self) -> list[Term]:
+        """The terms that are read from runs."""
+        return [t for t in (self.value, self.minus, self.over) if isinstance(t, Term)]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves of one column for some runs; scale of the values: ``linear`` or ``log``."""
+
+    column: str
+    runs: tuple[str, ...]
+    scale: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, who says it, what it means in numbers, and all that decides it.
+
+    runs: ``{name: "world key=value ..."}``, a world of ``worlds.yaml`` and overrides.
+    """
+
+    sentence: str
+    source: str
+    meaning: str
+    runs: dict[str, str]
+    questions: tuple[Question, ...]
+    panels: tuple[Panel, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for i, run in self._named():
+            require(run in self.runs, i, run, nearest(run, self.runs))
+        for question in self.questions:
+            worded = question.holds is None or bool(question.when)
+            require(worded, "when", question.asks, "say when the claim holds")
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        for i, question in enumerate(self.questions):
+            yield from ((f"questions[{i}].run", term.run) for term in question.terms())
+        for i, panel in enumerate(self.panels):
+            yield from ((f"panels[{i}].runs", run) for run in panel.runs)
+
+    def overrides(self, size: Size, worlds: Mapping[str, Mapping[str, str]]) -> dict[str, list]:
+        """What the command line of every run says, by the run's name.
+
+        Raises BadInput for a world that is not there.
+        """
+        return {
+            name: _words(f"runs.{name}", text, size, worlds) for name, text in self.runs.items()
+        }
+
+
+def read(folder: Path, wanted: str = "all") -> dict[str, Claim]:
+    """The claims of a folder, by the name of their file: all of them, or those named ``a,b``.
+
+    Raises BadInput for a name that is not there, and for a file that states no claim.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    names = list(files) if wanted == "all" else wanted.split(",")
+    for name in names:
+        require(name in files, "claims", name, nearest(name, ["all", *files]))
+    return {name: _claim(files[name]) for name in names}
+
+
+def _claim(path: Path) -> Claim:
+    try:
+        node = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise BadInput("claims", path, f"cannot be read ({' '.join(str(error).split())})") from None
+    require(
+        isinstance(node, dict), "claims", path, "give sentence, source, meaning, runs, questions"
+    )
+    return build(Claim, node, f"{path.stem}.")
+
+
+def _words(key: str, text: str, size: Size, worlds: Mapping[str, Mapping[str, str]]) -> list[str]:
+    world, *changes = text.split()
+    require(world in worlds, key, world, nearest(world, worlds))
+    changed = {word.partition("=")[0] for word in changes}
+    kept = [w for w in worlds[world][size].split() if w.partition("=")[0] not in changed]
+    return [*kept, *changes]
