@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
-    """Make the runs of the claims, judge them and write claims.json, table.md and report.html.
+    """Make the runs of the claims, judge them and write claims.json, claims.md and report.html.
 
     Every setting of every run is checked before the first is made. Raises BadInput.
     """
@@ -105,5 +105,5 @@ def _about(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) ->
 def _write(out: Path, settings: ClaimsSettings, judged: Sequence[Judged], html: str) -> None:
     content = {"size": settings.size, "claims": record(judged)}
     write(out / "claims.json", json.dumps(content, indent=1, allow_nan=False).encode())
-    write(out / "table.md", table(judged).encode())
+    write(out / "claims.md", table(judged).encode())
     write(out / "report.html", html.encode())

@@ -114,7 +114,8 @@ def _finding(question: Question, arms: Mapping[str, Arm]) -> Finding:
 def _numbers(term: Term, arms: Mapping[str, Arm]) -> NDArray[np.float64]:
     """A term's value per chain, ``[R]``."""
     arm = arms[term.run]
-    assert term.column is not None
+    if term.column is None:
+        return _alarms(arm, term)
     there = arm.values
     require(term.column in there, f"{term.run}.column", term.column, nearest(term.column, there))
     values = there[term.column]
@@ -130,3 +131,13 @@ def first_below(arm: Arm, column: str, level: float) -> NDArray[np.float64]:
     fallen = values < level * values[:, :1]
     never = arm.generations[-1] + 1
     return np.where(fallen.any(1), arm.generations[fallen.argmax(1)], never).astype(np.float64)
+
+
+def _alarms(arm: Arm, term: Term) -> NDArray[np.float64]:
+    """The generation ``[R]`` of every chain's tail alarm, as :func:`first_below`."""
+    on = {"rows": "accepted rows", "hits": "manifold hits"}[str(term.alarm)]
+    rung = next((entry["generation"] for entry in arm.alarms if entry["on"] == on), None)
+    remedy = f"no tail was watched on {on}: record every generation, measure recall and tail_mass"
+    require(rung is not None, f"{term.run}.alarm", term.alarm, remedy)
+    never = arm.generations[-1] + 1
+    return np.array([never if g is None else g for g in rung or ()], dtype=np.float64)

@@ -55,12 +55,31 @@ def page(judged: Sequence[Judged], figures: Mapping[str, Figure], about: Sequenc
 
 
 def table(judged: Sequence[Judged]) -> str:
-    """A markdown table: the sentence, the verdict, and the numbers that decide it."""
-    lines = ["| claim | verdict | numbers, 95% intervals |", "|---|---|---|"]
+    """Markdown: a row per claim with its verdict, and below it every number of every claim."""
+    lines = ["| claim | verdict | |", "|---|---|---|"]
     for each in judged:
-        decisive = [f for f in each.findings if f.answer is not None]
-        numbers = "; ".join(f"{f.question.asks}: {f.number.text()}" for f in decisive)
-        lines.append(f"| {each.claim.sentence} | **{each.verdict.text}** | {numbers} |")
+        conditions = each.verdict.text.removeprefix(each.verdict.kind.removesuffix(" if"))
+        lines.append(
+            f"| {each.claim.sentence} | **{each.verdict.kind}** | {conditions.strip(' ,')} |"
+        )
+    for each in judged:
+        lines += [
+            "",
+            f"## {each.claim.sentence}",
+            "",
+            each.claim.meaning,
+            "",
+            f"`{each.command}`",
+            "",
+        ]
+        lines += [
+            "| number | mean, 95% interval | chains | holds if | answer |",
+            "|---|---|---|---|---|",
+        ]
+        for f in each.findings:
+            cells = [f.question.asks, f.number.text(), str(f.number.chains)]
+            cells += [region(f.question.holds), f.answer or "reported"]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -37,7 +37,7 @@ class Arm:
 
     folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over the
     generations ``[T]`` that all of them reached; empty where a run kept summaries only.
-    means: ``{metric: interval [T]}``. laws: the runs' own, as summary.json has them.
+    means: ``{metric: interval [T]}``. laws, alarms: a single run's own, as summary.json has them.
     """
 
     label: str
@@ -49,6 +49,7 @@ class Arm:
     values: dict[str, np.ndarray]
     means: dict[str, Interval]
     laws: dict[str, Any]
+    alarms: list[dict[str, Any]]
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """The exact law of a metric, generations and values, or None where there is none."""
@@ -217,5 +218,6 @@ def _arm(label: str, folders: list[Path], config: dict[str, Any]) -> Arm:
         values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
         means = {name: interval(values[name]) for name in shared}
     chains = sum(run.chains for run in runs)
-    laws = summaries[0]["laws"] if len(runs) == 1 else {}
-    return Arm(label, tuple(folders), config, devices, generations, chains, values, means, laws)
+    own = summaries[0] if len(runs) == 1 else {"laws": {}, "alarms": []}
+    known = (own["laws"], own["alarms"])
+    return Arm(label, tuple(folders), config, devices, generations, chains, values, means, *known)

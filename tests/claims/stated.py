@@ -13,13 +13,13 @@ WORLDS = {
 }
 
 
-def arm(generations=None, **columns):
+def arm(generations=None, alarms=(), **columns):
     """An arm whose columns are ``[R, T]``."""
     values = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
     R, T = next(iter(values.values())).shape
     there = np.arange(T) if generations is None else np.asarray(generations)
     means = {name: interval(column) for name, column in values.items()}
-    return Arm("arm", (), {}, ("cpu",), there, R, values, means, {})
+    return Arm("arm", (), {}, ("cpu",), there, R, values, means, {}, list(alarms))
 
 
 def question(**changed):

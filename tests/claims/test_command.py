@@ -35,7 +35,7 @@ def test_right_and_wrong_claims_get_their_verdicts(folder, tmp_path):
     number = content["claims"][0]["numbers"][0]
     # E p(1-p) = 0.25 (1 - 1/20)^101 after 101 resamplings of 20 tosses
     assert number["low"] < (1 - 1 / 20) ** 101 < number["high"]
-    assert "| **refuted** |" in (tmp_path / "out" / "table.md").read_text()
+    assert "| **refuted** |" in (tmp_path / "out" / "claims.md").read_text()
 
 
 def test_the_page_needs_nothing_from_outside(folder, tmp_path):

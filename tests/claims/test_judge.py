@@ -131,3 +131,18 @@ def test_a_column_that_is_not_there_gets_the_nearest_name():
     asked = question(value={"run": "replace", "column": "varience"})
     with pytest.raises(BadInput, match=r"replace.column=varience: did you mean variance\?"):
         found(ARMS, asked)
+
+
+def test_the_warning_is_the_time_from_the_alarm_to_the_fall():
+    rung = [{"on": "manifold hits", "generation": [1, None]}]
+    values = [[1, 0.9, 0.9, 0.4], [1, 1, 1, 1]]
+    arms = {"replace": arm(coverage=values, alarms=rung), "real": KEPT}
+    asked = question(
+        value={"run": "replace", "column": "coverage", "below": 0.5},
+        minus={"run": "replace", "alarm": "hits"},
+        over=None,
+        holds=None,
+    )
+    assert float(found(arms, asked)[0].number.mean) == (2 + 0) / 2
+    with pytest.raises(BadInput, match="no tail was watched on accepted rows"):
+        found(arms, {**asked, "minus": {"run": "replace", "alarm": "rows"}})
