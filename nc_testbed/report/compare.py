@@ -218,6 +218,8 @@ def _arm(label: str, folders: list[Path], config: dict[str, Any]) -> Arm:
         values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
         means = {name: interval(values[name]) for name in shared}
     chains = sum(run.chains for run in runs)
-    own = summaries[0] if len(runs) == 1 else {"laws": {}, "alarms": []}
-    known = (own["laws"], own["alarms"])
-    return Arm(label, tuple(folders), config, devices, generations, chains, values, means, *known)
+    alone = len(runs) == 1
+    laws, alarms = (summaries[0]["laws"], summaries[0]["alarms"]) if alone else ({}, [])
+    return Arm(
+        label, tuple(folders), config, devices, generations, chains, values, means, laws, alarms
+    )

@@ -125,6 +125,7 @@ def test_a_law_is_drawn_in_the_colour_of_its_arm_with_its_z():
         values={"variance": x},
         means={"variance": interval(x)},
         laws={"variance": law},
+        alarms=[],
     )
     (axes,) = curves([arm], ["variance"]).axes
     measured, exact = axes.get_lines()
