@@ -28,8 +28,8 @@ def log_density_ratio(real: Array, synthetic: Array) -> Array:
     classifier is logistic regression (L2 penalty 1) on the standardised rows' first 20 principal
     components, standardised, with their squares and products. For two Gaussian laws in at most 20
     dimensions the log ratio is quadratic and the estimate consistent; elsewhere it is the best
-    such quadratic. It is evaluated at rows it was fitted to, and leans towards telling them
-    apart where they are few.
+    such quadratic. It is evaluated at the rows it was fitted to, which makes it bolder where they
+    are few; the penalty makes it milder, most where laws lie far apart.
 
     real: ``[n, D]``; synthetic: ``[m, D]``, n, m >= 1. A function of its rows alone if the
     caller keeps linear algebra to one thread.
