@@ -53,8 +53,8 @@ def log_wealth(log_e: Array) -> Array:
     from 1 and reaches 1/alpha with chance <= alpha (Ville).
     log_e: ``[..., L]``, L the generations that were planned. Returns ``[..., L]``.
 
-    >>> log_wealth(np.zeros(4))  # e = 1: nothing is won or lost
-    array([0., 0., 0., 0.])
+    >>> np.exp(log_wealth(np.log([1.0, 1.0, 3.0]))).round(6)  # 1/3 is in from each generation
+    array([1., 1., 3.])
     """
     L = log_e.shape[-1]
     stake, out = np.full(log_e.shape[:-1], -np.inf), np.empty_like(log_e)
