@@ -77,7 +77,16 @@ def test_a_slow_decline_is_seen_soon_after_a_class_is_halved():
 
 
 def test_a_third_less_is_no_loss():
-    assert np.isfinite(alarm(counts(SHARES * np.r_[1, np.full(L, 0.67)][:, None]), M)).mean() < ALPHA
+    assert (
+        np.isfinite(alarm(counts(SHARES * np.r_[1, np.full(L, 0.67)][:, None]), M)).mean() < ALPHA
+    )
+
+
+def test_classes_are_averaged_so_that_more_of_them_are_no_more_alarms():
+    declined = counts(SHARES * 0.97 ** np.arange(L + 1)[:, None])[:, :, :1]
+    once, thrice = (alarm(hits, M) for hits in (declined, np.repeat(declined, 3, 2)))
+    assert 0 < np.isfinite(once).mean() < 1
+    np.testing.assert_array_equal(once, thrice)
 
 
 def test_a_class_without_a_hit_at_the_start_never_rings():

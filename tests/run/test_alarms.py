@@ -100,8 +100,8 @@ def mixture(tmp_path_factory):
     def run(*arguments):
         path = tmp_path_factory.mktemp("mixture") / "run"
         words = ["data=mixture2d", "data.imbalance=20", "data.rows=400", "data.held_out=400"]
-        words += ["model=gmm", "chains=4", "evaluation.rows=4000"]
-        words += ["metrics=[recall,tail_mass]", "generations=4", f"hydra.run.dir={path}"]
+        words += ["model=gmm", "chains=4", "evaluation.rows=2000"]
+        words += ["metrics=[recall,tail_mass]", "generations=6", f"hydra.run.dir={path}"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["train.py", *words, *arguments])
             cli.main()
