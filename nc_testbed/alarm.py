@@ -88,8 +88,8 @@ def alarm(counts: Array, M: ArrayLike, alpha: float = ALPHA) -> Array:
     given generation 0 the p0 is a fixed number and the counts from generation 1 on are fair
     tests against it. It can only mislead by being above the true share at generation 0, so that
     a healthy chain is alarmed with chance <= ``alpha + P(K_0 > 2 M q)``, whose second term is
-    2e-10 at an expected count M q of 50 and 0.014 at 5 (Poisson). A class without a hit at generation 0
-    has p0 = 0: nothing can be lost and its wealth never grows.
+    2e-10 at an expected count M q of 50 and 0.014 at 5 (Poisson). A class without a hit at
+    generation 0 has p0 = 0: nothing can be lost and its wealth never grows.
 
     counts: ``[R, L + 1, C]`` of the tail classes at generations 0..L. M: trials, ``[R, C]`` or
     a scalar.
@@ -99,5 +99,5 @@ def alarm(counts: Array, M: ArrayLike, alpha: float = ALPHA) -> Array:
     >>> alarm(healthy, 1000), alarm(dying, 1000)
     (array([inf]), array([2.]))
     """
-    p0 = LOST * counts[:, 0] / M
+    p0 = LOST * counts[:, 0] / np.asarray(M, np.float64)
     return first_alarm(counts[:, 1:], M, p0, alpha)
