@@ -158,9 +158,17 @@ def test_a_fit_is_the_same_twice_and_another_generation_draws_anew(model_and_row
     assert later.sample(5, streams, Sampling()).shape == (R, 5, store.space.size)
 
 
-@pytest.fixture(params=names("policy"))
+VARIANTS = [
+    ("weighted", {"by": "ratio"}),
+    ("weighted", {"by": "ratio", "inner": {"_target_": "nc_testbed.policies.replace.Replace"}}),
+]
+"""Settings under which a policy does something else altogether."""
+
+
+@pytest.fixture(params=[*((name, {}) for name in names("policy")), *VARIANTS], ids=str)
 def policy(request):
-    return build_target(settings("policy", request.param), "policy", ())
+    name, changes = request.param
+    return build_target(settings("policy", name) | changes, "policy", ())
 
 
 def opinion() -> tuple[torch.Tensor, torch.Tensor]:

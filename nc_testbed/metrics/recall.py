@@ -22,7 +22,8 @@ class Recall:
     All columns are in 0..1, higher is better; a perfect fit stays below 1, and below real rows.
     ``tail_recall``, the headline, ``medium_recall`` and ``head_recall``: mean over the classes
     of that third by rarity, only where classes are rare. ``recall_rank_i``: of the class of
-    rarity rank i, 0 the commonest. ``recall``: under the chain's training law.
+    rarity rank i, 0 the commonest; times the class's held-out rows it is the whole number of
+    manifold hits that :mod:`nc_testbed.alarm` watches. ``recall``: under the chain's training law.
     Without labels only ``recall``.
     """
 

@@ -57,7 +57,9 @@ class TailMass:
     ``tail_mass``: mean over the rarest third of classes of the kept mass; about 0 to 1 (clipped
     above per class, then divided by a constant near 1), higher is better, 1 on average for a
     perfect fit. ``tail_mass_raw``: the same from all labels. Both only where classes are rare.
-    ``mass_rank_i``: kept mass by rarity rank, 0 the commonest.
+    ``mass_rank_i``: kept mass by rarity rank, 0 the commonest. ``accepted_rank_i`` and
+    ``labelled_rank_i``: the counts behind it, of M synthetic rows those that count for the class
+    and those that are labelled as it, 0..M; unclipped, as :mod:`nc_testbed.alarm` needs them.
     ``extinct_classes``: classes for which no row counts, 0..C. Absence of a class of share p
     means something at level a only if ``M >= ln(1/a)/p``.
     ``tv``: total variation of the label shares from the training law less its mean for equal
@@ -79,6 +81,8 @@ class TailMass:
         return {
             **rank_columns("mass", kept, reference),
             **{f"{name}_raw": column for name, column in tail_raw.items()},
+            **rank_columns("accepted", accepted, reference, thirds=()),
+            **rank_columns("labelled", labelled, reference, thirds=()),
             "extinct_classes": (accepted == 0).sum(1).double(),
             "tv": total_variation(labelled, M, reference.shares),
             "effective_classes": torch.special.entr(labelled / M).sum(1).exp(),

@@ -179,4 +179,14 @@ def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
             f"{collapsed['count']} of {collapsed['chains']} chains lost three quarters "
             f"of their {summary['headline']['metric']}"
         )
-    return lines + list(summary["notes"])
+    return lines + [_alarm(a, R) for a in summary["alarms"]] + list(summary["notes"])
+
+
+def _alarm(alarm: Mapping[str, Any], chains: int) -> str:
+    """In how many chains the tail was seen to die, and when.
+
+    >>> _alarm({"on": "manifold hits", "alarmed": 4, "median": 3.0}, 4)
+    'tail alarm in 4 of 4 chains, median generation 3 (manifold hits)'
+    """
+    when = "" if alarm["median"] is None else f", median generation {alarm['median']:g}"
+    return f"tail alarm in {alarm['alarmed']} of {chains} chains{when} ({alarm['on']})"

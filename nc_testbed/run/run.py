@@ -123,8 +123,9 @@ def _recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str,
         "classes": list(data.classes),
         "evaluation_rows": world.evaluation_rows,
     }
-    if data.rank is not None:
+    if data.rank is not None and data.held_out_y is not None:
         facts["rank_to_class"] = data.rank.argsort(1).tolist()
+        facts["held_out_rows"] = data.held_out_y.bincount(minlength=len(data.classes)).tolist()
     return {**config, "hash": settings_hash(config), "facts": facts}
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import nc_testbed
 from nc_testbed.intervals import Interval, share
+from nc_testbed.run.alarms import alarms
 from nc_testbed.run.families import headline
 from nc_testbed.run.laws import Law, held
 from nc_testbed.run.tables import Trajectories
@@ -40,8 +41,9 @@ def summarise(
     first and the last generation. ``headline`` holds the collapsed chains and the worst decile
     of the metric the run is judged by; null where none was measured. ``laws`` holds, for every
     metric that has one, its name and source, its values, the z-scores of the means and the last
-    generation's verdict (see :mod:`nc_testbed.theory.rules`). ``alarms`` and
-    ``verdicts`` belong to analyses that a plain run does not make, so it leaves them empty.
+    generation's verdict (see :mod:`nc_testbed.theory.rules`). ``alarms`` holds when the tail was
+    seen to die (see :mod:`nc_testbed.run.alarms`). ``verdicts`` belong to analyses that a plain
+    run does not make, so it leaves them empty.
     """
     runs = Trajectories.of(metrics)
     ends = {
@@ -60,7 +62,7 @@ def summarise(
         "metrics": ends,
         "headline": _headline(runs),
         "laws": {name: _held(runs, name, law) for name, law in (laws or {}).items()},
-        "alarms": [],
+        "alarms": alarms(runs, config),
         "verdicts": [],
         "notes": list(notes),
         "wall_s": round(wall_s, 3),

@@ -23,6 +23,8 @@ def test_it_is_the_share_of_held_out_rows_in_a_synthetic_ball(make_world):
         ranked = by_class[evaluation.reference.class_of_rank[r]]
         got = torch.stack([columns[f"recall_rank_{i}"][r] for i in range(4)])
         torch.testing.assert_close(got, ranked)
+        hits = got * 100  # held-out rows of a class
+        torch.testing.assert_close(hits, hits.round(), atol=1e-9, rtol=0)
         torch.testing.assert_close(columns["tail_recall"][r], ranked[3])
         torch.testing.assert_close(columns["head_recall"][r], ranked[0])
         torch.testing.assert_close(columns["medium_recall"][r], ranked[1:3].mean())

@@ -71,6 +71,22 @@ def test_rows_between_classes_have_labels_but_no_mass(make_world):
     assert (columns["confidence"] < 0.9).all()
 
 
+def test_counts_by_rank_are_whole_and_lead_back_to_the_mass(make_world):
+    world = make_world(chains=3, held_out=60)
+    evaluation = world.evaluate(world.draw(400))
+    columns, reference = TailMass().measure(evaluation), evaluation.reference
+    accepted, labelled = (
+        torch.stack([columns[f"{kind}_rank_{i}"] for i in range(3)], 1)
+        for kind in ("accepted", "labelled")
+    )
+    assert (accepted == accepted.round()).all() and (accepted <= labelled).all()
+    assert (labelled.sum(1) == 400).all()
+    by_class = torch.zeros_like(accepted).scatter(1, reference.class_of_rank, accepted)
+    kept = mass(by_class, 400, reference.shares, reference.acceptance)
+    tail = kept.gather(1, reference.class_of_rank[:, 2:])[:, 0]
+    torch.testing.assert_close(columns["tail_mass"], tail)
+
+
 def test_equal_shares_have_no_tail(make_world):
     world = make_world(shares=(0.25,) * 4)
     columns = TailMass().measure(world.evaluate(world.draw(400)))

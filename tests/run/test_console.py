@@ -154,6 +154,18 @@ def test_incomplete_means_and_notes_are_said(kind):
     assert "[n/a]" in stream.getvalue()
 
 
+def test_alarms_have_a_line_each():
+    summary = summarise(metrics(config()), config(), 1.0, "cpu")
+    ring = {"on": "manifold hits", "alarmed": 3, "median": 2.5}
+    summary["alarms"] = [ring, ring | {"on": "accepted rows", "alarmed": 0, "median": None}]
+    stream = io.StringIO()
+    Console(4, stream=stream).finish(summary, Path("there"))
+    assert (
+        "tail alarm in 3 of 3 chains, median generation 2.5 (manifold hits)\n" in stream.getvalue()
+    )
+    assert "tail alarm in 0 of 3 chains (accepted rows)\n" in stream.getvalue()
+
+
 def test_advice_is_a_command_and_a_link_without_smoothing():
     command, link = advice(Path("/tmp/two words"))
     assert command.startswith("tensorboard --logdir '/tmp/two words' ")
