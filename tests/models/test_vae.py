@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from nc_testbed.archive import Archive
-from nc_testbed.models.vae import VAE, VAEFit, _batches
+from nc_testbed.models.autoencoder import _batches
+from nc_testbed.models.vae import VAE, VAEFit
 from nc_testbed.rng import Streams
 from nc_testbed.types import BadInput, Sampling, Space
 
