@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import Archive, TrainingSet
+from nc_testbed.archive import Archive, Stream, TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
 from nc_testbed.metrics.parameters import Parameters
@@ -27,6 +27,8 @@ class World:
     budget: rows trained on, None = all. recorded: generations that are measured, None = all.
     evaluation_rows: samples per chain that metrics draw of their own. at_once: at most so many
     chains are fitted together, None = as many as is fast; memory depends on it, results do not.
+    stream: after generation 0 every batch is drawn afresh from the fit before, and the synthetic
+    sets are drawn to be looked at, not to be trained on.
     """
 
     data: Data
@@ -43,6 +45,7 @@ class World:
     evaluation_rows: int
     at_once: int | None = None
     recorded: tuple[int, ...] | None = None
+    stream: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -145,7 +148,10 @@ def fit(
             done[i] = now
             progress(sum(done), total * len(slices))
 
-        return world.model.fit(training.part(part), streams.part(part), before, step).state_dict()
+        rows, own = training.part(part), streams.part(part)
+        if world.stream and before is not None and rows.synthesised:
+            rows = rows.streamed(Stream(before, own, world.sampling))
+        return world.model.fit(rows, own, before, step).state_dict()
 
     states = each(one, range(len(slices)), world.device)
     joined = {name: torch.cat([state[name] for state in states]) for name in states[0]}

@@ -164,6 +164,15 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class Stepwise(Protocol):
+    """A model that is fitted by updates on batches, and so needs no finite set of rows."""
+
+    def updates(self, m: int) -> int:
+        """Updates of one fit on a training set of m rows."""
+        ...
+
+
 Part = Any
 """Some rows of a store: addresses ``[R, m]``, or their sufficient statistics."""
 Training = Any

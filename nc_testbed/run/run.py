@@ -87,7 +87,12 @@ def _past(directory: RunDirectory, world: World, done: int) -> tuple[list[Tensor
 
 
 def _laws(world: World | Laboratory) -> dict[str, Law]:
-    """The exact laws of a run, by metric; none where its data have no known one."""
+    """The exact laws of a run, by metric; none where its data have no known one.
+
+    None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
+    """
+    if isinstance(world, World) and world.stream:
+        return {}
     biased = world.temperature if isinstance(world, Laboratory) else world.sampling.temperature
     if biased != 1:
         return {}
