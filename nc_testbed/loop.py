@@ -76,12 +76,13 @@ def closed_loop(
     past: Sequence[Tensor] = (),
     previous: Fit | None = None,
     progress: Progress = silent,
+    first: Fit | None = None,
 ) -> Iterator[Generation]:
     """Train every generation on what the policy takes from the generations before it.
 
     Generation 0 trains on all real rows, whatever the policy. ``past`` holds the synthetic sets
-    of generations already run, ``previous`` the last of their fits: the loop goes on after them
-    with the same streams, so it ends where an uninterrupted one ends.
+    of generations already run, ``first`` and ``previous`` the first and the last of their fits: the
+    loop goes on after them with the same streams, so it ends where an uninterrupted one ends.
     """
     archive = world.archive()
     for synthetic in past:
@@ -93,9 +94,10 @@ def closed_loop(
             training = compose(world, archive, streams)
             check_origin(world, archive, training, generation)
             previous = fit(world, training, streams, previous, progress)
+            first = first or previous
             synthetic = sample(world, previous, world.sizes[generation + 1], streams)
             wanted = world.recorded is None or generation in world.recorded
-            record = measure(world, previous, streams) if wanted else {}
+            record = measure(world, previous, streams, first, training) if wanted else {}
             archive.add(synthetic, judge(world, synthetic))
             shown, weights = pictures(world, previous), previous.state_dict()
             left = Generation(generation, weights, record, synthetic, shown)
@@ -179,12 +181,14 @@ def judge(world: World, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
     return torch.stack(labels), torch.stack(confidence)
 
 
-def measure(world: World, fit: Fit, streams: Streams) -> dict[str, Tensor]:
+def measure(
+    world: World, fit: Fit, streams: Streams, first: Fit, training: TrainingSet
+) -> dict[str, Tensor]:
     """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
     scope = streams.scoped("evaluation")
     needs_rows = not all(isinstance(m, Parameters) for m in world.metrics.values())
     rows = sample(world, fit, world.evaluation_rows if needs_rows else 1, scope)
-    evaluation = Evaluation(fit, rows, world.reference, scope)
+    evaluation = Evaluation(fit, rows, world.reference, scope, first, training)
     record = dict(fit.report())
     for metric in world.metrics.values():
         record |= metric.measure(evaluation)

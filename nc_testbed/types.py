@@ -136,7 +136,7 @@ class Model(Protocol):
 
     offers: ClassVar[frozenset[str]]
     """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob),
-    ``parameters`` (columns)."""
+    ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
         """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""

@@ -57,7 +57,7 @@ def store() -> Archive:
 
 
 def gathered(policy, fit, steps=40, batch=5):
-    """Every batch of a fit on what the policy composes, ``[R, steps * batch, 2]``, and positions."""
+    """Every batch of a fit on what the policy composes, ``[R, steps * batch, 2]``; positions."""
     training = policy.compose(store(), STREAMS, None)
     streamed = training.streamed(Stream(fit, STREAMS, Sampling("mean")))
     index = list(_batches(training.size, batch, steps, STREAMS("fit.order")))

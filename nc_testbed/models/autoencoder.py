@@ -35,7 +35,7 @@ class Autoencoder(ABC):
     start: ``cold`` (new weights every generation) or ``warm`` (go on from the previous fit).
     """
 
-    offers: ClassVar[frozenset[str]] = frozenset({"likelihood"})
+    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "encoder"})
 
     latent: int = 20
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
