@@ -27,7 +27,7 @@ from nc_testbed.types import BadInput, require
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE / "conf"
-STUDY = ("figure", "sweep")  # what belongs to a study and not to its runs
+STUDY = ("figure", "full", "sweep")  # what belongs to a study and not to its runs
 TOKEN = secrets.token_hex(3)  # keeps processes that start within one second apart
 
 
@@ -117,7 +117,7 @@ def _job(cfg: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     config = _plain(cfg, hydra_config.runtime.choices)
     path = Path(hydra_config.runtime.output_dir)
-    figure, _ = (config.pop(key) for key in STUDY)
+    figure, _, _ = (config.pop(key) for key in STUDY)
     execute(_prepare(config, None), config, path)
     _finished.append((path, figure, hydra_config.runtime.choices["experiment"] or "figure"))
 
