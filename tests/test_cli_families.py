@@ -149,6 +149,7 @@ REFUSED = {
     "data=digits model=vae stream=true policy=verified": "stream=True: Verified judges rows",
     "data=digits model=vae stream=true policy=reparation": "stream=True: Reparation judges rows",
     "data=digits model=vae stream=true sampling.draw=statistics": "sampling.draw=statistics: ",
+    "data=blobs model=gmm metrics=[latent]": "metrics=latent: cannot apply here, it needs encoder",
     "data=wine model=conv_vae": "model._target_=ConvVAE: it convolves images",
     "data=digits model=conv_vae model.channels=[2,2,2,2]": "model.channels=[2, 2, 2, 2]: images",
     "data=gaussian model=kde model.bandwidth=0": "model.bandwidth=0.0: ",

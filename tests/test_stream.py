@@ -10,6 +10,7 @@ import torch
 
 from nc_testbed import cli
 from nc_testbed.archive import STREAMED, Archive, Stream
+from nc_testbed.data.families import GaussianSource
 from nc_testbed.data.scikit import Digits
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.metrics.recall import Recall
@@ -25,6 +26,7 @@ from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.weighted import Weighted
 from nc_testbed.rng import Streams
+from nc_testbed.run import run
 from nc_testbed.theory.linear_vae import decoder_mean_spectrum
 from nc_testbed.types import Sampling, Space
 
@@ -203,6 +205,15 @@ def test_policies_without_synthetic_rows_stay_what_they_are(referee, policy):
         list(closed_loop(world(referee, policy=policy, stream=stream))) for stream in (True, False)
     )
     assert all(same(a, b, 1) for a, b in zip(fresh, stored, strict=True))
+
+
+def test_no_law_of_n_rows_is_held_against_a_stream(referee, monkeypatch):
+    monkeypatch.setattr(run, "expected", lambda *args: {"variance": args[3]})
+    data = GaussianSource(rows=300).load(3, 0, 0, 1)
+    streamed = world(referee, data=data)
+    sampled = dataclasses.replace(streamed, sampling=Sampling(), stream=False)
+    assert run._laws(sampled) == {"variance": (300, 300, 300)}
+    assert run._laws(dataclasses.replace(sampled, stream=True)) == {}
 
 
 TINY = ["data=digits", "data.rows=300", "model=vae", "model.hidden=[24]", "model.steps=15",
