@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import Archive, Stream, TrainingSet
+from nc_testbed.archive import Archive, TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.parallel import CORES, each, one_thread
 from nc_testbed.rng import Streams, parts
+from nc_testbed.stream import Stream
 from nc_testbed.types import Fit, Generation, Model, Policy, Progress, Sampling, silent
 
 PICTURES = 64  # samples per chain on one fixed latent draw, for the eye

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nc_testbed import cli
-from nc_testbed.archive import STREAMED, Archive, Stream
+from nc_testbed.archive import Archive
 from nc_testbed.data.families import GaussianSource
 from nc_testbed.data.scikit import Digits
 from nc_testbed.loop import World, closed_loop
@@ -27,6 +27,7 @@ from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.weighted import Weighted
 from nc_testbed.rng import Streams
 from nc_testbed.run import run
+from nc_testbed.stream import STREAMED, Stream
 from nc_testbed.theory.linear_vae import decoder_mean_spectrum
 from nc_testbed.types import Sampling, Space
 
