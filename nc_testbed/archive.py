@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.rng import Draws, Streams
+from nc_testbed.stream import Stream
 from nc_testbed.types import Space
 
 
@@ -149,6 +150,7 @@ class TrainingSet:
 
     rows: ``[R, m]`` addresses. slot_origin: ``[window + 1]``, see :meth:`Archive.origins`.
     weights: ``[R, m]`` >= 0 with mean 1 in every chain, or None where all rows count the same.
+    stream: where fresh rows come from that stand for the synthetic ones, or None: the stored ones.
     """
 
     space: Space
@@ -157,6 +159,7 @@ class TrainingSet:
     rows: Tensor
     slot_origin: Tensor
     weights: Tensor | None = None
+    stream: Stream | None = None
 
     @property
     def size(self) -> int:
@@ -164,14 +167,20 @@ class TrainingSet:
         return self.rows.shape[1]
 
     def gather(self, index: Tensor) -> Tensor:
-        """The stored rows at these positions: ``index`` [R, B] in 0..m-1 to ``[R, B, D]``."""
+        """The rows at these positions: ``index`` [R, B] in 0..m-1 to ``[R, B, D]``.
+
+        With a stream every synthetic position gives a row that was never given before.
+        """
         address = self.rows.gather(1, index)
         N = self.real.shape[1]
         chain = torch.arange(len(address), device=address.device)[:, None]
         real = self.real[chain if len(self.real) > 1 else 0, address.clamp(max=N - 1)]
         if self.synthetic.shape[1] == 0:
             return real
-        synthetic = self.synthetic[chain, (address - N).clamp(min=0)]
+        if self.stream is None:
+            synthetic = self.synthetic[chain, (address - N).clamp(min=0)]
+        else:
+            synthetic = self.stream.batch(index.shape[1])
         return torch.where((address < N)[..., None], real, synthetic)
 
     def all(self) -> Tensor:
@@ -186,6 +195,11 @@ class TrainingSet:
         slot = torch.where(self.rows < N, -1, (self.rows - N) // n)
         return self.slot_origin[slot + 1]
 
+    @property
+    def synthesised(self) -> bool:
+        """Whether any row is synthetic."""
+        return bool((self.rows >= self.real.shape[1]).any())
+
     def weighted(self, weights: Tensor) -> TrainingSet:
         """The same rows with these weights ``[R, m]``, on top of those they have.
 
@@ -195,8 +209,13 @@ class TrainingSet:
         mean = whole.mean(1, keepdim=True)
         return replace(self, weights=torch.where(mean > 0, whole / mean, 1.0))
 
+    def streamed(self, stream: Stream) -> TrainingSet:
+        """The same real rows, with fresh draws in the place of the synthetic ones."""
+        return replace(self, stream=stream)
+
     def part(self, part: slice) -> TrainingSet:
         """The training sets of some of the chains."""
+        assert self.stream is None, "a stream belongs to all the chains it was made for"
         real = self.real[part] if len(self.real) > 1 else self.real
         weights = None if self.weights is None else self.weights[part]
         rows, synthetic = self.rows[part], self.synthetic[part]

@@ -14,6 +14,7 @@ from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.parallel import CORES, each, one_thread
 from nc_testbed.rng import Streams, parts
+from nc_testbed.stream import Stream
 from nc_testbed.types import Fit, Generation, Model, Policy, Progress, Sampling, silent
 
 PICTURES = 64  # samples per chain on one fixed latent draw, for the eye
@@ -27,6 +28,8 @@ class World:
     budget: rows trained on, None = all. recorded: generations that are measured, None = all.
     evaluation_rows: samples per chain that metrics draw of their own. at_once: at most so many
     chains are fitted together, None = as many as is fast; memory depends on it, results do not.
+    stream: after generation 0 every batch is drawn afresh from the fit before, and the synthetic
+    sets are drawn to be looked at, not to be trained on.
     """
 
     data: Data
@@ -43,6 +46,7 @@ class World:
     evaluation_rows: int
     at_once: int | None = None
     recorded: tuple[int, ...] | None = None
+    stream: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -73,12 +77,13 @@ def closed_loop(
     past: Sequence[Tensor] = (),
     previous: Fit | None = None,
     progress: Progress = silent,
+    first: Fit | None = None,
 ) -> Iterator[Generation]:
     """Train every generation on what the policy takes from the generations before it.
 
     Generation 0 trains on all real rows, whatever the policy. ``past`` holds the synthetic sets
-    of generations already run, ``previous`` the last of their fits: the loop goes on after them
-    with the same streams, so it ends where an uninterrupted one ends.
+    of generations already run, ``first`` and ``previous`` the first and the last of their fits: the
+    loop goes on after them with the same streams, so it ends where an uninterrupted one ends.
     """
     archive = world.archive()
     for synthetic in past:
@@ -90,9 +95,10 @@ def closed_loop(
             training = compose(world, archive, streams)
             check_origin(world, archive, training, generation)
             previous = fit(world, training, streams, previous, progress)
+            first = first or previous
             synthetic = sample(world, previous, world.sizes[generation + 1], streams)
             wanted = world.recorded is None or generation in world.recorded
-            record = measure(world, previous, streams) if wanted else {}
+            record = measure(world, previous, streams, first, training) if wanted else {}
             archive.add(synthetic, judge(world, synthetic))
             shown, weights = pictures(world, previous), previous.state_dict()
             left = Generation(generation, weights, record, synthetic, shown)
@@ -145,7 +151,10 @@ def fit(
             done[i] = now
             progress(sum(done), total * len(slices))
 
-        return world.model.fit(training.part(part), streams.part(part), before, step).state_dict()
+        rows, own = training.part(part), streams.part(part)
+        if world.stream and before is not None and rows.synthesised:
+            rows = rows.streamed(Stream(before, own, world.sampling))
+        return world.model.fit(rows, own, before, step).state_dict()
 
     states = each(one, range(len(slices)), world.device)
     joined = {name: torch.cat([state[name] for state in states]) for name in states[0]}
@@ -173,12 +182,14 @@ def judge(world: World, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
     return torch.stack(labels), torch.stack(confidence)
 
 
-def measure(world: World, fit: Fit, streams: Streams) -> dict[str, Tensor]:
+def measure(
+    world: World, fit: Fit, streams: Streams, first: Fit, training: TrainingSet
+) -> dict[str, Tensor]:
     """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
     scope = streams.scoped("evaluation")
     needs_rows = not all(isinstance(m, Parameters) for m in world.metrics.values())
     rows = sample(world, fit, world.evaluation_rows if needs_rows else 1, scope)
-    evaluation = Evaluation(fit, rows, world.reference, scope)
+    evaluation = Evaluation(fit, rows, world.reference, scope, first, training)
     record = dict(fit.report())
     for metric in world.metrics.values():
         record |= metric.measure(evaluation)

@@ -103,13 +103,20 @@ class DashboardSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run beside its data, model, policy and metrics."""
+    """The settings of a run beside its data, model, policy and metrics.
+
+    stream: after generation 0 every training batch is drawn afresh from the previous fit and
+    never again: statistical error is removed, as if n were infinite. The n synthetic rows of a
+    generation are drawn and kept all the same, to be looked at; none of them is trained on. n
+    then only says how real rows are mixed in, and how long an epoch is.
+    """
 
     seed: int = 0
     chains: int = 4
     generations: int = 8
     n: int | tuple[int, ...] | Growth | None = None
     budget: int | None = None
+    stream: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     sampling: Sampling = field(default_factory=Sampling)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -136,7 +136,7 @@ class Model(Protocol):
 
     offers: ClassVar[frozenset[str]]
     """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob),
-    ``parameters`` (columns)."""
+    ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
         """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
@@ -161,6 +161,15 @@ class Model(Protocol):
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Fit:
         """The fit whose ``state_dict()`` this is."""
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A model that is fitted by updates on batches, and so needs no finite set of rows."""
+
+    def updates(self, m: int) -> int:
+        """Updates of one fit on a training set of m rows."""
         ...
 
 

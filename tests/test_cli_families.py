@@ -142,6 +142,16 @@ REFUSED = {
     "policy=weighted policy@policy.inner=replace": "policy.inner=Replace: ",
     "policy=verified": "policy=Verified: it asks for the classes of rows",
     "data=blobs model=gaussian model.learn=mean": "model.variance=None: ",
+    "stream=true": "stream=True: BernoulliModel is not trained in steps",
+    "data=blobs model=gmm stream=true": "stream=True: GMM is not trained in steps",
+    "data=blobs model=kde stream=true": "stream=True: KDE is not trained in steps",
+    "data=digits model=vae stream=true policy=accumulate": "stream=True: Accumulate looks back",
+    "data=digits model=vae stream=true policy=verified": "stream=True: Verified judges rows",
+    "data=digits model=vae stream=true policy=reparation": "stream=True: Reparation judges rows",
+    "data=digits model=vae stream=true sampling.draw=statistics": "sampling.draw=statistics: ",
+    "data=blobs model=gmm metrics=[latent]": "metrics=latent: cannot apply here, it needs encoder",
+    "data=wine model=conv_vae": "model._target_=ConvVAE: it convolves images",
+    "data=digits model=conv_vae model.channels=[2,2,2,2]": "model.channels=[2, 2, 2, 2]: images",
     "data=gaussian model=kde model.bandwidth=0": "model.bandwidth=0.0: ",
 }
 

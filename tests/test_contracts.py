@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from nc_testbed.archive import Archive
 from nc_testbed.compose import composed, configurations
 from nc_testbed.metrics.evaluation import fit_offers
+from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.models.linear import LinearModel
 from nc_testbed.parallel import one_thread
@@ -50,7 +51,7 @@ def takes(name: str) -> list[Space | None]:
     """What a model is tried on: None for rows of the data that have its name."""
     if name in names("data"):
         return [None]
-    return [VECTORS] if name == "kde" else SPACES
+    return {"kde": [VECTORS], "conv_vae": [PICTURES]}.get(name, SPACES)
 
 
 @pytest.fixture(params=[(m, s) for m in names("model") for s in takes(m)], ids=str)
@@ -64,6 +65,8 @@ def model_and_rows(request):
         space, real, laws = data.space, data.x, data.truths
     if "steps" in node:
         node["steps"] = 5
+    if "channels" in node:
+        node["channels"] = [2, 4]
     if not space.image and "likelihood" in node:
         node["likelihood"] = "gaussian"
     model = build_target(node, "model", ())
@@ -137,7 +140,7 @@ def test_fits_and_samples_do_not_depend_on_other_chains(model_and_rows):
     model, store = model_and_rows
     with one_thread():
         if not model.stacks(store.space):
-            assert isinstance(model, LinearModel)  # the loop takes its chains one by one
+            assert isinstance(model, LinearModel | ConvVAE)  # the loop takes chains one by one
             return
         together = fitted(model, store)
         rows = together.sample(9, Streams(0, (0, 1, 2)), Sampling())

@@ -16,10 +16,12 @@ def node(path):
 
 
 def tiny(path, out):
-    """The experiment with few chains and generations and one value of every key it sweeps."""
+    """The experiment with few chains, generations, steps, and one value of each swept key."""
     sweep = node(path).get("sweep") or {}
     values = {key: ("null" if v[0] is None else v[0]) for key, v in sweep.items()}
     kept = [f"{key}={value}" for key, value in values.items()]
+    if "steps" in node(path).get("model", {}):
+        kept += ["model.steps=5", "n=100"]
     return [f"experiment={path.stem}", "chains=3", "generations=3", f"hydra.run.dir={out}", *kept]
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nc_testbed.archive import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.neighbours import Neighbourhoods, meet
 from nc_testbed.metrics.reference import CONFIDENT, Referee, Reference
@@ -19,6 +20,7 @@ from nc_testbed.types import Fit
 __all__ = [
     "COLLAPSES",
     "Bound",
+    "Encoder",
     "Evaluation",
     "Exact",
     "Metric",
@@ -63,18 +65,34 @@ class Bound(Protocol):
         ...
 
 
+class Encoder(Protocol):
+    """A fit that maps rows to latents, and bounds the log density of each chain's own rows."""
+
+    def latent_means(self, rows: Tensor) -> Tensor:
+        """Means of q(z | x) ``[R, M, L]`` of stored rows ``[R, M, D]``."""
+        ...
+
+    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+        """Evidence lower bound ``[R, M]`` of stored rows ``[R, M, D]``, nats."""
+        ...
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """One generation under measurement.
 
     rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from the
-    n rows the next generation trains on. Parts are computed when first asked for.
+    n rows the next generation trains on. first: generation 0's fit. training: what this fit was
+    trained on (with ``stream`` the stored rows of the law that it was trained on). Parts are
+    computed when first asked for.
     """
 
     fit: Fit
     rows: Tensor
     reference: Reference
     streams: Streams
+    first: Fit
+    training: TrainingSet
 
     @property
     def data(self) -> Data:
@@ -139,8 +157,8 @@ class Metric(Protocol):
     """Frozen settings of one family of columns.
 
     needs: words the data and the fit must offer: labels, tail, image, planar, modes, density
-    (:attr:`Data.offers`), likelihood (an exact density or a bound), exact, parameters
-    (:func:`fit_offers`).
+    (:attr:`Data.offers`), likelihood (an exact density or a bound), exact, encoder,
+    parameters (:func:`fit_offers`).
     collapse: which of the eight definitions in ``COLLAPSES`` it measures.
     """
 
@@ -163,6 +181,7 @@ def fit_offers(fit: Any) -> frozenset[str]:
     """
     exact, bound = hasattr(fit, "log_prob"), hasattr(fit, "elbo")
     words = {"exact": exact, "likelihood": exact or bound, "parameters": hasattr(fit, "columns")}
+    words["encoder"] = bound and hasattr(fit, "latent_means")
     return frozenset(word for word, holds in words.items() if holds)
 
 

@@ -11,7 +11,7 @@ import torch
 from nc_testbed.families.linear import LinearGaussian
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.settings import Settings
-from nc_testbed.types import BadInput, Policy, Space, require
+from nc_testbed.types import BadInput, Policy, Space, Stepwise, require
 
 
 def with_group(group: str, check: Any, *arguments: Any) -> Any:
@@ -30,6 +30,26 @@ def check_policy(policy: Policy, drawn: Sequence[int], settings: Settings) -> No
     takes = [policy.real_rows(n, settings.budget) for n in later]
     remedy = "the real rows of a generation would change with it: give policy.k"
     require(all(take == takes[0] for take in takes), "n", later, remedy)
+
+
+def check_stream(model: Any, policy: Policy, settings: Settings) -> None:
+    """Refuse to draw batches afresh for models and policies that need rows to stay."""
+    if not settings.stream:
+        return
+    name = type(model).__name__
+    remedy = (
+        f"{name} is not trained in steps, it needs a finite set; give false and raise n instead"
+    )
+    require(isinstance(model, Stepwise), "stream", True, remedy)
+    ok = settings.sampling.draw != "statistics"
+    require(ok, "sampling.draw", "statistics", "a stream is made of rows; give rows, or auto")
+    name = type(policy).__name__
+    remedy = (
+        f"{name} looks back on more than the last synthetic set; use replace, anchor or augment"
+    )
+    require(policy.window == 1, "stream", True, remedy)
+    remedy = f"{name} judges rows one by one and fresh ones are not there yet; use another policy"
+    require(not policy.asks_referee, "stream", True, remedy)
 
 
 def check_family(

@@ -59,6 +59,7 @@ class Prepared:
             evaluation_rows=self.evaluation_rows,
             at_once=s.compute.chains,
             recorded=s.record.among(s.generations),
+            stream=s.stream,
         )
 
 
@@ -77,6 +78,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
         build_target(config[group], group, settings.extensions) for group in GROUPS[:3]
     )
     settings.record.among(settings.generations)  # refuses what lies beyond the run
+    checks.check_stream(model, policy, settings)
     metrics, auto = _metrics(config["metrics"], settings)
     rowless = auto or all(isinstance(m, Parameters) for m in metrics.values())
     reason = why_rows(source, model, policy, settings, rowless)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.models.family import FamilyModel
@@ -68,8 +67,9 @@ def _loop(
 ) -> Iterator[Generation]:
     """The generations that are not there yet."""
     if isinstance(world, World):
-        past, previous = _past(directory, world, len(there))
-        return closed_loop(world, past, previous, progress)
+        past = [directory.synthetic(g).to(world.device) for g in there]
+        first, last = (_fit(directory, world, there[i]) if there else None for i in (0, -1))
+        return closed_loop(world, past, last, progress, first)
     last = None
     if there:
         weights, statistic = directory.weights(there[-1]), directory.statistic(there[-1])
@@ -77,17 +77,19 @@ def _loop(
     return statistics_loop(world, last, progress)
 
 
-def _past(directory: RunDirectory, world: World, done: int) -> tuple[list[Tensor], Fit | None]:
-    """Synthetic sets of the generations already there, and the fit of the last of them."""
-    past = [directory.synthetic(g).to(world.device) for g in range(done)]
-    if not done:
-        return past, None
-    weights = {k: v.to(world.device) for k, v in directory.weights(done - 1).items()}
-    return past, world.model.restore(weights, world.data.space)
+def _fit(directory: RunDirectory, world: World, generation: int) -> Fit:
+    """The fit of a generation that is there."""
+    weights = {k: v.to(world.device) for k, v in directory.weights(generation).items()}
+    return world.model.restore(weights, world.data.space)
 
 
 def _laws(world: World | Laboratory) -> dict[str, Law]:
-    """The exact laws of a run, by metric; none where its data have no known one."""
+    """The exact laws of a run, by metric; none where its data have no known one.
+
+    None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
+    """
+    if isinstance(world, World) and world.stream:
+        return {}
     biased = world.temperature if isinstance(world, Laboratory) else world.sampling.temperature
     if biased != 1:
         return {}

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nc_testbed.archive import Archive
 from nc_testbed.data.source import Data, Law
 from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.metrics.evaluation import Evaluation, Reference
@@ -69,9 +70,14 @@ class World:
         Reference.build(self.data, self.referee, rows)  # its checks
         return Reference(self.data, self.referee, rows, self.streams)
 
-    def evaluate(self, rows: Tensor, fit: Any = None, generation: int = 0) -> Evaluation:
+    def evaluate(
+        self, rows: Tensor, fit: Any = None, generation: int = 0, first: Any = None
+    ) -> Evaluation:
         reference = self.reference(rows.shape[1])
-        return Evaluation(fit, rows, reference, self.streams.at(generation))
+        streams, data = self.streams.at(generation), self.data
+        store = Archive(data.space, data.x, data.training, data.reserve, 1, 1)
+        training = store.view(data.training)
+        return Evaluation(fit, rows, reference, streams, first or fit, training)
 
     def chain(self, r: int) -> World:
         """The same world with one chain."""
@@ -166,8 +172,9 @@ class ExactFit:
     mean: Tensor
 
     def log_prob(self, rows: Tensor) -> Tensor:
-        D = rows.shape[-1]
-        each = [-(rows - m).square().sum(1) / 2 - D / 2 * math.log(2 * math.pi) for m in self.mean]
+        D, R = rows.shape[-1], len(self.mean)
+        pairs = zip(rows.expand(R, *rows.shape[-2:]), self.mean, strict=True)
+        each = [-(x - m).square().sum(1) / 2 - D / 2 * math.log(2 * math.pi) for x, m in pairs]
         return torch.stack(each)
 
     def columns(self, truths: Any) -> dict[str, Tensor]:
@@ -177,12 +184,15 @@ class ExactFit:
 
 @dataclass(frozen=True)
 class BoundFit:
-    """Noisy bounds of the same."""
+    """Noisy bounds of the same, and rows less the mean for latents."""
 
     mean: Tensor
 
+    def latent_means(self, rows: Tensor) -> Tensor:
+        return rows - self.mean[:, None]
+
     def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
-        noise = streams("elbo").uniform(len(rows), dtype=torch.float64)
+        noise = streams("elbo").uniform(rows.shape[-2], dtype=torch.float64)
         return ExactFit(self.mean).log_prob(rows) - noise
 
     def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:

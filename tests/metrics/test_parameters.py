@@ -17,7 +17,9 @@ from nc_testbed.rng import Streams
 def measured(fit, data: Data):
     streams = Streams(0, (0, 1))
     reference = Reference.build(data, Plain(), 20)
-    return Parameters().measure(Evaluation(fit, data.x[:, :1], reference, streams))
+    training = None  # it looks at the fit alone
+    evaluation = Evaluation(fit, data.x[:, :1], reference, streams, fit, training)
+    return Parameters().measure(evaluation)
 
 
 def test_columns_are_the_familys_against_the_datas_truth():

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from nc_testbed.archive import Archive
-from nc_testbed.models.vae import VAE, VAEFit, _batches
+from nc_testbed.models.autoencoder import _batches
+from nc_testbed.models.vae import VAE, VAEFit
 from nc_testbed.rng import Streams
 from nc_testbed.types import BadInput, Sampling, Space
 
@@ -136,6 +137,20 @@ def test_warm_start_goes_on_from_the_previous_fit():
     assert all(torch.equal(v, before[k]) for k, v in first.state_dict().items())
 
 
+def test_weight_decay_is_adams_l2_penalty():
+    data, on_one = training(IMAGE, 2), dataclasses.replace(SMALL, steps=1, weight_decay=100.0)
+    start = dataclasses.replace(SMALL, steps=1, rate=1e-9).fit(data, streams(0, 1))
+    fit = on_one.fit(data, streams(0, 1))
+    for name, before in start.state_dict().items():
+        # The penalty's gradient, 100 w, outweighs the bound's: Adam's first step is rate sign(w).
+        heavy = before.abs() > 0.1
+        moved = (fit.state_dict()[name] - before)[heavy]
+        torch.testing.assert_close(moved, -1e-3 * before[heavy].sign(), rtol=1e-3, atol=1e-6)
+    none = dataclasses.replace(SMALL, weight_decay=0.0).fit(data, streams(0, 1)).state_dict()
+    plain = SMALL.fit(data, streams(0, 1)).state_dict()
+    assert all(torch.equal(none[name], plain[name]) for name in plain)
+
+
 def test_every_epoch_shows_every_row_once():
     batches = list(_batches(10, 4, 5, streams(0, 1)("x")))
     seen = torch.cat(batches, 1)
@@ -162,7 +177,7 @@ def test_progress_is_told_of_every_step():
     [({"hidden": (0,)}, "hidden"), ({"latent": 0}, "latent"), ({"variance": 0.0}, "variance"),
      ({"steps": None}, "steps"), ({"epochs": 1.0}, "steps"), ({"steps": 0}, "steps"),
      ({"batch": 0}, "batch"), ({"rate": 0.0}, "rate"),
-     ({"steps": None, "epochs": -1.0}, "epochs")],
+     ({"steps": None, "epochs": -1.0}, "epochs"), ({"weight_decay": -1.0}, "weight_decay")],
 )  # fmt: skip
 def test_settings_out_of_range(settings, key):
     with pytest.raises(BadInput) as caught:

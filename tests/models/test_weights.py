@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nc_testbed.archive import Archive
+from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.gmm import GMM
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.vae import VAE
@@ -63,12 +64,17 @@ def test_a_mixture_honours_weights():
         )
 
 
-def test_an_autoencoder_learns_from_weighted_rows_alone():
+@pytest.mark.parametrize(
+    "model",
+    [VAE(hidden=(16,), latent=2, steps=300, batch=16, rate=1e-2),
+     ConvVAE(channels=(4, 8), latent=2, steps=300, batch=16, rate=1e-2)],
+    ids=lambda model: type(model).__name__,
+)  # fmt: skip
+def test_an_autoencoder_learns_from_weighted_rows_alone(model):
     """Half of the rows are black, half white; the black ones have no weight."""
     pixels = torch.cat([torch.full((12, 16), 255), torch.zeros(12, 16)])[None]
     space = Space((4, 4), image=True)
     _, weighted = sets(space, pixels.to(torch.uint8))
-    model = VAE(hidden=(16,), latent=2, steps=300, batch=16, rate=1e-2)
     fit = model.fit(weighted, Streams(0, (0, 1, 2)))
     rows = fit.sample(50, Streams(0, (0, 1, 2)), Sampling())
     assert float(rows.double().mean() / 255) > 0.95

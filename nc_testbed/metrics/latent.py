@@ -1,0 +1,53 @@
+"""What the first generation's encoder sees of every later one, and what fits were trained to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor
+
+from nc_testbed.metrics.evaluation import Encoder, Evaluation
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Spread of the latents that generation 0's encoder finds in samples, and the training loss.
+
+    ``latent_spread``: total variance ``sum_l Var[mu_l(x)]`` over the evaluation rows x of this
+    generation, mu(x) the mean of generation 0's q(z | x). One encoder for all generations, so
+    that they can be compared: 0 = all samples look the same to it; dimensions that it does not
+    use add nothing, so generation 0 is below the L latents. ``neg_elbo_train``: negative ELBO of
+    rows that this fit was trained on, nats per row, over as many of them as there are evaluation
+    rows, evenly spaced, by their weights. It is the training loss per image, to be read beside that
+    of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes the entropy of
+    grey pixels, so it can rise though training sets become simpler, as they blur. NaN: none of
+    these rows has any weight.
+
+    Both curves are those of the VAE study of Shumailov et al. 2024,
+    https://doi.org/10.1038/s41586-024-07566-y
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"encoder"})
+    collapse: ClassVar[str] = "vanishing variance"
+
+    def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """The columns above, ``[R]`` each."""
+        first = cast(Encoder, evaluation.first)
+        means = first.latent_means(evaluation.rows).double()  # [R, M, L]
+        spread = torch.stack([chain.var(0).sum() for chain in means])
+        return {"latent_spread": spread, "neg_elbo_train": self._loss(evaluation)}
+
+    def _loss(self, evaluation: Evaluation) -> Tensor:
+        training, R = evaluation.training, evaluation.chains
+        m = min(training.size, evaluation.rows.shape[1])
+        index = torch.arange(m, device=training.rows.device) * training.size // m
+        index = index.expand(R, -1)
+        fit, streams = cast(Encoder, evaluation.fit), evaluation.streams.at(0)
+        loss = -fit.elbo(training.gather(index), streams).double()  # [R, m]
+        if training.weights is None:
+            return torch.stack([chain.mean() for chain in loss])
+        weights = training.weights.gather(1, index)
+        pairs = zip(weights, loss, strict=True)
+        return torch.stack([(w * chain).sum() / w.sum() for w, chain in pairs])

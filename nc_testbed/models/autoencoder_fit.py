@@ -1,0 +1,134 @@
+"""Fitted variational autoencoders: bounds, samples and latent means of R at once."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nc_testbed.rng import Draws, Streams
+from nc_testbed.types import Sampling, Space
+
+
+@dataclass(frozen=True)
+class AutoencoderFit(ABC):
+    """R fitted variational autoencoders; every weight has the chain axis first."""
+
+    likelihood: str
+    variance: float | None
+    weights: dict[str, Tensor]
+    space: Space
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), both ``[R, B, L]``, of floats ``[R, B, D]``."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits (Bernoulli) or means (Gaussian) of the pixels, ``[R, B, D]``."""
+
+    @abstractmethod
+    def rows_at_once(self) -> int:
+        """Rows per chain so that what they take of memory stays small."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every tensor, chain axis first."""
+        return self.weights
+
+    def report(self) -> dict[str, Tensor]:
+        """The learned variance of the Gaussian likelihood, if it was learned, ``[R]``."""
+        if "log_variance" not in self.weights:
+            return {}
+        return {"fit_variance": self.weights["log_variance"].exp().flatten().double()}
+
+    def bound(self, x: Tensor, eps: Tensor) -> Tensor:
+        """ELBO per row on given noise: x [R, B, D] floats, eps [R, B, L] to ``[R, B]`` nats."""
+        mean, log_var = self.encode(x)
+        z = mean + (0.5 * log_var).exp() * eps
+        kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
+        return self.log_likelihood(x, self.decode(z)) - kl
+
+    def log_likelihood(self, x: Tensor, output: Tensor) -> Tensor:
+        """log p(x | z) per row, ``[R, B]`` nats, from the decoder's output."""
+        if self.likelihood == "bernoulli":
+            # Written out: torch's own kernel rounds a row differently by its place in memory.
+            softplus = output.clamp(min=0) + (1 + (-output.abs()).exp()).log()
+            return (x * output - softplus).sum(-1)
+        log_var = self._log_variance(output)[..., 0]  # [R, 1] or [1, 1]
+        error = (x - output).square().sum(-1) * (-log_var).exp()
+        return -0.5 * (error + x.shape[-1] * (log_var + math.log(2 * math.pi)))
+
+    @torch.no_grad()
+    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+        """n stored rows per chain ``[R, n, D]``, z ~ N(0, I); pixels or means of pixels."""
+        latent, pixel = streams("sample.latent"), streams("sample.pixel")
+        z = latent.normal(n, self.latent) * math.sqrt(sampling.temperature)
+        out = []
+        for part in z.split(self.rows_at_once(), dim=1):
+            output = self.decode(part)
+            if self.likelihood == "bernoulli":
+                mean = 1 / (1 + (-output).exp())
+                if sampling.decode == "sample":
+                    mean = (pixel.uniform(*mean.shape[1:]) < mean).float()
+            else:
+                mean = output
+                if sampling.decode == "sample":
+                    scale = (0.5 * self._log_variance(output)).exp()
+                    mean = mean + scale * pixel.normal(*mean.shape[1:])
+            out.append(self.space.stored(mean))
+        return torch.cat(out, 1)
+
+    @property
+    def latent(self) -> int:
+        """L, the size of z."""
+        return self.weights["decoder.0.weight"].shape[1]
+
+    @torch.no_grad()
+    def latent_means(self, rows: Tensor) -> Tensor:
+        """Means of q(z | x) for stored rows [R, M, D] of each chain: ``[R, M, L]``."""
+        parts = rows.split(self.rows_at_once(), dim=1)
+        return torch.cat([self.encode(self.space.floats(part))[0] for part in parts], 1)
+
+    @torch.no_grad()
+    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+        """Lower bound of log p(x) for stored rows, ``[R, H]`` nats; rows: ``[H, D]``, shared by
+        all chains, or ``[R, H, D]``."""
+        return self._by_blocks(rows, streams("elbo"), self.bound)
+
+    @torch.no_grad()
+    def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
+        """Importance-weighted bound, ``[R, H]`` nats (Burda, Grosse & Salakhutdinov 2016).
+
+        log (1/S) sum_s p(x, z_s) / q(z_s | x), z_s ~ q; it rises to log p(x) with S.
+        """
+        draws = streams("iwae")
+        bounds = [self._by_blocks(rows, draws, self._log_weight) for _ in range(samples)]
+        return torch.stack(bounds, -1).logsumexp(-1) - math.log(samples)
+
+    def _by_blocks(
+        self, rows: Tensor, draws: Draws, bound: Callable[[Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """A bound on one draw of z per row, ``[R, H]``, in blocks of rows."""
+        eps = draws.normal(rows.shape[-2], self.latent)
+        out, size = [], self.rows_at_once()
+        for part, noise in zip(rows.split(size, dim=-2), eps.split(size, dim=1), strict=True):
+            x = self.space.floats(part).expand(len(eps), -1, -1)
+            out.append(bound(x, noise))
+        return torch.cat(out, 1)
+
+    def _log_weight(self, x: Tensor, eps: Tensor) -> Tensor:
+        """log p(x | z) + log p(z) - log q(z | x) at z = mean + sd eps, ``[R, B]``."""
+        mean, log_var = self.encode(x)
+        z = mean + (0.5 * log_var).exp() * eps
+        log_ratio = 0.5 * (eps.square() + log_var - z.square()).sum(-1)
+        return self.log_likelihood(x, self.decode(z)) + log_ratio
+
+    def _log_variance(self, like: Tensor) -> Tensor:
+        if "log_variance" in self.weights:
+            return self.weights["log_variance"]
+        assert self.variance is not None
+        return torch.full_like(like[:1, :1, :1], math.log(self.variance))

@@ -1,0 +1,142 @@
+"""Convolutional variational autoencoders, R at once: grouped convolutions, a group per chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from nc_testbed.models.autoencoder import Autoencoder
+from nc_testbed.models.autoencoder_fit import AutoencoderFit
+from nc_testbed.parallel import each
+from nc_testbed.types import BadInput, Space, require
+
+KERNEL, STRIDE, PADDING = 4, 2, 1  # a convolution halves both sides exactly
+
+
+@final
+@dataclass(frozen=True)
+class ConvVAE(Autoencoder):
+    """Convolutional variational autoencoder.
+
+    Convolutions of 4x4 with stride 2 and relu halve both sides, once per entry of ``channels``;
+    a linear layer leads to the mean and log variance of z. The decoder mirrors it: linear, relu,
+    transposed convolutions with relu between them. On 28x28 with the defaults it has 647,081
+    parameters per chain, the network of the VAE study of Shumailov et al. 2024,
+    https://doi.org/10.1038/s41586-024-07566-y
+
+    channels: after every convolution of the encoder; sides must divide by 2 that many times.
+    The other settings are those of :class:`~nc_testbed.models.autoencoder.Autoencoder`.
+    """
+
+    channels: tuple[int, ...] = (64, 128)
+    rate: float = 1e-3
+
+    def check_widths(self) -> None:
+        """Refuse a network without convolutions, or one of no channels."""
+        ok = bool(self.channels) and min(self.channels) >= 1
+        require(ok, "channels", list(self.channels), "give at least one number >= 1")
+
+    def check(self, space: Space) -> None:
+        """Refuse rows that are no images, or images whose sides cannot be halved often enough."""
+        if not space.image or len(space.event) not in (2, 3):
+            remedy = "it convolves images and these rows are vectors; use model=vae"
+            raise BadInput("_target_", type(self).__name__, remedy)
+        factor, (height, width) = 2 ** len(self.channels), space.event[-2:]
+        remedy = f"images of {height}x{width} have sides that {factor} does not divide"
+        fits = height % factor == 0 and width % factor == 0
+        require(fits, "channels", list(self.channels), f"{remedy}; give fewer, or use model=vae")
+
+    def stacks(self, space: Space) -> bool:
+        """False: on a CPU grouped convolutions are no faster, and round by the groups beside."""
+        return False
+
+    def restore(self, state: Mapping[str, Tensor], space: Space) -> ConvVAEFit:
+        """The fit whose ``state_dict()`` this is."""
+        return ConvVAEFit(self.likelihood, self.variance, dict(state), space)
+
+    def layers(self, space: Space) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], int]]:
+        """Kernels ``[out, in, 4, 4]`` (transposed ``[in, out, 4, 4]``), matrices ``[in, out]``."""
+        first = space.event[0] if len(space.event) == 3 else 1
+        pairs, area = list(pairwise((first, *self.channels))), KERNEL * KERNEL
+        smallest = space.size // first // 4 ** len(pairs) * self.channels[-1]
+        for i, (a, b) in enumerate(pairs):
+            yield f"encoder.{i}", (b, a, KERNEL, KERNEL), (b,), a * area
+        yield f"encoder.{len(pairs)}", (smallest, 2 * self.latent), (1, 2 * self.latent), smallest
+        yield "decoder.0", (self.latent, smallest), (1, smallest), self.latent
+        for i, (a, b) in enumerate(reversed(pairs), start=1):
+            # torch counts the inputs of a transposed kernel by its second axis.
+            yield f"decoder.{i}", (b, a, KERNEL, KERNEL), (a,), a * area
+
+
+@final
+@dataclass(frozen=True)
+class ConvVAEFit(AutoencoderFit):
+    """R fitted convolutional networks, see :meth:`ConvVAE.layers` for the shapes of weights."""
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), both ``[R, B, L]``."""
+        mean, log_var = self._by_chain(ConvVAEFit._encode, x).chunk(2, -1)
+        return mean, log_var
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits (Bernoulli) or means (Gaussian) of the pixels, ``[R, B, D]``."""
+        return self._by_chain(ConvVAEFit._decode, z)
+
+    def rows_at_once(self) -> int:
+        """As many as keep the widest layer of one chain, on a GPU of all chains, near 64 MiB on
+        a CPU and 1 GiB on a GPU."""
+        kernel = self.weights["encoder.0.weight"]  # [R, out, in, 4, 4]
+        widest = self.space.size // kernel.shape[2] // 4 * kernel.shape[1]
+        if kernel.is_cuda:
+            return max(1, (1 << 28) // (len(kernel) * widest))
+        return max(1, (1 << 24) // widest)
+
+    def _by_chain(self, network: Callable[[ConvVAEFit, Tensor], Tensor], x: Tensor) -> Tensor:
+        """The network on all chains at once; on a CPU one by one, so that none feels another."""
+        if x.is_cuda or len(x) == 1:
+            return network(self, x)
+
+        def one(i: int) -> Tensor:
+            weights = {name: weight[i : i + 1] for name, weight in self.weights.items()}
+            return network(replace(self, weights=weights), x[i : i + 1])
+
+        return torch.cat(each(one, range(len(x)), x.device))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        """Rows ``[R, B, D]`` to ``[R, B, 2 L]``."""
+        R, B = x.shape[:2]
+        event = self.space.event
+        x = x.unflatten(-1, (event if len(event) == 3 else (1, *event)))  # [R, B, C, H, W]
+        x = x.transpose(0, 1).flatten(1, 2)  # [B, R C, H, W]
+        for i in range(self._convolutions):
+            kernel, bias = self.weights[f"encoder.{i}.weight"], self.weights[f"encoder.{i}.bias"]
+            x = conv2d(x, kernel.flatten(0, 1), bias.flatten(), STRIDE, PADDING, groups=R).relu()
+        x = x.reshape(B, R, -1).transpose(0, 1)
+        return self._linear(f"encoder.{self._convolutions}", x)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        """Latent ``[R, B, L]`` to pixels ``[R, B, D]``."""
+        R, B = z.shape[:2]
+        factor = 2**self._convolutions
+        sides = [side // factor for side in self.space.event[-2:]]
+        x = self._linear("decoder.0", z).relu()
+        x = x.transpose(0, 1).reshape(B, -1, *sides)  # [B, R C, H, W]
+        for i in range(1, self._convolutions + 1):
+            x = x if i == 1 else x.relu()
+            kernel, bias = self.weights[f"decoder.{i}.weight"], self.weights[f"decoder.{i}.bias"]
+            kernel, bias = kernel.flatten(0, 1), bias.flatten()
+            x = conv_transpose2d(x, kernel, bias, STRIDE, PADDING, groups=R)
+        return x.reshape(B, R, -1).transpose(0, 1)
+
+    def _linear(self, name: str, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.weights[f"{name}.bias"], x, self.weights[f"{name}.weight"])
+
+    @property
+    def _convolutions(self) -> int:
+        return sum(weight.ndim == 5 for weight in self.weights.values()) // 2
