@@ -30,9 +30,10 @@ class Answer:
     """What a plan says.
 
     k: the answer, of the exact law where there is one, else of the linear rule; None where no
-    k <= n will do. linear: of the rule. low, high: its 95% interval, infinite beyond n. rule: the
-    measured one, sure: ``[2000]`` equally likely ones. reached: the distance predicted at k, or
-    with all rows real where there is none.
+    k <= n will do. linear: of the rule; low, high: its 95% interval, infinite beyond n; crude:
+    of a rule that takes the metric's own noise for the model's. rule: the measured one, sure:
+    ``[2000]`` equally likely ones. reached: the distance predicted at k, or with all rows real
+    where there is none.
     """
 
     question: Question
@@ -43,6 +44,7 @@ class Answer:
     linear: int | None
     low: float
     high: float
+    crude: int | None
     reached: float
     gap: Interval
     bias: Interval
@@ -66,14 +68,15 @@ def answer(question: Question, measured: Measured) -> Answer:
     Raises BadInput where the gap between truth and generation 0 is not within the tolerance.
     """
     gaps, changes, n = measured.gaps, measured.changes, measured.n
-    first = float(gaps.var(ddof=1))
-    rule = measured_rule(n, gaps, changes, first, question.source == "pool")
+    own, keeps = measured.own_noise, question.source == "pool"
+    rule = measured_rule(n, gaps, changes, own, keeps)
     law = None if question.source == "pool" else measured.exact
     if law is None:
         _refuse_unreachable(question, measured, rule)
-    sure = drawn(rule, gaps, changes)
+    sure = drawn(rule, gaps, changes, own)
     tolerance = question.tolerance
     linear = _whole(rule.rows(tolerance))
+    crude = _whole(measured_rule(n, gaps, changes, 0.0, keeps).rows(tolerance))
     low, high = _quantiles(sure.rows(tolerance))
     k = linear
     if law is not None:
@@ -85,7 +88,7 @@ def answer(question: Question, measured: Measured) -> Answer:
     gap, bias = interval(gaps), interval(changes)
     tail = _tail(question, measured, k)
     return Answer(
-        question, measured, rule, sure, k, linear, low, high, reached, gap, bias, noise, tail
+        question, measured, rule, sure, k, linear, low, high, crude, reached, gap, bias, noise, tail
     )
 
 

@@ -76,13 +76,19 @@ class Rule:
         return smallest(lambda k: self.distance(k) <= tolerance, self.n)
 
 
-def measured_rule(n: int, gaps: Values, changes: Values, first: float, keeps: bool) -> Rule:
+def measured_rule(n: int, gaps: Values, changes: Values, own: float, keeps: bool) -> Rule:
     """The rule of chains whose generation 0 lies ``gaps`` ``[R]`` from the truth and whose value
-    then changes by ``changes`` ``[R]`` under replace."""
-    return Rule(n, gaps.mean(), changes.mean(), changes.var(ddof=1), first, keeps)
+    then changes by ``changes`` ``[R]`` under replace.
+
+    own: variance of the metric over sets of rows drawn from one fit. No generation learns from
+    it, so it is taken out: ``v = Var(changes) - 2 own``, ``Var x_0 = Var(gaps) - 2 own``, at
+    least 0 (a gap is the difference of two such sets too).
+    """
+    noise, first = (max(float(x.var(ddof=1)) - 2 * own, 0.0) for x in (changes, gaps))
+    return Rule(n, gaps.mean(), changes.mean(), noise, first, keeps)
 
 
-def drawn(rule: Rule, gaps: Values, changes: Values) -> Rule:
+def drawn(rule: Rule, gaps: Values, changes: Values, own: float) -> Rule:
     """The rule with its gap, bias and noise replaced by ``[2000]`` draws from what is known.
 
     v (R-1)/chi^2_{R-1}; mean + sqrt(v/R) z with that v, for bias and gap: Student's and the
@@ -91,12 +97,12 @@ def drawn(rule: Rule, gaps: Values, changes: Values) -> Rule:
     R, rng = len(changes), np.random.default_rng(_SEED)
     chi = stats.chi2(R - 1).ppf(rng.random((2, DRAWS))) / (R - 1)
     z = rng.standard_normal((2, DRAWS))
-    noise, own = changes.var(ddof=1) / chi[0], gaps.var(ddof=1) / chi[1]
+    change, gap = changes.var(ddof=1) / chi[0], gaps.var(ddof=1) / chi[1]
     return replace(
         rule,
-        gap=gaps.mean() + np.sqrt(own / R) * z[1],
-        bias=changes.mean() + np.sqrt(noise / R) * z[0],
-        noise=noise,
+        gap=gaps.mean() + np.sqrt(gap / R) * z[1],
+        bias=changes.mean() + np.sqrt(change / R) * z[0],
+        noise=np.maximum(change - 2 * own, 0.0),
     )
 
 

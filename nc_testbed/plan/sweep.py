@@ -120,7 +120,8 @@ def compared(answer: Answer, k: int, T: int, cut: bool, path: Path) -> Tried:
     measured = answer.measured
     truth = measured.x0.mean() if measured.truth is None else measured.truth
     squares = (last - truth) ** 2
-    found = _root(interval(squares))
+    seen = measured.own_noise * (1 if measured.truth is None else 2)  # the truth is measured too
+    found = _root(interval(squares - seen))
     sure, rule = answer.sure, answer.rule
     predicted = _interval(float(rule.distance(k, T)), sure.distance(k, T), measured.chains)
     offset = _interval(float(rule.offset(k, T)), sure.offset(k, T), measured.chains)
@@ -188,7 +189,8 @@ def _presence(answer: Answer, runs: Trajectories, path: Path, T: int) -> Interva
 def _root(squares: Interval) -> Interval:
     """The interval of a mean square as that of its root."""
     low = np.sqrt(np.maximum(squares.low, 0.0))
-    return Interval(np.sqrt(squares.mean), low, np.sqrt(squares.high), squares.chains)
+    mean, high = (np.sqrt(np.maximum(end, 0.0)) for end in (squares.mean, squares.high))
+    return Interval(mean, low, high, squares.chains)
 
 
 def _interval(value: float, draws: Values, chains: int) -> Interval:

@@ -22,7 +22,7 @@ def lines(answer: Answer) -> list[str]:
         f"metric: {m.metric}, {m.chains} chains, n = {m.n} rows per generation, {truth}",
         f"gap, generation 0 less the truth: {_gap(answer)} (no k closes it)",
         f"bias b, change to generation 1 under replace: {answer.bias.text()}",
-        f"noise v, variance of that change: {scientific(answer.noise)}",
+        f"variance of that change over chains: {scientific(answer.noise)}",
         *_remarks(answer),
     ]
     at = f"k/n = {answer.k / m.n:.3g}" if answer.k else ""
@@ -57,9 +57,11 @@ def _remarks(answer: Answer) -> list[str]:
     if v == 0:
         return ["no chain changed: this metric sees nothing of one generation, ask another one"]
     if not own:
-        return []
-    said = f"   of it {2 * own:.3g} is the metric's own, of {answer.measured.rows} rows drawn; no "
-    return [f"{said}generation learns from that, so k is rather too large"]
+        return [f"noise v: {v:.3g}"]
+    less = f"that less {2 * own:.3g}, the metric's own on {answer.measured.rows} rows, which no "
+    crude = "no k" if answer.crude is None else f"k = {answer.crude}"
+    said = f"noise v: {float(np.asarray(answer.rule.noise)):.3g}, {less}generation learns from"
+    return [f"{said} (left in: {crude})"]
 
 
 def _predicted(answer: Answer) -> str:
@@ -162,8 +164,10 @@ def content(answer: Answer, overrides: Sequence[str], tried: Sequence[Tried]) ->
         "truth": None if m.truth is None else number(m.truth.mean()),
         "gap": None if m.truth is None else numbers(answer.gap),
         "bias": numbers(answer.bias),
-        "noise": numbers(answer.noise),
+        "variance_of_change": numbers(answer.noise),
         "metric_noise": number(2 * m.own_noise),
+        "noise": number(answer.rule.noise),
+        "k_with_metric_noise": answer.crude,
         "k": answer.k,
         "by": "linear rule" if answer.law is None else "exact law",
         "linear": {"k": answer.linear, "low": number(answer.low), "high": number(answer.high)},
