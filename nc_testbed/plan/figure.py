@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, NullFormatter
 
 from nc_testbed.plan.answer import Answer
 from nc_testbed.plan.sweep import Tried
@@ -25,12 +26,15 @@ def figure(answer: Answer, tried: Sequence[Tried], title: str) -> Figure:
     drawing = Figure(figsize=(5.2 * (1 + tail), 4.2), layout="constrained")
     panels = drawing.subplots(1, 1 + tail, squeeze=False)[0]
     _distance(panels[0], answer, tried)
+    ks = [one.k for one in tried]
     if tail:
         _tail(panels[1], answer, tried)
     for axes in panels:
         axes.set(
             xscale="log", xlabel=f"k {answer.question.source} real rows of {answer.measured.n}"
         )
+        axes.set_xticks(ks, labels=list(map(str, ks)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="x-small")
@@ -66,6 +70,8 @@ def _distance(axes: Axes, answer: Answer, tried: Sequence[Tried]) -> None:
     _mark(axes, answer.k, "k")
     what = "truth" if answer.measured.truth is not None else "generation 0"
     axes.set(yscale="log", ylabel=f"rms distance of {answer.measured.metric} from {what}")
+    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))  # plain numbers
 
 
 def _tail(axes: Axes, answer: Answer, tried: Sequence[Tried]) -> None:

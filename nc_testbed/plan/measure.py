@@ -83,10 +83,10 @@ def measure(asked: Request) -> Measured:
 
     Raises BadInput where the settings, the metric or the numbers of rows cannot be served.
     """
-    made = prepare(_plain(asked.config("policy=replace", "generations=2")))
-    sizes = made.sizes
-    equal = "a plan is for equal numbers of rows: give one number"
-    require(len(set(sizes[1:])) == 1, "n", list(sizes), equal)
+    config = asked.config("policy=replace", "generations=2")
+    equal = "a plan is for equal numbers of rows in all generations: give one number"
+    require(not isinstance(config["n"], list | dict), "n", config["n"], equal)
+    made = prepare(_plain(config))
     if isinstance(made, Laboratory):
         chains = made.chains if asked.chains_given else MANY
         lab = dataclasses.replace(made, chains=chains)

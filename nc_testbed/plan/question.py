@@ -74,7 +74,7 @@ def request(words: Sequence[str]) -> Request:
     own: dict[str, Any] = {}
     passed = []
     for word, override in zip(words, parse(words), strict=True):
-        key, value = override.key_or_group, override.get_value_element_as_str()
+        key, value = override.key_or_group, word.partition("=")[2]
         remedy = "a plan answers one question: give one value"
         require(not override.is_sweep_override(), key, value, remedy)
         remedy = "a plan runs replace and answers for anchor: leave it out"
