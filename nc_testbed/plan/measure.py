@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nc_testbed.families.family import Family
-from nc_testbed.families.family import Parameters as Values
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.loop import measure as remeasured
-from nc_testbed.metrics.evaluation import Evaluation
-from nc_testbed.metrics.parameters import Parameters
-from nc_testbed.models.family import FamilyModel
 from nc_testbed.parallel import one_thread
 from nc_testbed.plan.exact import Exact, class_shares, exact
 from nc_testbed.plan.question import Question, Request
-from nc_testbed.run.families import HEADLINES, headline
+from nc_testbed.plan.truth import chosen, names_of, of_family, on_real, truths_of
+from nc_testbed.run.console import Console
 from nc_testbed.run.prepare import Prepared, prepare
 from nc_testbed.settings import nearest
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
@@ -30,8 +27,6 @@ from nc_testbed.types import Generation, require
 
 MANY = 2000
 """Chains by default where statistics are drawn: they cost next to nothing."""
-FITTED = frozenset({"likelihood", "exact", "parameters"})
-"""What a metric needs that asks the fit and not its samples: real rows have no value of it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ def _of_statistics(lab: Laboratory, question: Question) -> Measured:
     """A family whose rows are not drawn; its truth is known."""
     family = lab.model.family()
     truths = family.columns(lab.truth, lab.truth)
-    metric = question.metric or _of_family(truths)
+    metric = question.metric or of_family(truths)
     require(metric in truths, "metric", metric, nearest(metric, truths))
     first, second = (g.record[metric].numpy() for g in statistics_loop(lab))
     truth = {name: value[0].numpy() for name, value in lab.truth.items()}
@@ -132,17 +127,12 @@ def _of_rows(prepared: Prepared, question: Question) -> Measured:
         rows = min(prepared.evaluation_rows, there)
         prepared = dataclasses.replace(prepared, evaluation_rows=rows)
     world = prepared.world(say=print)
-    truths = _real(world, question.metric)
-    metric, groups, truth = _chosen(world, question.metric, truths)
-    chosen = {group: world.metrics[group] for group in groups}
-    world, records, own = dataclasses.replace(world, metrics=chosen), [], []
-    for generation in closed_loop(world):
-        names = generation.record
-        require(metric in names, "metric", metric, nearest(metric, {*names, *_names(truths)}))
-        records.append(names[metric].numpy())
-        own.append(_again(world, generation)[metric].numpy())
-        _told(generation, metric)
-    twice = np.stack(records) - np.stack(own)  # [2, R]
+    truths = on_real(world, question.metric)
+    metric, groups, truth = chosen(world, question.metric, truths)
+    used = {group: world.metrics[group] for group in groups}
+    world = dataclasses.replace(world, metrics=used)
+    first, second = _two(world, metric, names_of(truths))
+    twice = np.stack([first, second])  # [2 generations, 2 sets of rows, R]
     n0, n = world.sizes[:2]
     values = None if truth is None else truth.to("cpu", torch.float64).numpy()
     return Measured(
@@ -150,83 +140,20 @@ def _of_rows(prepared: Prepared, question: Question) -> Measured:
         groups,
         n,
         n0,
-        *records,
+        first[0],
+        second[0],
         values,
         None if data.shares is None else float(data.shares.min()),
         _law(world, metric),
         world.evaluation_rows,
         None if data.law is not None else data.reserve.shape[1],
         statistics=False,
-        own_noise=float(np.mean(twice**2) / 2),
+        own_noise=float(np.mean((twice[:, 0] - twice[:, 1]) ** 2) / 2),
     )
 
 
-def _real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
-    """``{group: {column: [R]}}`` of real rows in place of samples, until the wanted is found."""
-    rows = real_rows(world)
-    streams = world.streams(0).scoped("plan")
-    evaluation = Evaluation(None, rows, world.reference, streams)  # ty: ignore[invalid-argument-type]
-    named = (wanted,) if wanted else HEADLINES
-    groups = sorted(world.metrics, key=lambda group: not any(group in name for name in named))
-    found: dict[str, dict[str, Tensor]] = {}
-    with one_thread():
-        for group in groups:
-            metric = world.metrics[group]
-            if isinstance(metric, Parameters):
-                found[group] = _true_columns(world)
-            elif not metric.needs & FITTED:
-                found[group] = metric.measure(evaluation)
-            if wanted in found.get(group, {}):
-                break
-    return found
-
-
-def real_rows(world: World) -> Tensor:
-    """As many real rows per chain as metrics draw, ``[R, M, D]``, none of them held out.
-
-    New ones of an exact law, else generation 0's and the reserve's in random order.
-    """
-    data, M, streams = world.data, world.evaluation_rows, world.streams(0).scoped("plan")
-    if data.law is not None:
-        return data.law.draw(M, streams, "real")[0].to(data.x.device)
-    own = torch.cat([data.training, data.reserve], 1)
-    order = streams("real").permutation(own.shape[1]).to(own.device)
-    picked = own.gather(1, order[:, :M])
-    return torch.stack([data.x[r % len(data.x), rows] for r, rows in enumerate(picked)])
-
-
-def _chosen(
-    world: World, wanted: str | None, truths: Mapping[str, Mapping[str, Tensor]]
-) -> tuple[str, tuple[str, ...], Tensor | None]:
-    """The column, the metrics that may give it, and its truth; none where only a fit has it."""
-    names = _names(truths)
-    if wanted is None:
-        family = isinstance(world.model, FamilyModel) and "parameters" in truths
-        wanted = _of_family(truths["parameters"]) if family else headline(names)
-        require(bool(names), "metrics", list(world.metrics), "name one that real rows have")
-        wanted = wanted or names[0]
-    for group, columns in truths.items():
-        if wanted in columns:
-            return wanted, (group,), columns[wanted]
-    fitted = tuple(name for name, metric in world.metrics.items() if metric.needs & FITTED)
-    require(bool(fitted), "metric", wanted, nearest(wanted, names))
-    return wanted, fitted, None
-
-
-def _true_columns(world: World) -> dict[str, Tensor]:
-    family, truth = _truths(world)[0]
-    return {k: v.expand(world.chains) for k, v in family.columns(truth, truth).items()}
-
-
-def _truths(world: World) -> list[tuple[Family, Values]]:
-    """The family that the model fits and its true parameters, where the data have them."""
-    if not isinstance(world.model, FamilyModel):
-        return []
-    return [pair for pair in world.data.truths if pair[0] == world.model.family()]
-
-
 def _law(world: World, metric: str) -> Exact | None:
-    truths = _truths(world)
+    truths = truths_of(world)
     if not truths:
         return None
     truth = {name: value[0].cpu().numpy() for name, value in truths[0][1].items()}
@@ -234,15 +161,19 @@ def _law(world: World, metric: str) -> Exact | None:
     return exact(world.model, truth, metric, n, n0, world.sampling.temperature)
 
 
-def _of_family(columns: Iterable[str]) -> str:
-    """The metric a family is asked about: its mean, which the laws are exact for."""
-    names = list(columns)
-    means = [name for name in ("mean", "mean_1") if name in names]
-    return means[0] if means else headline(names) or names[0]
-
-
-def _names(truths: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
-    return [name for columns in truths.values() for name in columns]
+def _two(world: World, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
+    """The metric of generations 0 and 1, on two sets of rows drawn from each fit, ``[2, R]``."""
+    found = []
+    with Console(world.generations) as console:
+        since = time.monotonic()
+        for generation in closed_loop(world, progress=console.step):
+            record = generation.record
+            require(metric in record, "metric", metric, nearest(metric, {*names, *record}))
+            again = _again(world, generation)
+            found.append(np.stack([record[metric].numpy(), again[metric].numpy()]))
+            console.generation(generation.number, time.monotonic() - since, record)
+            since = time.monotonic()
+    return found
 
 
 def _again(world: World, generation: Generation) -> dict[str, Tensor]:
@@ -250,12 +181,6 @@ def _again(world: World, generation: Generation) -> dict[str, Tensor]:
     fit = world.model.restore(generation.weights, world.data.space)
     with one_thread():
         return remeasured(world, fit, world.streams(generation.number).scoped("again"))
-
-
-def _told(generation: Generation, metric: str) -> None:
-    """Say that a generation is done: fitting rows takes its time."""
-    mean = float(generation.record[metric].mean())
-    print(f"generation {generation.number}/1  {metric} {mean:.4g}", flush=True)
 
 
 def _finite(measured: Measured) -> Measured:

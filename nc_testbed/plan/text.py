@@ -56,12 +56,16 @@ def _remarks(answer: Answer) -> list[str]:
     v, own = float(answer.noise.mean), answer.measured.own_noise
     if v == 0:
         return ["no chain changed: this metric sees nothing of one generation, ask another one"]
-    if not own:
-        return [f"noise v: {v:.3g}"]
-    less = f"that less {2 * own:.3g}, the metric's own on {answer.measured.rows} rows, which no "
-    crude = "no k" if answer.crude is None else f"k = {answer.crude}"
-    said = f"noise v: {float(np.asarray(answer.rule.noise)):.3g}, {less}generation learns from"
-    return [f"{said} (left in: {crude})"]
+    said = [f"noise v: {float(np.asarray(answer.rule.noise)):.3g}"]
+    if own:
+        crude = "no k" if answer.crude is None else f"k = {answer.crude}"
+        said[0] += (
+            f", that less {2 * own:.3g}, the metric's own on {answer.measured.rows} rows, which no "
+            f"generation learns from (left in: {crude})"
+        )
+    if answer.bias.low <= 0 <= answer.bias.high and answer.law is None:
+        said.append("b is not told from 0: more chains would make k surer")
+    return said
 
 
 def _predicted(answer: Answer) -> str:
