@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nc_testbed.plan.answer import Answer
 from nc_testbed.plan.sweep import Tried
@@ -70,8 +70,9 @@ def _distance(axes: Axes, answer: Answer, tried: Sequence[Tried]) -> None:
     _mark(axes, answer.k, "k")
     what = "truth" if answer.measured.truth is not None else "generation 0"
     axes.set(yscale="log", ylabel=f"rms distance of {answer.measured.metric} from {what}")
-    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))  # plain numbers
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _tail(axes: Axes, answer: Answer, tried: Sequence[Tried]) -> None:
