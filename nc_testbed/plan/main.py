@@ -52,7 +52,7 @@ def plan(words: Sequence[str], parent: Path) -> Path:
     """Answer one command line in a new directory below ``parent``; returns the directory.
 
     It holds plan.json, and with ``verify=true`` plan.png and the runs. Raises BadInput before
-    anything is created.
+    anything is created; only what a run of the sweep cannot have (memory) is found out later.
     """
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # extensions may lie there
