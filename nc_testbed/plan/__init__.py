@@ -1,0 +1,1 @@
+"""How much real data a model needs: measured in one generation, answered by the master rule."""

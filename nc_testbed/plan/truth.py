@@ -1,0 +1,97 @@
+"""What a metric says of the truth: of real rows in place of samples, or of true parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from nc_testbed.families.family import Family
+from nc_testbed.families.family import Parameters as Values
+from nc_testbed.loop import World
+from nc_testbed.metrics.evaluation import Evaluation
+from nc_testbed.metrics.parameters import Parameters
+from nc_testbed.models.family import FamilyModel
+from nc_testbed.parallel import one_thread
+from nc_testbed.run.families import HEADLINES, headline
+from nc_testbed.settings import nearest
+from nc_testbed.types import require
+
+FITTED = frozenset({"likelihood", "exact", "parameters"})
+"""What a metric needs that asks the fit and not its samples: real rows have no value of it."""
+
+
+def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
+    """``{group: {column: [R]}}`` of real rows in place of samples, until the wanted is found."""
+    rows = real_rows(world)
+    streams = world.streams(0).scoped("plan")
+    evaluation = Evaluation(None, rows, world.reference, streams)  # ty: ignore[invalid-argument-type]
+    named = (wanted,) if wanted else HEADLINES
+    groups = sorted(world.metrics, key=lambda group: not any(group in name for name in named))
+    found: dict[str, dict[str, Tensor]] = {}
+    with one_thread():
+        for group in groups:
+            metric = world.metrics[group]
+            if isinstance(metric, Parameters):
+                found[group] = _true_columns(world)
+            elif not metric.needs & FITTED:
+                found[group] = metric.measure(evaluation)
+            if wanted in found.get(group, {}):
+                break
+    return found
+
+
+def real_rows(world: World) -> Tensor:
+    """As many real rows per chain as metrics draw, ``[R, M, D]``, none of them held out.
+
+    New ones of an exact law, else generation 0's and the reserve's in random order.
+    """
+    data, M, streams = world.data, world.evaluation_rows, world.streams(0).scoped("plan")
+    if data.law is not None:
+        return data.law.draw(M, streams, "real")[0].to(data.x.device)
+    own = torch.cat([data.training, data.reserve], 1)
+    order = streams("real").permutation(own.shape[1]).to(own.device)
+    picked = own.gather(1, order[:, :M])
+    return torch.stack([data.x[r % len(data.x), rows] for r, rows in enumerate(picked)])
+
+
+def chosen(
+    world: World, wanted: str | None, truths: Mapping[str, Mapping[str, Tensor]]
+) -> tuple[str, tuple[str, ...], Tensor | None]:
+    """The column, the metrics that may give it, and its truth; none where only a fit has it."""
+    names = names_of(truths)
+    if wanted is None:
+        family = isinstance(world.model, FamilyModel) and "parameters" in truths
+        wanted = of_family(truths["parameters"]) if family else headline(names)
+        require(bool(names), "metrics", list(world.metrics), "name one that real rows have")
+        wanted = wanted or names[0]
+    for group, columns in truths.items():
+        if wanted in columns:
+            return wanted, (group,), columns[wanted]
+    fitted = tuple(name for name, metric in world.metrics.items() if metric.needs & FITTED)
+    require(bool(fitted), "metric", wanted, nearest(wanted, names))
+    return wanted, fitted, None
+
+
+def _true_columns(world: World) -> dict[str, Tensor]:
+    family, truth = (truths_of(world) or world.data.truths)[0]
+    return {k: v.expand(world.chains) for k, v in family.columns(truth, truth).items()}
+
+
+def truths_of(world: World) -> list[tuple[Family, Values]]:
+    """The family that the model fits and its true parameters, where the data have them."""
+    if not isinstance(world.model, FamilyModel):
+        return []
+    return [pair for pair in world.data.truths if pair[0] == world.model.family()]
+
+
+def of_family(columns: Iterable[str]) -> str:
+    """The metric a family is asked about: its mean, which the laws are exact for."""
+    names = list(columns)
+    means = [name for name in ("mean", "mean_1") if name in names]
+    return means[0] if means else headline(names) or names[0]
+
+
+def names_of(truths: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+    return [name for columns in truths.values() for name in columns]
