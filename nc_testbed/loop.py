@@ -183,7 +183,11 @@ def judge(world: World, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def measure(
-    world: World, fit: Fit, streams: Streams, first: Fit, training: TrainingSet
+    world: World,
+    fit: Fit,
+    streams: Streams,
+    first: Fit | None = None,
+    training: TrainingSet | None = None,
 ) -> dict[str, Tensor]:
     """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
     scope = streams.scoped("evaluation")

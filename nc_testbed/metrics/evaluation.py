@@ -83,16 +83,16 @@ class Evaluation:
 
     rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from the
     n rows the next generation trains on. first: generation 0's fit. training: what this fit was
-    trained on (with ``stream`` the stored rows of the law that it was trained on). Parts are
-    computed when first asked for.
+    trained on (with ``stream`` the stored rows of the law that it was trained on). Both are None
+    where samples are measured outside a loop. Parts are computed when first asked for.
     """
 
     fit: Fit
     rows: Tensor
     reference: Reference
     streams: Streams
-    first: Fit
-    training: TrainingSet
+    first: Fit | None = None
+    training: TrainingSet | None = None
 
     @property
     def data(self) -> Data:

@@ -41,6 +41,7 @@ class Latent:
 
     def _loss(self, evaluation: Evaluation) -> Tensor:
         training, R = evaluation.training, evaluation.chains
+        assert training is not None, "a loop says what it trained on"
         m = min(training.size, evaluation.rows.shape[1])
         index = torch.arange(m, device=training.rows.device) * training.size // m
         index = index.expand(R, -1)

@@ -20,6 +20,8 @@ from nc_testbed.types import require
 
 FITTED = frozenset({"likelihood", "exact", "parameters"})
 """What a metric needs that asks the fit and not its samples: real rows have no value of it."""
+LOOPED = frozenset({"encoder"})
+"""What a metric needs that asks the loop: it cannot be measured a second time on one fit."""
 
 
 def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
@@ -35,7 +37,7 @@ def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
             metric = world.metrics[group]
             if isinstance(metric, Parameters):
                 found[group] = _true_columns(world)
-            elif not metric.needs & FITTED:
+            elif not metric.needs & (FITTED | LOOPED):
                 found[group] = metric.measure(evaluation)
             if wanted in found.get(group, {}):
                 break
