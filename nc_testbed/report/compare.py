@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.intervals import Interval, interval
 from nc_testbed.run.families import beside, headline
@@ -121,7 +121,7 @@ def curves(arms: Sequence[Arm], names: Sequence[str]) -> Figure:
     return figure
 
 
-def panels(figure: FigureBase, arms: Sequence[Arm], names: Sequence[str]) -> None:
+def panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence[str]) -> None:
     """Draw the row of panels of :func:`curves`, and its legend, into a figure or a part of one."""
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for i, arm in enumerate(arms):

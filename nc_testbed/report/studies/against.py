@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ def figure(
                 some.sort(key=lambda arm: setting(arm, x))
                 at = np.array([setting(arm, x) for arm in some], dtype=np.float64)
                 first, last = (bars(arm.means[name][t] for arm in some) for t in (0, -1))
-                style = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 4}
+                style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 4}
                 axes.plot(at, first[0], color="0.6", linestyle=":", linewidth=1)
                 axes.errorbar(at, *last, capsize=2, linewidth=1, label=str(label), **style)
             axes.set_xscale("symlog" if scale == "log" and at.min() <= 0 else scale)

@@ -22,12 +22,13 @@ def figure(
         there = all(name in arm.means for arm in arms)
         require(there, "figure.columns", name, f"choose from {', '.join(arms[0].means)}")
     groups = grouped(arms, rows)
-    drawn = Figure(figsize=(3.6 * len(columns), 3.4 * len(groups) + 0.2), layout="constrained")
+    size = (max(5.4, 3.6 * len(columns)), 3.4 * len(groups) + 0.2)
+    drawn = Figure(figsize=size, layout="constrained")
     parts = drawn.subfigures(len(groups), 1, squeeze=False)[:, 0]
     for part, (value, mine) in zip(parts, groups.items(), strict=True):
         panels(part, distinct(mine), columns)
-        for axes in part.axes:
-            axes.set_xscale("symlog" if scale == "log" else scale)
+        for axes in part.axes if scale == "log" else ():
+            axes.set_xscale("symlog")
         if rows:
             part.axes[0].set_ylabel(f"{rows.rpartition('.')[2]} = {value}")
     drawn.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,7 +30,12 @@ def figure(arms: Sequence[Arm]) -> Figure:
         best = float(golden_weight(ratio))
         at = [arm.config["policy"]["weight"] for arm in mine]
         mean, reach = bars(arm.means["w2_squared"][-1] for arm in mine)
-        style = {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": "none", "capsize": 2}
+        style: dict[str, Any] = {
+            "color": COLOURS[i],
+            "marker": MARKERS[i],
+            "linestyle": "none",
+            "capsize": 2,
+        }
         label = f"{real} real, {n - real} synthetic: best {best:.3f}"
         axes.errorbar(at, real * mean / truth, real * reach / truth, label=label, **style)
         axes.plot(weights, weighted_risk(weights, ratio), color=COLOURS[i], linewidth=1)
