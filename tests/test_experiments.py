@@ -29,7 +29,7 @@ def run(monkeypatch, *arguments):
 
 
 def test_experiments_were_found():
-    assert len(EXPERIMENTS) >= 9
+    assert len(EXPERIMENTS) >= 19
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -43,6 +43,17 @@ def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatc
     drawn = (tmp_path / "run" / f"{path.stem}.png").is_file()
     assert drawn == bool(node(path).get("figure"))
     assert drawn == (f"figure: {tmp_path / 'run'}" in capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in EXPERIMENTS if node(p).get("full")], ids=lambda p: p.stem
+)
+def test_the_full_size_of_an_experiment_can_be_run(path):
+    """Composed and prepared, with the first value of every key."""
+    size = (node(path).get("sweep") or {}) | node(path)["full"]
+    first = {key: value[0] if isinstance(value, list) else value for key, value in size.items()}
+    kept = [f"{key}={'null' if value is None else value}" for key, value in first.items()]
+    cli.check([f"experiment={path.stem}", "size=full", *kept], multirun=False)
 
 
 def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(
