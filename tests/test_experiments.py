@@ -45,14 +45,16 @@ def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatc
     assert drawn == (f"figure: {tmp_path / 'run'}" in capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("end", [0, -1])
 @pytest.mark.parametrize(
     "path", [p for p in EXPERIMENTS if node(p).get("full")], ids=lambda p: p.stem
 )
-def test_the_full_size_of_an_experiment_can_be_run(path):
-    """Composed and prepared, with the first value of every key."""
+def test_the_full_size_of_an_experiment_can_be_run(path, end):
+    """Composed and prepared, with the first and with the last value of every key."""
     size = (node(path).get("sweep") or {}) | node(path)["full"]
-    first = {key: value[0] if isinstance(value, list) else value for key, value in size.items()}
-    kept = [f"{key}={'null' if value is None else value}" for key, value in first.items()]
+    values = {key: value[end] if isinstance(value, list) else value for key, value in size.items()}
+    texts = {k: "null" if v is None else str(v).replace("\\$", "$") for k, v in values.items()}
+    kept = [f"{key}={text}" for key, text in texts.items()]
     cli.check([f"experiment={path.stem}", "size=full", *kept], multirun=False)
 
 
