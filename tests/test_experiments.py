@@ -31,7 +31,7 @@ def run(monkeypatch, *arguments):
 
 
 def test_experiments_were_found():
-    assert len(EXPERIMENTS) >= 9
+    assert len(EXPERIMENTS) >= 19
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -45,6 +45,19 @@ def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatc
     drawn = (tmp_path / "run" / f"{path.stem}.png").is_file()
     assert drawn == bool(node(path).get("figure"))
     assert drawn == (f"figure: {tmp_path / 'run'}" in capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("end", [0, -1])
+@pytest.mark.parametrize(
+    "path", [p for p in EXPERIMENTS if node(p).get("full")], ids=lambda p: p.stem
+)
+def test_the_full_size_of_an_experiment_can_be_run(path, end):
+    """Composed and prepared, with the first and with the last value of every key."""
+    size = (node(path).get("sweep") or {}) | node(path)["full"]
+    values = {key: value[end] if isinstance(value, list) else value for key, value in size.items()}
+    texts = {k: "null" if v is None else str(v).replace("\\$", "$") for k, v in values.items()}
+    kept = [f"{key}={text}" for key, text in texts.items()]
+    cli.check([f"experiment={path.stem}", "size=full", *kept], multirun=False)
 
 
 def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(

@@ -153,3 +153,23 @@ class Diagonal:
 def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
     constant = means.shape[-1] / 2 * math.log(2 * math.pi)
     return -(means * linear).sum(-1) / 2 - scale.log().sum(-1) - constant
+
+
+def log_normal(deviation: Tensor, factor: Tensor) -> Tensor:
+    """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its mean.
+
+    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where its
+    diagonal is 0 the coordinate is a point mass.
+    """
+    full = factor.dim() == 3
+    scale = factor.diagonal(dim1=-2, dim2=-1) if full else factor  # [R, D]
+    varies = scale > 0
+    off = ((deviation != 0) & ~varies[..., None]).any(1)  # [R, H]
+    safe = torch.where(varies, scale, 1.0)
+    if full:
+        z = product(inverse(factor + (~varies).double().diag_embed()), deviation)
+    else:
+        z = deviation / safe[..., None]
+    z = torch.where(varies[..., None], z, 0.0)
+    constant = safe.log().sum(-1) + varies.double().sum(-1) * math.log(2 * math.pi) / 2
+    return torch.where(off, -torch.inf, -z.square().sum(1) / 2 - constant[:, None])

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nc_testbed.archive import TrainingSet
-from nc_testbed.models.covariance import Covariance, Diagonal, Full, inverse, product
+from nc_testbed.families.family import means
+from nc_testbed.models.covariance import Covariance, Diagonal, Full, log_normal, product
 from nc_testbed.models.em import EM, Climb, Components, Rows, kmeans_plus_plus, standardise
 from nc_testbed.rng import Streams, parts
 from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
@@ -44,7 +45,7 @@ class GMM:
     nc_testbed.types.BadInput: components=0: give a whole number >= 1
     """
 
-    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact"})
+    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
 
     components: int = 8
     covariance: Literal["full", "diagonal", "spherical"] = "full"
@@ -170,6 +171,21 @@ class Mixture:
             "fit_log_likelihood": self.log_likelihood,
         }
 
+    def columns(self, truths: object) -> dict[str, Tensor]:
+        """``mean``, ``variance`` (mean over coordinates) and ``log_variance`` (ln det) of x.
+
+        ``m = sum w_k m_k`` and ``sum w_k (C_k + m_k m_k^T) - m m^T``: after any EM step that hit
+        no floor, the moments (ddof 0) of the rows fitted to.
+        """
+        w = self.weights[..., None]
+        mean = (w * self.means).sum(1)
+        gap = self.means - mean[:, None]
+        total = (w[..., None] * (self.covariances() + gap[..., None] * gap[:, :, None])).sum(1)
+        variance = total.diagonal(dim1=1, dim2=2).mean(1)
+        sign, value = torch.linalg.slogdet(total)
+        log_det = torch.where(sign > 0, value, -torch.inf)
+        return means(mean) | {"variance": variance, "log_variance": log_det}
+
     def standardised(self, em: EM) -> Components:
         """This fit as a start for EM on other rows of the same chains."""
         rows = em.rows
@@ -203,26 +219,6 @@ class Mixture:
             for k in range(weights.shape[1])
         ]
         return torch.stack(joint, dim=1).logsumexp(1)  # chains outermost: sums stay independent
-
-
-def log_normal(deviation: Tensor, factor: Tensor) -> Tensor:
-    """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its mean.
-
-    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where its
-    diagonal is 0 the coordinate is a point mass.
-    """
-    full = factor.dim() == 3
-    scale = factor.diagonal(dim1=-2, dim2=-1) if full else factor  # [R, D]
-    varies = scale > 0
-    off = ((deviation != 0) & ~varies[..., None]).any(1)  # [R, H]
-    safe = torch.where(varies, scale, 1.0)
-    if full:
-        z = product(inverse(factor + (~varies).double().diag_embed()), deviation)
-    else:
-        z = deviation / safe[..., None]
-    z = torch.where(varies[..., None], z, 0.0)
-    constant = safe.log().sum(-1) + varies.double().sum(-1) * math.log(2 * math.pi) / 2
-    return torch.where(off, -torch.inf, -z.square().sum(1) / 2 - constant[:, None])
 
 
 def _mixture(space: Space, rows: Rows, climb: Climb) -> Mixture:

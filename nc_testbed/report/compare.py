@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import yaml
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.intervals import Interval, interval
 from nc_testbed.run.families import beside, headline
@@ -118,13 +118,18 @@ def curves(arms: Sequence[Arm], names: Sequence[str]) -> Figure:
     Where an arm has an exact law it is the thin dashed line in the arm's colour.
     """
     figure = Figure(figsize=(3.6 * len(names), 3.6), layout="constrained")
+    panels(figure, arms, names)
+    figure.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")
+    return figure
+
+
+def panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence[str]) -> None:
+    """Draw the row of panels of :func:`curves`, and its legend, into a figure or a part of one."""
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         panel(axes, arms, name)
     lines = [line for line in figure.axes[0].get_lines() if "law" not in str(line.get_label())]
     columns = max(1, int(45 * len(names) / max(len(arm.label) + 6 for arm in arms)))
     figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=columns)
-    figure.supxlabel(caption(arms), fontsize="small", color="0.3", x=0.01, ha="left")
-    return figure
 
 
 def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
@@ -157,11 +162,14 @@ def bars(intervals: Iterable[Interval]) -> tuple[np.ndarray, np.ndarray]:
 
 def caption(arms: Sequence[Arm]) -> str:
     """What the numbers rest on: data, model, work per fit, chains, device."""
-    name, model = arms[0].config["name"], arms[0].config["model"]
+    model = arms[0].config["model"]
+    names = [
+        " and ".join(dict.fromkeys(a.config["name"][k] for a in arms)) for k in ("data", "model")
+    ]
     work = f"{model['steps']} steps per fit, " if model.get("steps") else ""
     R = ", ".join(sorted({str(arm.chains) for arm in arms}))
     device = ", ".join(sorted({device for arm in arms for device in arm.devices}))
-    return f"{name['data']}, {name['model']}, {work}{R} chains; mean and 95% interval; {device}"
+    return f"{', '.join(names)}, {work}{R} chains; mean and 95% interval; {device}"
 
 
 def table(arms: Sequence[Arm], names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.categorical import CategoricalModel
 from nc_testbed.models.exponential import ExponentialModel
 from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.models.gmm import GMM
 from nc_testbed.models.ising import IsingModel
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.linear import LinearModel
@@ -22,13 +23,7 @@ from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.run.laws import Law, law
 from nc_testbed.run.prior_laws import with_prior
 from nc_testbed.run.setting import Setting
-from nc_testbed.theory import (
-    accumulate,
-    chain,
-    replace,
-    replace_gaussian,
-    replace_scale,
-)
+from nc_testbed.theory import accumulate, chain, replace, replace_gaussian, replace_scale
 
 EXACT = 4e9
 """Multiplications an exact chain may take (seconds); beyond it nothing is said of absorption."""
@@ -190,6 +185,12 @@ def _kde(model: Any, truth: Mapping[str, Any], at: Setting) -> dict[str, Law]:
     return {"variance": law(replace.kde_fit_variance, values)}
 
 
+def _gmm(model: Any, truth: Mapping[str, Any], at: Setting) -> dict[str, Law]:
+    """Those of one Gaussian: EM gives a mixture the mean and the covariance of its rows."""
+    both = at.gaussian(float(truth["factor"][0, 0]) ** 2, 0) if "factor" in truth else None
+    return {} if both is None else {"variance": law(both[0], both[2])}
+
+
 FAMILIES = {
     BernoulliModel: _bernoulli,
     CategoricalModel: _categorical,
@@ -199,6 +200,7 @@ FAMILIES = {
     IsingModel: _ising,
     LinearModel: _linear,
     KDE: _kde,
+    GMM: _gmm,
 }
 
 

@@ -95,13 +95,15 @@ CATALOGUE = {
         *(LinearSource(dim=3, noise=0.5, design="same"), None, ACCUMULATE, (30,) * 6, None),
     ),
     "kernel replace": (BELL, KDE(bandwidth=0.5), REPLACE, (20,) * 6, None),
+    "mixture replace": (CLOUD, GMM(components=2), REPLACE, (20,) * 6, None),
+    "mixture fresh": (CLOUD, GMM(components=2), fresh(5), (20,) * 6, None),
 }
 
 
 def run(source, model, policy, sizes, budget):
     """A table of the last generation."""
     last = len(sizes)
-    if isinstance(model, KDE) or policy.stores_rows(budget):
+    if isinstance(model, KDE | GMM) or policy.stores_rows(budget):
         record = simulated_rows(source, sizes, (last,), policy, model, 600, budget)[last]
         return Trajectories.of(chain_rows(Generation(last - 1, {}, record)))
     return Trajectories.of(
@@ -111,7 +113,7 @@ def run(source, model, policy, sizes, budget):
 
 def laws(source, model, policy, sizes, budget):
     """The laws of these settings."""
-    if isinstance(model, KDE):
+    if isinstance(model, KDE | GMM):
         return expected(model, source.laws()[0][1], policy, sizes, budget)
     lab = laboratory(source, policy, sizes, model)
     return expected(lab.model, lab.truth, policy, sizes, budget)
@@ -155,6 +157,8 @@ WRONG = [  # a run, what is wrongly said of it, and a metric that shows it
     ("spins replace", {"source": IsingSource(spins=5, theta_1=0.4)}, "mean"),
     ("spins fresh", {"policy": fresh(4)}, "variance"),
     ("pairs replace", {"source": IsingSource(spins=5, theta_1=0.2, theta_2=0.2)}, "mean"),
+    ("mixture replace", {"policy": fresh(5)}, "variance"),
+    ("mixture fresh", {"policy": REPLACE}, "variance"),
     ("line replace", {"source": LinearSource(dim=3, noise=0.55)}, "risk"),
     ("line accumulate", {"policy": REPLACE}, "risk"),
     ("kernel replace", {"model": KDE(bandwidth=0.7)}, "variance"),
@@ -180,7 +184,8 @@ def test_laws_that_are_not_known_are_not_named():
     }
     assert laws(COIN, BernoulliModel(estimator="l2"), REPLACE, sizes, None) == {}
     assert laws(BELL, KDE(bandwidth=None), REPLACE, sizes, None) == {}
-    assert expected(GMM(), BELL.laws()[0][1], REPLACE, sizes) == {}
+    assert expected(GMM(), BELL.laws()[0][1], Real(), sizes) == {}
+    assert expected(GMM(), {}, REPLACE, sizes) == {}
 
 
 def test_few_chains_are_inconclusive():

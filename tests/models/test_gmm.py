@@ -61,6 +61,22 @@ def test_one_component_is_mean_and_ddof_0_covariance():
         np.testing.assert_allclose(fit.covariances()[r, 0], expected, rtol=1e-12, atol=1e-18)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_are_the_moments_of_the_rows_that_em_was_given(kind):
+    rows = blobs(4, 60, 2, 3)
+    columns = fitted(GMM(components=3, covariance=kind, steps=7), rows).columns(())
+    for r, values in enumerate(rows.numpy()):
+        np.testing.assert_allclose(columns["mean_2"][r], values[:, 1].mean(), rtol=1e-9)
+        # spherical components keep the trace of standardised rows: this is the trace itself
+        np.testing.assert_allclose(columns["variance"][r], values.var(0).mean(), rtol=1e-9)
+        if kind == "full":
+            expected = np.linalg.slogdet(np.cov(values.T, ddof=0))[1]
+            np.testing.assert_allclose(columns["log_variance"][r], expected, rtol=1e-9)
+    point = fitted(GMM(components=2), torch.ones(1, 9, 2)).columns(())
+    assert point["log_variance"].tolist() == [-np.inf]
+    assert point["variance"].tolist() == [0]
+
+
 def sklearn_fit(rows, assigned, kind, steps):
     """scikit-learn's EM from the same hard assignment."""
     parts = [rows[assigned == k] for k in range(assigned.max() + 1)]
