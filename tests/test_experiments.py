@@ -84,13 +84,6 @@ def test_the_full_size_replaces_what_is_not_given(tmp_path, monkeypatch):
     assert not {"size", "full", "sweep", "figure"} & set(configs[0])
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in EXPERIMENTS if node(path).get("full")], ids=lambda path: path.stem
-)
-def test_every_full_size_can_be_run(path):
-    cli.check([f"experiment={path.stem}", "size=full"], multirun=False)
-
-
 def test_one_full_size_is_one_run(tmp_path, monkeypatch):
     given = ["experiment=ring", "chains=2", "generations=2", "data.rows=40", "metrics=[modes]"]
     run(monkeypatch, *given, "size=full", "full={n: 30}", f"hydra.run.dir={tmp_path / 'run'}")
