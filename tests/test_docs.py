@@ -37,3 +37,11 @@ def test_every_law_and_every_study_is_listed():
                 assert f"| `{node.name}` |" in listed, f"{file.stem}.{node.name}"
     for file in (ROOT / "conf" / "experiment").glob("*.yaml"):
         assert f"`{file.stem}`" in README or f"experiment={file.stem}" in README, file.stem
+
+
+def test_the_verdicts_of_the_readme_are_those_that_were_made():
+    made = (ROOT / "docs" / "claims.md").read_text()
+    table = made[made.index("| claim |") :].partition("\n\n")[0]
+    assert table.count("\n") >= 11
+    assert table in README
+    assert "@@" not in README

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -120,26 +121,28 @@ class Claim:
 
 
 def read(folder: Path, wanted: str = "all") -> dict[str, Claim]:
-    """The claims of a folder, by the name of their file: all of them, or those named ``a,b``.
+    """The claims of a folder in the order of their files: all of them, or those named ``a,b``.
 
-    Raises BadInput for a name that is not there, and for a file that states no claim.
+    A claim's name is its file's, less the number in front. Raises BadInput for a name that is not
+    there, and for a file that states no claim.
     """
-    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    files = {re.sub(r"^\d+_", "", path.stem): path for path in sorted(folder.glob("*.yaml"))}
+    require(bool(files), "folder", folder, "no claim is there, a .yaml file each")
     names = list(files) if wanted == "all" else wanted.split(",")
     for name in names:
         require(name in files, "claims", name, nearest(name, ["all", *files]))
-    return {name: _claim(files[name]) for name in names}
+    return {name: build(Claim, load(files[name]), f"{name}.") for name in names}
 
 
-def _claim(path: Path) -> Claim:
+def load(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file; raises BadInput for one that is not there or has none."""
     try:
         node = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise BadInput("claims", path, f"cannot be read ({' '.join(str(error).split())})") from None
-    require(
-        isinstance(node, dict), "claims", path, "give sentence, source, meaning, runs, questions"
-    )
-    return build(Claim, node, f"{path.stem}.")
+    except (OSError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise BadInput("folder", path, f"cannot be read ({text})") from None
+    require(isinstance(node, dict), "folder", path, "give key: value")
+    return node
 
 
 def _words(key: str, text: str, size: Size, worlds: Mapping[str, Mapping[str, str]]) -> list[str]:

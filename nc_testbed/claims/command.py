@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import yaml
-
-from nc_testbed.claims.claim import Claim, Size, read
+from nc_testbed.claims.claim import Claim, Size, load, read
 from nc_testbed.claims.figure import figure
 from nc_testbed.claims.judge import find, verdict
 from nc_testbed.claims.page import Judged, page, record, table
@@ -22,6 +20,17 @@ from nc_testbed.report.compare import read as read_runs
 from nc_testbed.run.directory import write
 from nc_testbed.settings import build
 from nc_testbed.types import BadInput, require
+
+HELP = """A verdict on every claim.
+
+python scripts/claims.py                                          all claims, on a CPU
+python scripts/claims.py claims=one_datapoint size=full           one of them, on a GPU
+
+  claims   all (default), or names of conf/claims, separated by commas
+  size     quick (default) or full: the worlds of conf/worlds.yaml
+  out      a directory; one that was begun is gone on with, its finished runs are kept
+  folder   other claims than the project's: a folder of files like those of conf/claims,
+           with a worlds.yaml beside the folder"""
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,14 @@ class ClaimsSettings:
 
 def main() -> None:
     """Print one line and exit with 2 for what cannot be run; else make, judge and write."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(HELP)
+        return
     try:
         given = [word.partition("=") for word in sys.argv[1:]]
         for key, equals, _ in given:
             require(bool(equals), key, "", "write key=value")
-        settings = build(ClaimsSettings, {key: yaml.safe_load(value) for key, _, value in given})
-        judge(settings, print)
+        judge(build(ClaimsSettings, {key: value for key, _, value in given}), print)
     except BadInput as error:
         print(f"nc_testbed: {error}", file=sys.stderr)
         sys.exit(2)
@@ -57,7 +68,7 @@ def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
     began = datetime.now()
     folder = Path(settings.folder)
     claims = read(folder, settings.claims)
-    worlds = yaml.safe_load((folder.parent / "worlds.yaml").read_text())
+    worlds = load(folder.parent / "worlds.yaml")
     now = began.strftime("%Y-%m-%d_%H-%M-%S")
     out = Path(settings.out or HOME / "outputs" / "claims" / now).resolve()
     with configurations():
@@ -69,7 +80,7 @@ def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
             for name, claim in claims.items()
         }
         distinct = list({run.path: run for mine in runs.values() for run in mine.values()}.values())
-        say(f"{len(claims)} claims, {len(distinct)} runs, size={settings.size}: {out}")
+        say(f"{len(claims)} claims, {len(distinct)} runs; interrupted, go on with out={out}")
         check(distinct)
         make(distinct, say)
     judged, figures = [], {}

@@ -37,6 +37,15 @@ class Verdict:
     kind: Literal["supported", "refuted", "holds only if", "inconclusive"]
     text: str
 
+    @property
+    def conditions(self) -> str:
+        """The words after the kind.
+
+        >>> Verdict("holds only if", "holds only for a; not for b").conditions
+        'for a; not for b'
+        """
+        return self.text.removeprefix(self.kind.removesuffix(" if")).strip(" ,")
+
 
 def find(claim: Claim, arms: Mapping[str, Arm]) -> list[Finding]:
     """Every question of a claim, answered from its runs; chains are paired by their streams.

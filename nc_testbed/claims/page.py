@@ -22,9 +22,11 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 75rem; p
   color: #1a1a1a; background: #fff }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin: 0 0 .3rem }
 section { border-top: 1px solid #ccc; padding: 1.2rem 0 }
-.verdict { color: #fff; border-radius: .3rem; padding: .05rem .5rem; font-weight: 600 }
+.verdict { color: #fff; border-radius: .3rem; padding: .05rem .5rem; font-weight: 600;
+  white-space: nowrap }
 .wide { overflow-x: auto } img { max-width: 100%; min-width: 44rem; height: auto }
-table { border-collapse: collapse; font-size: .9rem } td, th { padding: .2rem .8rem .2rem 0;
+table { border-collapse: collapse; font-size: .9rem; min-width: 40rem }
+td, th { padding: .2rem .8rem .2rem 0;
   text-align: left; vertical-align: top; border-bottom: 1px solid #eee }
 td.number { white-space: nowrap; font-variant-numeric: tabular-nums }
 code { font-size: .85rem; overflow-wrap: anywhere } p { margin: .4rem 0 } .small { color: #555;
@@ -50,6 +52,12 @@ def page(judged: Sequence[Judged], figures: Mapping[str, Figure], about: Sequenc
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head += f"<title>Claims about model collapse</title><style>{STYLE}</style></head><body>"
     lines = "".join(f"<p class='small'>{escape(line)}</p>" for line in about)
+    rows = "".join(
+        f"<tr><td><a href='#{each.name}'>{escape(each.claim.sentence)}</a></td>"
+        f"<td>{_label(each.verdict)}</td><td>{escape(each.verdict.conditions)}</td></tr>"
+        for each in judged
+    )
+    lines += f"<div class='wide'><table>{rows}</table></div>"
     sections = "".join(_section(each, figures[each.name]) for each in judged)
     return f"{head}<h1>Claims about model collapse</h1>{lines}{sections}</body></html>\n"
 
@@ -58,10 +66,8 @@ def table(judged: Sequence[Judged]) -> str:
     """Markdown: a row per claim with its verdict, and below it every number of every claim."""
     lines = ["| claim | verdict | |", "|---|---|---|"]
     for each in judged:
-        conditions = each.verdict.text.removeprefix(each.verdict.kind.removesuffix(" if"))
-        lines.append(
-            f"| {each.claim.sentence} | **{each.verdict.kind}** | {conditions.strip(' ,')} |"
-        )
+        made = each.verdict
+        lines.append(f"| {each.claim.sentence} | **{made.kind}** | {made.conditions} |")
     for each in judged:
         lines += [
             "",
@@ -117,11 +123,10 @@ def _section(each: Judged, figure: Figure) -> str:
     runs = "".join(
         f"<li>{escape(k)}: <code>{escape(r.command)}</code></li>" for k, r in each.runs.items()
     )
-    colour = COLOURS.get(each.verdict.kind, "#555")
-    label = f"<span class='verdict' style='background:{colour}'>{each.verdict.kind}</span>"
     return (
         f"<section id='{each.name}'><h2>{escape(each.claim.sentence)}</h2>"
-        f"<p>{label} {escape(each.verdict.text)}</p><p>{escape(each.claim.meaning)}</p>"
+        f"<p>{_label(each.verdict)} {escape(each.verdict.conditions)}</p>"
+        f"<p>{escape(each.claim.meaning)}</p>"
         f"<p class='small'>Source: {escape(each.claim.source)}</p>"
         f"<div class='wide'><img alt='{escape(each.claim.sentence)}' "
         f"src='data:image/png;base64,{data}'></div>"
@@ -130,6 +135,11 @@ def _section(each: Judged, figure: Figure) -> str:
         f"<p class='small'>Again: <code>{escape(each.command)}</code></p>"
         f"<details><summary>{len(each.runs)} runs</summary><ul>{runs}</ul></details></section>"
     )
+
+
+def _label(verdict: Verdict) -> str:
+    colour = COLOURS.get(verdict.kind, "#555")
+    return f"<span class='verdict' style='background:{colour}'>{verdict.kind}</span>"
 
 
 def region(holds: Bounds | None) -> str:
