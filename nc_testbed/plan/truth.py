@@ -35,8 +35,11 @@ def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
     with one_thread():
         for group in groups:
             metric = world.metrics[group]
-            if isinstance(metric, Parameters):
-                found[group] = _true_columns(world)
+            truths = truths_of(world) or list(world.data.truths)
+            if isinstance(metric, Parameters) and truths:
+                family, truth = truths[0]
+                columns = family.columns(truth, truth).items()
+                found[group] = {name: value.expand(world.chains) for name, value in columns}
             elif not metric.needs & (FITTED | LOOPED):
                 found[group] = metric.measure(evaluation)
             if wanted in found.get(group, {}):
@@ -74,11 +77,6 @@ def chosen(
     fitted = tuple(name for name, metric in world.metrics.items() if metric.needs & FITTED)
     require(bool(fitted), "metric", wanted, nearest(wanted, names))
     return wanted, fitted, None
-
-
-def _true_columns(world: World) -> dict[str, Tensor]:
-    family, truth = (truths_of(world) or world.data.truths)[0]
-    return {k: v.expand(world.chains) for k, v in family.columns(truth, truth).items()}
 
 
 def truths_of(world: World) -> list[tuple[Family, Values]]:

@@ -25,6 +25,7 @@ def arm(values, policy="anchor", data="d", **settings):
         values={"risk": x},
         means={"risk": interval(x)},
         laws={},
+        alarms=[],
     )
 
 
