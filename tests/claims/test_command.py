@@ -6,15 +6,17 @@ import sys
 
 import pytest
 import yaml
+from stated import WORLDS as WORLDS_OF_COIN
 from stated import claim, question
 
 from nc_testbed.claims import command
-from nc_testbed.claims.claim import read
+from nc_testbed.claims.claim import Claim, read
 from nc_testbed.claims.command import ClaimsSettings, judge
 from nc_testbed.claims.judge import find
 from nc_testbed.claims.runs import make, planned
 from nc_testbed.compose import CONF, configurations
 from nc_testbed.report.compare import read as read_runs
+from nc_testbed.settings import build
 
 KEEPS = question(value={"run": "real", "column": "variance"}, when="for real rows")
 SHIPPED = CONF / "claims"
@@ -62,6 +64,14 @@ def test_runs_are_shared_and_taken_up_again(folder, tmp_path):
 def test_the_full_size_takes_the_full_worlds(folder, tmp_path):
     made = judged(folder(a=claim()), tmp_path / "out", size="full")
     assert "n=40" in made[0].runs["replace"].overrides
+
+
+def test_a_run_is_its_world_with_what_it_changes():
+    stated = build(Claim, claim(runs={"replace": "coin n=5 policy=replace", "real": "coin"}))
+    words = stated.overrides("quick", WORLDS_OF_COIN)
+    world = ["data=bernoulli", "model=bernoulli", "n=20", "chains=300", "generations=101"]
+    assert words["real"] == world
+    assert words["replace"] == [w for w in world if w != "n=20"] + ["n=5", "policy=replace"]
 
 
 @pytest.mark.parametrize(
