@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from nc_testbed.build import nearest
 from nc_testbed.data.families import GaussianSource
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.parallel import CORES
 from nc_testbed.policies.replace import Replace
 from nc_testbed.run.summary import versions
-from nc_testbed.settings import nearest
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.types import require
 

@@ -24,6 +24,7 @@ from nc_testbed.compose import (
     plain,
     register_resolvers,
 )
+from nc_testbed.settings import of_run
 from nc_testbed.types import BadInput, require
 
 
@@ -65,6 +66,7 @@ def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = Non
             config = composed(job, search)
             _check_figure(config["figure"])
             config = {k: v for k, v in config.items() if k not in STUDY}
+            of_run({k: v for k, v in config.items() if k != "name"})
             path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
             _prepare(config, None if path is None else Path(str(path)))
     return swept
@@ -133,9 +135,8 @@ def _job(cfg: DictConfig) -> None:
 
 def _prepare(config: dict[str, Any], path: Path | None) -> Any:
     """The checked run; the last one is kept, since a single run is checked before it starts."""
-    # Models, data and TensorBoard: not needed for a wrong name, a help page or a completion.
+    # torch and all that needs it: not for a wrong name or range, a help page or a completion.
     from nc_testbed.run.prepare import prepare
-    from nc_testbed.run.run import check_directory
 
     if config["extensions"] and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
@@ -144,6 +145,8 @@ def _prepare(config: dict[str, Any], path: Path | None) -> Any:
         _prepared.clear()
         _prepared[key] = prepare({k: v for k, v in config.items() if k != "name"})
     if path is not None:
+        from nc_testbed.run.run import check_directory  # TensorBoard: only for a given directory
+
         check_directory(path, config)
     return _prepared[key]
 

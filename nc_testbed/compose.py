@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nc_testbed.settings import nearest
+from nc_testbed.build import nearest
 from nc_testbed.types import BadInput
 
 PACKAGE = Path(__file__).resolve().parent

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
-
+# torch takes more than a second to import, and a wrong name or range needs none of it.
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from nc_testbed.archive import TrainingSet
     from nc_testbed.rng import Streams
 
@@ -59,6 +60,7 @@ class Space:
     Rows are stored flat, ``[..., D]`` with ``D = prod(event)``; ``event`` is the shape a
     picture or a convolution needs: ``(H, W)`` or ``(C, H, W)`` for images, ``(D,)`` for vectors.
 
+    >>> import torch
     >>> digits = Space((8, 8), image=True)
     >>> digits.size, digits.floats(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
     (64, [0.0, 1.0])
@@ -75,17 +77,23 @@ class Space:
     @property
     def dtype(self) -> torch.dtype:
         """The type rows are stored in."""
+        import torch
+
         return torch.uint8 if self.image else torch.float64
 
-    def floats(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Stored rows as numbers a model works on: pixels in [0, 1], vectors as they are."""
-        return rows.to(dtype) / 255 if self.image else rows.to(dtype)
+    def floats(self, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Stored rows as numbers a model works on, float32 unless another type is asked for:
+        pixels in [0, 1], vectors as they are."""
+        import torch
+
+        numbers = rows.to(dtype or torch.float32)
+        return numbers / 255 if self.image else numbers
 
     def stored(self, values: Tensor) -> Tensor:
         """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255."""
         if not self.image:
-            return values.to(torch.float64)
-        return (values.clamp(0, 1) * 255).round_().to(torch.uint8)
+            return values.to(self.dtype)
+        return (values.clamp(0, 1) * 255).round_().to(self.dtype)
 
 
 @dataclass(frozen=True)

@@ -271,3 +271,18 @@ def test_a_users_own_model_runs(tmp_path, monkeypatch):
 def test_bad_input_names_key_value_and_remedy():
     error = BadInput("k", -1, "give k >= 0").within("policy")
     assert (error.key, error.value, error.remedy) == ("policy.k", -1, "give k >= 0")
+
+
+@pytest.mark.parametrize(
+    ("word", "left"), [("--help", 0), ("polcy=anchor", 2), ("policy=anchr", 2), ("chains=0", 2)]
+)
+def test_an_answer_that_needs_no_model_does_not_wait_for_one(word, left, tmp_path):
+    """torch takes more than a second to import, and all else that is heavy comes with it."""
+    code = (
+        "import sys\nfrom nc_testbed import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as error:\n    left = error.code or 0\n"
+        "print(left, 'torch' in sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, word]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == f"{left} False"

@@ -9,6 +9,7 @@ import yaml
 from jaxtyping import Shaped
 
 from nc_testbed.archive import Archive
+from nc_testbed.build import build_target
 from nc_testbed.compose import composed, configurations
 from nc_testbed.metrics.evaluation import fit_offers
 from nc_testbed.models.conv_vae import ConvVAE
@@ -18,7 +19,6 @@ from nc_testbed.parallel import one_thread
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.collect import Collect
 from nc_testbed.rng import Streams
-from nc_testbed.settings import build_target
 from nc_testbed.types import BadInput, Sampling, Space
 
 CONF = Path(__file__).parents[1] / "conf"

@@ -4,15 +4,8 @@ from typing import Literal
 
 import pytest
 
-from nc_testbed.settings import (
-    Growth,
-    RecordSettings,
-    Settings,
-    build,
-    build_target,
-    nearest,
-    sizes,
-)
+from nc_testbed.build import build, build_target, nearest
+from nc_testbed.settings import Growth, RecordSettings, Settings, sizes
 from nc_testbed.types import BadInput, require
 
 
@@ -73,8 +66,8 @@ def test_sizes_below_one_are_refused(key):
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "torch.load", "nc_testbed.settings.nearest", "nc_testbed.nothing.Here",
-     "nc_testbed.settings.dataclasses", "builtins.eval", 3, None, "nc_testbed.settings.importlib"],
+    ["os.system", "torch.load", "nc_testbed.build.nearest", "nc_testbed.nothing.Here",
+     "nc_testbed.build.dataclasses", "builtins.eval", 3, None, "nc_testbed.build.importlib"],
 )  # fmt: skip
 def test_a_target_outside_the_package_is_never_called(target):
     with pytest.raises(BadInput, match=r"^model\._target_="):

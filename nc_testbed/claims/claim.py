@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from nc_testbed.settings import build, nearest
+from nc_testbed.build import build, nearest
 from nc_testbed.types import BadInput, require
 
 Size = Literal["quick", "full"]

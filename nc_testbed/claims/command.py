@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from nc_testbed.build import build
 from nc_testbed.claims.claim import Claim, Size, load, read
 from nc_testbed.claims.figure import figure
 from nc_testbed.claims.judge import find, verdict
@@ -18,7 +19,6 @@ from nc_testbed.compose import CONF, HOME, configurations
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.compare import read as read_runs
 from nc_testbed.run.directory import write
-from nc_testbed.settings import build
 from nc_testbed.types import BadInput, require
 
 HELP = """A verdict on every claim.

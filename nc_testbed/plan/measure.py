@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nc_testbed.build import nearest
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.loop import measure as remeasured
 from nc_testbed.parallel import one_thread
@@ -21,7 +22,6 @@ from nc_testbed.plan.question import Question, Request
 from nc_testbed.plan.truth import chosen, names_of, of_family, on_real, truths_of
 from nc_testbed.run.console import Console
 from nc_testbed.run.prepare import Prepared, prepare
-from nc_testbed.settings import nearest
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.types import Generation, require
 

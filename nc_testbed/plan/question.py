@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nc_testbed.build import build, nearest
 from nc_testbed.compose import STUDY, composed, configurations, parse
-from nc_testbed.settings import build, nearest
 from nc_testbed.types import BadInput, require
 
 CHAINS = 16

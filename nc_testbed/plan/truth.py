@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from nc_testbed.build import nearest
 from nc_testbed.families.family import Family
 from nc_testbed.families.family import Parameters as Values
 from nc_testbed.loop import World
@@ -15,7 +16,6 @@ from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.parallel import one_thread
 from nc_testbed.run.families import HEADLINES, headline
-from nc_testbed.settings import nearest
 from nc_testbed.types import require
 
 FITTED = frozenset({"likelihood", "exact", "parameters"})

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nc_testbed.build import nearest
 from nc_testbed.report import studies
 from nc_testbed.report.compare import read
-from nc_testbed.settings import nearest
 from nc_testbed.types import require
 
 FOLDER = Path(studies.__file__).parent

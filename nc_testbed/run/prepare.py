@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nc_testbed.build import build_target
 from nc_testbed.data.families import FamilySource
 from nc_testbed.data.source import Data
 from nc_testbed.loop import World
@@ -19,11 +20,9 @@ from nc_testbed.metrics.referee import Plain, referee_for
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.run import checks
 from nc_testbed.run.rowless import laboratory, why_rows
-from nc_testbed.settings import Settings, build, build_target, nearest, sizes
+from nc_testbed.settings import GROUPS, Settings, of_run, sizes
 from nc_testbed.statistics_loop import Laboratory
 from nc_testbed.types import BadInput, Model, Policy, Space, require
-
-GROUPS = ("data", "model", "policy", "metrics")
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
     Raises BadInput with the full key. ``config`` holds plain values: the run's settings and the
     groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_, ...}}).
     """
-    rest = {key: value for key, value in config.items() if key not in GROUPS}
-    names = [*GROUPS, *(f.name for f in dataclasses.fields(Settings))]
-    for key in rest:
-        require(key in names, key, rest[key], nearest(key, names))
-    settings: Settings = build(Settings, rest)
+    settings = of_run(config)
     source, model, policy = (
         build_target(config[group], group, settings.extensions) for group in GROUPS[:3]
     )

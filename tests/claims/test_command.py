@@ -9,6 +9,7 @@ import yaml
 from stated import WORLDS as WORLDS_OF_COIN
 from stated import claim, question
 
+from nc_testbed.build import build
 from nc_testbed.claims import command
 from nc_testbed.claims.claim import Claim, read
 from nc_testbed.claims.command import ClaimsSettings, judge
@@ -16,7 +17,6 @@ from nc_testbed.claims.judge import find
 from nc_testbed.claims.runs import make, planned
 from nc_testbed.compose import CONF, configurations
 from nc_testbed.report.compare import read as read_runs
-from nc_testbed.settings import build
 
 KEEPS = question(value={"run": "real", "column": "variance"}, when="for real rows")
 SHIPPED = CONF / "claims"

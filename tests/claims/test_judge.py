@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from stated import arm, claim, question
 
+from nc_testbed.build import build
 from nc_testbed.claims.claim import Bounds, Claim
 from nc_testbed.claims.judge import answer, find, first_below, verdict
 from nc_testbed.intervals import Interval
-from nc_testbed.settings import build
 from nc_testbed.types import BadInput
 
 

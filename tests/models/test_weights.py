@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from nc_testbed.archive import Archive
+from nc_testbed.build import build_target
 from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.gmm import GMM
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.vae import VAE
 from nc_testbed.rng import Streams
-from nc_testbed.settings import build_target
 from nc_testbed.types import Sampling, Space
 
 R, N = 3, 24

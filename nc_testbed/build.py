@@ -1,0 +1,129 @@
+"""From plain values to objects: every name, type and range is checked in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from nc_testbed.types import BadInput, require
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A remedy that offers the nearest known name, or all of them.
+
+    >>> nearest("anchr", ["anchor", "replace"])
+    'did you mean anchor? (anchor, replace)'
+    """
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else "use one of "
+    return f"{hint}({', '.join(known)})"
+
+
+def build(
+    cls: Any, values: Mapping[str, Any], prefix: str = "", extensions: Iterable[str] = ()
+) -> Any:
+    """An object of a settings dataclass from plain values, every name and type checked.
+
+    Raises BadInput with the full key: unknown names get the nearest known one, values must have
+    the annotated type, and ranges are the class's own (``__post_init__``).
+
+    >>> from nc_testbed.types import Sampling
+    >>> build(Sampling, {"decode": "mean"}).decode
+    'mean'
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
+    chosen = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise BadInput(prefix + name, value, nearest(name, fields))
+        chosen[name] = _typed(fields[name], value, prefix + name, extensions)
+    try:
+        return cls(**chosen)
+    except BadInput as error:
+        raise BadInput(prefix + error.key, error.value, error.remedy) from None
+    except TypeError as error:  # a field without a default was left out
+        raise BadInput(prefix.rstrip("."), cls.__name__, str(error)) from None
+
+
+def build_target(node: Mapping[str, Any], group: str, extensions: Iterable[str]) -> Any:
+    """The object a ``_target_`` names: a dataclass of this package or of a declared extension.
+
+    The name is checked, then the resolved object, before anything of it is called.
+    """
+    key, values = f"{group}._target_", dict(node)
+    name = values.pop("_target_", None)
+    allowed = ("nc_testbed", *extensions)
+    remedy = f"name a class of {' or '.join(allowed)}; declare others in extensions=[...]"
+    require(isinstance(name, str) and name.split(".")[0] in allowed, key, name, remedy)
+    module, _, attribute = str(name).rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise BadInput(key, name, f"cannot be imported ({error})") from None
+    own = isinstance(target, type) and target.__module__.split(".")[0] in allowed
+    require(own and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
+    return build(target, values, f"{group}.", extensions)
+
+
+def _typed(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> Any:
+    """The value as the annotated type, or BadInput saying which type is wanted."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin not in (typing.Union, types.UnionType):
+        return _typed_one(hint, value, key, False, extensions)
+    optional = type(None) in arguments
+    if value is None and optional:
+        return None
+    others = [a for a in arguments if a is not type(None)]
+    if isinstance(value, Mapping):  # only one alternative is made of keys
+        others = [a for a in others if dataclasses.is_dataclass(a)] or others
+    complaints = []
+    for other in others:
+        try:
+            return _typed_one(other, value, key, optional, extensions)
+        except BadInput as error:
+            complaints.append(error)
+    exact = [c for c in complaints if c.key != key]
+    if exact or len(complaints) == 1:
+        raise (exact or complaints)[0]
+    remedies = [c.remedy.removeprefix("give ").removesuffix(" or null") for c in complaints]
+    remedies = [remedy.removeprefix("use one of ") for remedy in remedies]
+    raise BadInput(key, value, f"give {' or '.join(remedies)}{' or null' if optional else ''}")
+
+
+def _typed_one(
+    hint: Any, value: Any, key: str, optional: bool, extensions: Iterable[str] = ()
+) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return build(typing.cast(type, hint), value, f"{key}.", extensions)
+    if isinstance(value, Mapping) and "_target_" in value:
+        made = build_target(value, key, extensions)
+        wanted = f"name a class that is a {hint.__name__}"
+        require(isinstance(made, hint), f"{key}._target_", value["_target_"], wanted)
+        return made
+    if origin is Literal:
+        if value not in arguments:
+            raise BadInput(key, value, nearest(str(value), map(str, arguments)))
+        return value
+    if origin is dict and isinstance(value, Mapping):
+        return {k: _typed(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()}
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_typed(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float and number and math.isfinite(value):
+        return float(value)
+    if hint in (int, str, bool) and type(value) is hint:
+        return value
+    names = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
+    if dataclasses.is_dataclass(hint):
+        names[hint] = f"{{{', '.join(f.name for f in dataclasses.fields(hint))}}}"
+    wanted = names.get(hint, "a list" if origin is tuple else getattr(hint, "__name__", str(hint)))
+    raise BadInput(key, value, f"give {wanted}{' or null' if optional else ''}")
