@@ -26,6 +26,18 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"{hint}({', '.join(known)})"
 
 
+def keyed(words: Iterable[str]) -> dict[str, str]:
+    """The ``key=value`` words of a command line; raises BadInput for any other word.
+
+    >>> keyed(["size=full", "out=a=b"])
+    {'size': 'full', 'out': 'a=b'}
+    """
+    pairs = [word.partition("=") for word in words]
+    for key, equals, _ in pairs:
+        require(bool(equals), key, "", "write key=value")
+    return {key: value for key, _, value in pairs}
+
+
 def build(
     cls: Any, values: Mapping[str, Any], prefix: str = "", extensions: Iterable[str] = ()
 ) -> Any:

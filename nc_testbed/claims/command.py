@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nc_testbed.build import build
+from nc_testbed.build import build, keyed
 from nc_testbed.claims.claim import Claim, Size, load, read
 from nc_testbed.claims.figure import figure
 from nc_testbed.claims.judge import find, verdict
@@ -19,7 +19,7 @@ from nc_testbed.compose import CONF, HOME, configurations
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.compare import read as read_runs
 from nc_testbed.run.directory import write
-from nc_testbed.types import BadInput, require
+from nc_testbed.types import BadInput
 
 HELP = """A verdict on every claim.
 
@@ -51,10 +51,7 @@ def main() -> None:
         print(HELP)
         return
     try:
-        given = [word.partition("=") for word in sys.argv[1:]]
-        for key, equals, _ in given:
-            require(bool(equals), key, "", "write key=value")
-        judge(build(ClaimsSettings, {key: value for key, _, value in given}), print)
+        judge(build(ClaimsSettings, keyed(sys.argv[1:])), print)
     except BadInput as error:
         print(f"nc_testbed: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,0 +1,83 @@
+"""python scripts/bench.py: the rows that were asked for, as a table and as bench.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from nc_testbed.bench.families import families
+from nc_testbed.bench.measure import REPEATS, processor
+from nc_testbed.bench.vae import vae
+from nc_testbed.build import build, keyed, nearest
+from nc_testbed.compose import HOME
+from nc_testbed.parallel import CORES
+from nc_testbed.run.checks import device
+from nc_testbed.run.directory import write
+from nc_testbed.run.summary import versions
+from nc_testbed.types import BadInput, require
+
+Row = Callable[[torch.device, int], list[dict[str, Any]]]
+ROWS: dict[str, Row] = {"vae": vae, "families": families}
+HELP = f"""Ratios measured side by side, in one run.
+
+python scripts/bench.py rows=vae,families device=cpu
+
+  rows     all (default), or of {", ".join(ROWS)}, separated by commas
+  device   auto (default), cpu or cuda
+  chains   of the large runs of families; 10^5, on a GPU 10^6"""
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """rows: ``all``, or names separated by commas. chains: of the large runs, None = by device."""
+
+    rows: str = "all"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    chains: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.names():
+            require(name in ROWS, "rows", name, nearest(name, ["all", *ROWS]))
+        ok = self.chains is None or self.chains >= 1
+        require(ok, "chains", self.chains, "give at least 1 chain")
+
+    def names(self) -> list[str]:
+        """The rows that are wanted."""
+        return list(ROWS) if self.rows == "all" else self.rows.split(",")
+
+
+def main() -> None:
+    """Measure, print the table, write bench.json; one line and exit code 2 for bad input."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(HELP)
+        return
+    try:
+        values = {key: yaml.safe_load(value) for key, value in keyed(sys.argv[1:]).items()}
+        settings = build(BenchSettings, values)
+        chosen = device(settings.device)
+    except BadInput as error:
+        print(f"nc_testbed: {error}", file=sys.stderr)
+        sys.exit(2)
+    out = HOME / "outputs" / "bench" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    print(run(settings, chosen, out))
+
+
+def run(settings: BenchSettings, device: torch.device, out: Path) -> str:
+    """Measure the rows, write ``bench.json`` to ``out``, and return a markdown table."""
+    chains = settings.chains or (10**6 if device.type == "cuda" else 10**5)
+    lines = [line for name in settings.names() for line in ROWS[name](device, chains)]
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    facts = {"device": kind, "cores": CORES, "repeats": REPEATS, **versions()}
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / "bench.json", json.dumps({"facts": facts, "rows": lines}, indent=1).encode())
+    table = "| what | measured |\n| --- | --- |\n"
+    table += "".join(f"| {line['what']} | {line['text']} |\n" for line in lines)
+    return f"{table}\n{', '.join(f'{key} {value}' for key, value in facts.items())}\n"

@@ -1,0 +1,109 @@
+"""An epoch of a variational autoencoder, per chain, against the loops that people write."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from torchvision.datasets import MNIST
+from torchvision.transforms import ToTensor
+
+from nc_testbed.archive import Archive
+from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.data.mnist import FILES, read_mnist
+from nc_testbed.models.vae import VAE
+from nc_testbed.parallel import CORES, each
+from nc_testbed.rng import Streams, parts
+from nc_testbed.types import Space
+
+EPOCH, BATCH, HIDDEN, LATENT = 10_000, 128, 400, 20
+CHAINS = {"cpu": (1, 4, 8), "cuda": (1, 8, 64, 256)}
+
+
+class Usual(nn.Module):
+    """The 784-400-20 autoencoder as tutorials write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(784, HIDDEN)
+        self.mean, self.log_var = nn.Linear(HIDDEN, LATENT), nn.Linear(HIDDEN, LATENT)
+        self.outer, self.out = nn.Linear(LATENT, HIDDEN), nn.Linear(HIDDEN, 784)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Negative ELBO of a batch ``[B, 784]``, nats per row."""
+        h = self.inner(x).relu()
+        mean, log_var = self.mean(h), self.log_var(h)
+        z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+        logits = self.out(self.outer(z).relu())
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        return (loss + 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum()) / len(x)
+
+
+def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """One epoch of 10,000 MNIST rows, batches of 128: the stacked fit per chain, at several
+    numbers of chains, against a DataLoader with eager Adam and against eager batches of a tensor
+    on the device."""
+    numbers = CHAINS[device.type]
+    with tempfile.TemporaryDirectory() as folder:
+        loader = DataLoader(_mnist(Path(folder)), BATCH, shuffle=True)
+        x = torch.from_numpy(read_mnist(FILES)[0][:EPOCH].copy()).to(device)
+        rows = x.float() / 255
+        arms: list[Callable[[], None]] = [
+            lambda: usual_epoch((images for images, _ in loader), device),
+            lambda: usual_epoch((rows[i] for i in torch.randperm(EPOCH).split(BATCH)), device),
+            *(stacked(x, R) for R in numbers),
+        ]
+        theirs, eager, *ours = alternately(arms, 3)
+    lines = []
+    for R, seconds in zip(numbers, ours, strict=True):
+        each_chain = [total / R for total in seconds]
+        for name, other in (("torchvision and DataLoader", theirs), ("an eager loop", eager)):
+            what = f"VAE epoch per chain, R = {R}, against {name} over seeds"
+            lines.append(line(what, seconds, "x", ratio(each_chain, other)))
+    return lines
+
+
+def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
+    """A new model and one pass of eager Adam over batches ``[B, ...]`` in [0, 1]."""
+    model = Usual().to(device)
+    adam = torch.optim.Adam(model.parameters(), 1e-3)
+    for x in batches:
+        adam.zero_grad()
+        loss = model(x.to(device).flatten(1))
+        loss.backward()
+        adam.step()
+    wait(device)
+
+
+def stacked(x: Tensor, chains: int) -> Callable[[], None]:
+    """The package's fit of so many chains to the same rows ``[N, 784]`` uint8, one epoch."""
+    rows = torch.arange(len(x), device=x.device).expand(chains, -1)
+    space = Space((28, 28), image=True)
+    training = Archive(space, x[None], rows, rows[:, :0], n=1, window=1).view(rows)
+    model = VAE(steps=None, epochs=1, batch=BATCH, rate=1e-3, hidden=(HIDDEN,), latent=LATENT)
+    streams = Streams(0, tuple(range(chains)), 0, x.device)
+    together = chains if x.is_cuda else -(-chains // CORES)
+
+    def fit(part: slice) -> None:
+        model.fit(training.part(part), streams.part(part))
+
+    def run() -> None:
+        each(fit, list(parts(chains, together)), x.device)
+        wait(x.device)
+
+    return run
+
+
+def _mnist(folder: Path) -> Subset:
+    """The first rows of torchvision's MNIST, from the package's own files."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in FILES.glob("*.gz"):
+        (raw / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+    return Subset(MNIST(folder, transform=ToTensor()), range(EPOCH))
