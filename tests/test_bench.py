@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from nc_testbed.bench import command, families, vae
+from nc_testbed.bench import command, families, floor, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
 from nc_testbed.models.vae import VAE
@@ -19,6 +19,7 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(vae, "EPOCH", 64)
     monkeypatch.setattr(vae, "BATCH", 32)
     monkeypatch.setitem(vae.CHAINS, "cpu", (1, 2))
+    monkeypatch.setattr(floor, "COPIED", 1000)
     table = run(BenchSettings(chains=10), torch.device("cpu"), tmp_path / "bench")
     content = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert table.count("VAE epoch per chain, R = ") == 4

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from nc_testbed.bench.families import families
+from nc_testbed.bench.floor import floor
 from nc_testbed.bench.measure import REPEATS, processor
 from nc_testbed.bench.vae import vae
 from nc_testbed.build import build, keyed, nearest
@@ -25,10 +26,10 @@ from nc_testbed.run.summary import versions
 from nc_testbed.types import BadInput, require
 
 Row = Callable[[torch.device, int], list[dict[str, Any]]]
-ROWS: dict[str, Row] = {"vae": vae, "families": families}
+ROWS: dict[str, Row] = {"vae": vae, "families": families, "floor": floor}
 HELP = f"""Ratios measured side by side, in one run.
 
-python scripts/bench.py rows=vae,families device=cpu
+python scripts/bench.py rows=vae,floor device=cpu
 
   rows     all (default), or of {", ".join(ROWS)}, separated by commas
   device   auto (default), cpu or cuda

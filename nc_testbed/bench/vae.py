@@ -52,7 +52,7 @@ def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
     numbers = CHAINS[device.type]
     with tempfile.TemporaryDirectory() as folder:
         loader = DataLoader(_mnist(Path(folder)), BATCH, shuffle=True)
-        x = torch.from_numpy(read_mnist(FILES)[0][:EPOCH].copy()).to(device)
+        x = images(device)
         rows = x.float() / 255
         arms: list[Callable[[], None]] = [
             lambda: usual_epoch((images for images, _ in loader), device),
@@ -67,6 +67,11 @@ def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
             what = f"VAE epoch per chain, R = {R}, against {name} over seeds"
             lines.append(line(what, seconds, "x", ratio(each_chain, other)))
     return lines
+
+
+def images(device: torch.device) -> Tensor:
+    """The rows of an epoch, ``[10000, 784]`` uint8."""
+    return torch.from_numpy(read_mnist(FILES)[0][:EPOCH].copy()).to(device)
 
 
 def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
