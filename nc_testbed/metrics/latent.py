@@ -11,6 +11,10 @@ from torch import Tensor
 from nc_testbed.metrics.evaluation import Encoder, Evaluation
 
 
+LOSS_ROWS = 1000
+"""Most training rows whose loss is averaged: its error over rows is then below that over chains."""
+
+
 @dataclass(frozen=True)
 class Latent:
     """Spread of the latents that generation 0's encoder finds in samples, and the training loss.
@@ -20,7 +24,7 @@ class Latent:
     that they can be compared: 0 = all samples look the same to it; dimensions that it does not
     use add nothing, so generation 0 is below the L latents. ``neg_elbo_train``: negative ELBO of
     rows that this fit was trained on, nats per row, over as many of them as there are evaluation
-    rows, evenly spaced, by their weights. It is the training loss per image, to be read beside that
+    rows, at most 1000, evenly spaced, by their weights. It is the training loss per image, to be read beside that
     of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes the entropy of
     grey pixels, so it can rise though training sets become simpler, as they blur. NaN: none of
     these rows has any weight.
@@ -42,7 +46,7 @@ class Latent:
     def _loss(self, evaluation: Evaluation) -> Tensor:
         training, R = evaluation.training, evaluation.chains
         assert training is not None, "a loop says what it trained on"
-        m = min(training.size, evaluation.rows.shape[1])
+        m = min(training.size, evaluation.rows.shape[1], LOSS_ROWS)
         index = torch.arange(m, device=training.rows.device) * training.size // m
         index = index.expand(R, -1)
         fit, streams = cast(Encoder, evaluation.fit), evaluation.streams.at(0)
