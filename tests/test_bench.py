@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from nc_testbed.bench import command, families, floor, vae
+from nc_testbed.bench import command, families, floor, metrics, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
 from nc_testbed.models.vae import VAE
@@ -20,6 +20,8 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(vae, "BATCH", 32)
     monkeypatch.setitem(vae.CHAINS, "cpu", (1, 2))
     monkeypatch.setattr(floor, "COPIED", 1000)
+    monkeypatch.setattr(metrics, "REAL", 200)
+    monkeypatch.setattr(metrics, "SYNTHETIC", 150)
     table = run(BenchSettings(chains=10), torch.device("cpu"), tmp_path / "bench")
     content = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert table.count("VAE epoch per chain, R = ") == 4

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from nc_testbed.metrics.evaluation import Encoder, Evaluation
 
-
 LOSS_ROWS = 1000
 """Most training rows whose loss is averaged: its error over rows is then below that over chains."""
 
@@ -24,8 +23,8 @@ class Latent:
     that they can be compared: 0 = all samples look the same to it; dimensions that it does not
     use add nothing, so generation 0 is below the L latents. ``neg_elbo_train``: negative ELBO of
     rows that this fit was trained on, nats per row, over as many of them as there are evaluation
-    rows, at most 1000, evenly spaced, by their weights. It is the training loss per image, to be read beside that
-    of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes the entropy of
+    rows, at most 1000, evenly spaced, by their weights. It is the training loss per image, to be
+    read beside that of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes the entropy of
     grey pixels, so it can rise though training sets become simpler, as they blur. NaN: none of
     these rows has any weight.
 
