@@ -24,9 +24,9 @@ class Latent:
     use add nothing, so generation 0 is below the L latents. ``neg_elbo_train``: negative ELBO of
     rows that this fit was trained on, nats per row, over as many of them as there are evaluation
     rows, at most 1000, evenly spaced, by their weights. It is the training loss per image, to be
-    read beside that of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes the entropy of
-    grey pixels, so it can rise though training sets become simpler, as they blur. NaN: none of
-    these rows has any weight.
+    read beside that of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes
+    the entropy of grey pixels, so it can rise though training sets become simpler, as they blur.
+    NaN: none of these rows has any weight.
 
     Both curves are those of the VAE study of Shumailov et al. 2024,
     https://doi.org/10.1038/s41586-024-07566-y
