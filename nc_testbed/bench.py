@@ -6,24 +6,36 @@ import json
 import platform
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+from torch import Tensor
 
+from nc_testbed.archive import Archive
 from nc_testbed.data.families import GaussianSource
+from nc_testbed.data.mixtures import Blobs
 from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.parallel import CORES
+from nc_testbed.models.gmm import GMM, Mixture
+from nc_testbed.parallel import CORES, one_thread
 from nc_testbed.policies.replace import Replace
+from nc_testbed.rng import Streams
 from nc_testbed.run.summary import versions
 from nc_testbed.settings import nearest
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.types import require
+from nc_testbed.types import Space, require
 
 REPEATS = 5
 GENERATIONS = 1000
+MIXTURES = 64
+STEPS = 50
 
 
 def run(rows: Sequence[str], device: torch.device, chains: int, out: Path) -> str:
@@ -78,11 +90,68 @@ def seeds(chains: int, n: int) -> None:
             x = rng.normal(x.mean(), x.std(), n)
 
 
-ROWS: dict[str, Callable[[torch.device, int], list[dict[str, Any]]]] = {"families": families}
+def gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """64 mixtures, K = 8, D = 2, n = 2000, 50 EM steps, against scikit-learn one by one.
+
+    The same rows and start; one thread each (on a GPU: of the loop). ``chains`` changes nothing.
+    Raises ArithmeticError where log-likelihoods per row differ by 1e-6 or more.
+    """
+    # Two components to a blob: around 8 blobs one shrinks to a single row, where scikit-learn stops
+    rows = Blobs(centres=4, rows=2000).load(MIXTURES, 0, 0, 1).x
+    start = mixtures(GMM(8, steps=1), rows.to(device))
+    with one_thread(), threadpool_limits(1):
+        model = GMM(8, steps=STEPS, tolerance=0.0, start="warm")
+        ours = partial(mixtures, model, rows.to(device), start)
+        theirs = partial(scikit_learn, rows, start)
+        seconds, loop = alternately([ours, theirs])
+        pairs = zip(theirs(), rows.numpy(), strict=True)
+        scores = torch.tensor([mixture.score(x) for mixture, x in pairs], dtype=torch.float64)
+        gap = (ours().log_likelihood.cpu() - scores).abs().max().item()
+    if not gap < 1e-6:
+        raise ArithmeticError(f"log-likelihoods differ by {gap:.1e} nats per row")
+    work = f"{MIXTURES} mixtures, K = 8, D = 2, n = 2000, {STEPS} EM steps, one thread"
+    other = f"a loop over scikit-learn, log-likelihoods within {gap:.0e} nats, against all at once"
+    faster = statistics.median(b / a for a, b in zip(seconds, loop, strict=True))
+    return [
+        _line(work, seconds, "s", statistics.median(seconds)),
+        _line(other, loop, "x", faster),
+    ]
+
+
+def mixtures(model: GMM, rows: Tensor, start: Mixture | None = None) -> Mixture:
+    """Mixtures fitted to rows ``[R, N, D]``, from a start if the model's is warm."""
+    R, N, D = rows.shape
+    order = torch.arange(N, device=rows.device).expand(R, -1)
+    archive = Archive(Space((D,), image=False), rows, order, order[:, :0], n=N, window=1)
+    streams = Streams(0, tuple(range(R)), device=rows.device)
+    fit = model.fit(archive.view(order), streams, start)
+    if rows.device.type == "cuda":
+        torch.cuda.synchronize(rows.device)
+    return fit
+
+
+def scikit_learn(rows: Tensor, start: Mixture) -> list[GaussianMixture]:
+    """The same from the same start as most scripts do it: a loop over data sets."""
+    weights, means = start.weights.cpu().numpy(), start.means.cpu().numpy()
+    precisions = start.covariances().cpu().inverse().numpy()
+    fits = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0: every step is taken
+        for x, w, m, p in zip(rows.numpy(), weights, means, precisions, strict=True):
+            given = {"weights_init": w, "means_init": m, "precisions_init": p}
+            mixture = GaussianMixture(len(w), tol=0, reg_covar=0, max_iter=STEPS, **given)
+            fits.append(mixture.fit(x))
+    return fits
+
+
+ROWS: dict[str, Callable[[torch.device, int], list[dict[str, Any]]]] = {
+    "families": families,
+    "gmm": gmm,
+}
 
 
 def alternately(
-    functions: Sequence[Callable[[], None]], repeats: int = REPEATS
+    functions: Sequence[Callable[[], object]], repeats: int = REPEATS
 ) -> list[list[float]]:
     """Seconds of every function, each repeat beside the others', after one unmeasured call."""
     for function in functions:
