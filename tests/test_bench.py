@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from nc_testbed.bench import command, families, floor, metrics, vae
+from nc_testbed.bench import command, families, floor, gmm, metrics, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
 from nc_testbed.models.vae import VAE
@@ -19,6 +19,8 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(vae, "EPOCH", 64)
     monkeypatch.setattr(vae, "BATCH", 32)
     monkeypatch.setitem(vae.CHAINS, "cpu", (1, 2))
+    monkeypatch.setattr(gmm, "MIXTURES", 2)
+    monkeypatch.setattr(gmm, "STEPS", 3)
     monkeypatch.setattr(floor, "COPIED", 1000)
     monkeypatch.setattr(metrics, "REAL", 200)
     monkeypatch.setattr(metrics, "SYNTHETIC", 150)
@@ -35,6 +37,15 @@ def test_both_arms_of_the_autoencoder_are_the_same_network_and_the_same_work():
     theirs = sum(p.numel() for p in Usual().parameters())
     assert sum(weight.numel() for weight in ours.values()) == theirs
     assert model.updates(vae.EPOCH) == len(torch.arange(vae.EPOCH).split(vae.BATCH))
+
+
+def test_mixtures_that_differ_are_an_error(monkeypatch):
+    monkeypatch.setattr(gmm, "MIXTURES", 2)
+    monkeypatch.setattr(gmm, "STEPS", 3)
+    fit, short = gmm.mixtures, gmm.GMM(8, steps=1, tolerance=0.0, start="warm")
+    monkeypatch.setattr(gmm, "mixtures", lambda model, *rows: fit(short, *rows))
+    with pytest.raises(ArithmeticError, match="log-likelihoods differ"):
+        gmm.gmm(torch.device("cpu"), 1)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import yaml
 
 from nc_testbed.bench.families import families
 from nc_testbed.bench.floor import floor
+from nc_testbed.bench.gmm import gmm
 from nc_testbed.bench.measure import REPEATS, processor
 from nc_testbed.bench.metrics import metrics
 from nc_testbed.bench.vae import vae
@@ -27,7 +28,13 @@ from nc_testbed.run.summary import versions
 from nc_testbed.types import BadInput, require
 
 Row = Callable[[torch.device, int], list[dict[str, Any]]]
-ROWS: dict[str, Row] = {"vae": vae, "families": families, "metrics": metrics, "floor": floor}
+ROWS: dict[str, Row] = {
+    "vae": vae,
+    "gmm": gmm,
+    "families": families,
+    "metrics": metrics,
+    "floor": floor,
+}
 HELP = f"""Ratios measured side by side, in one run.
 
 python scripts/bench.py rows=vae,floor device=cpu

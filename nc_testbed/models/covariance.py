@@ -1,8 +1,8 @@
 """Covariances of Gaussian components, full or diagonal, for all chains and components at once.
 
-Rows are standardised and their sizes padded (see :mod:`nc_testbed.models.em`); a *factor* is the
-lower Cholesky factor ``[..., D, D]`` of a full covariance, or the standard deviations ``[..., D]``
-of a diagonal one.
+Rows are standardised (see :mod:`nc_testbed.models.em`); a *factor* is the lower Cholesky factor
+``[..., D', D']`` of a full covariance, or the standard deviations ``[..., D']`` of a diagonal one,
+where D' is D rounded up to 4: small matrices of whole lines.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Covariance(Protocol):
     """What EM asks of a kind of covariance."""
 
     def features(self, z: Tensor) -> Tensor:
-        """Moment features ``[R, F, N]`` of rows ``[R, D, N]``: coordinates, then squares."""
+        """Moment features ``[R, F, N]`` of rows ``[R, D, N]``: coordinates, then products."""
         ...
 
     def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
-        """Covariances of components with these mean features ``[R, K, F]``."""
+        """Covariances of components with mean features ``[R, K, F]`` and means ``[R, K, D']``."""
         ...
 
     def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """Factors of the covariances raised to the floor, and which were raised ``[R, K]``.
 
-        constant ``[R, D]``: coordinates that never vary; they get variance 1 and no floor.
+        constant ``[R, D']``: coordinates that never vary; they get variance 1 and no floor.
         """
         ...
 
@@ -70,23 +70,24 @@ class Covariance(Protocol):
 
 @dataclass(frozen=True)
 class Full:
-    """Any covariance matrix; the floor bounds its smallest eigenvalue."""
+    """Any covariance matrix of D coordinates; the floor bounds its smallest eigenvalue."""
 
     floor: float
+    D: int
 
     def features(self, z: Tensor) -> Tensor:
-        """z_d, then z_i z_j for j <= i, padded with zeros to a whole line."""
-        i, j = torch.tril_indices(z.shape[1], z.shape[1], device=z.device)
-        features = torch.cat([z, z[:, i] * z[:, j]], dim=1)
-        return pad(features, (0, 0, 0, -features.shape[1] % LINE))
+        """z_d, then z_i z_j for j <= i."""
+        i, j = torch.tril_indices(self.D, self.D, device=z.device)
+        return torch.cat([z, z.index_select(1, i) * z.index_select(1, j)], dim=1)
 
     def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
-        """``[R, K, D, D]``: E zz' - E z E z'."""
-        D = means.shape[-1]
+        """``[R, K, D', D']``: E zz' - E z E z'."""
+        D, padding = self.D, means.shape[-1] - self.D
         i, j = torch.tril_indices(D, D, device=means.device)
         position = means.new_zeros(D, D, dtype=torch.int64)
         position[i, j] = position[j, i] = D + torch.arange(len(i), device=means.device)
-        return moments[..., position] - means[..., :, None] * means[..., None, :]
+        second = pad(moments[..., position], (0, padding, 0, padding))
+        return second - means[..., :, None] * means[..., None, :]
 
     def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """C + floor I wherever C - floor I is not positive definite; never raises.
@@ -103,33 +104,31 @@ class Full:
 
     def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
         """w = (P m, -P_ij, -P_ii / 2) with the precision P; b = -m'Pm/2 - log det L - c."""
-        D = means.shape[-1]
-        i, j = torch.tril_indices(D, D, device=means.device)
+        i, j = torch.tril_indices(self.D, self.D, device=means.device)
         whitening = inverse(factors)
         precision = whitening.mT @ whitening  # D is padded already
         linear = (precision * means[..., None, :]).sum(-1)
         half = torch.where(i == j, -0.5, -1.0).to(means)
-        weights = torch.cat([linear, precision[..., i, j] * half], dim=-1)
-        scale = factors.diagonal(dim1=-2, dim2=-1)
-        return pad(weights, (0, -weights.shape[-1] % LINE)), _offset(means, linear, scale)
+        weights = torch.cat([linear[..., : self.D], precision[..., i, j] * half], dim=-1)
+        return weights, _offset(means, linear, factors.diagonal(dim1=-2, dim2=-1))
 
 
 @dataclass(frozen=True)
 class Diagonal:
-    """Independent coordinates, each with its variance, or one variance for all (spherical)."""
+    """D independent coordinates, each with its variance, or one variance for all (spherical)."""
 
     floor: float
+    D: int
     spherical: bool
 
     def features(self, z: Tensor) -> Tensor:
-        """z_d, then z_d^2, padded with zeros to a whole line."""
-        features = torch.cat([z, z.square()], dim=1)
-        return pad(features, (0, 0, 0, -features.shape[1] % LINE))
+        """z_d, then z_d^2."""
+        return torch.cat([z, z.square()], dim=1)
 
     def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
-        """Variances ``[R, K, D]``: E z^2 - (E z)^2."""
-        D = means.shape[-1]
-        return moments[..., D : 2 * D] - means.square()
+        """Variances ``[R, K, D']``: E z^2 - (E z)^2."""
+        second = pad(moments[..., self.D : 2 * self.D], (0, means.shape[-1] - self.D))
+        return second - means.square()
 
     def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """Standard deviations; a variance below the floor is raised to it."""
@@ -146,8 +145,8 @@ class Diagonal:
         """w = (m / v, -1 / 2v); b = -m^2/2v - log s - c, summed over coordinates."""
         precision = 1 / factors.square()
         linear = precision * means
-        weights = torch.cat([linear, -precision / 2], dim=-1)
-        return pad(weights, (0, -weights.shape[-1] % LINE)), _offset(means, linear, factors)
+        weights = torch.cat([linear[..., : self.D], -precision[..., : self.D] / 2], dim=-1)
+        return weights, _offset(means, linear, factors)
 
 
 def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:

@@ -1,4 +1,8 @@
-"""Expectation-maximisation for R Gaussian mixtures at once: two matrix products per step."""
+"""Expectation-maximisation for R Gaussian mixtures at once: two matrix products per step.
+
+Rows meet components only as features (1, z, products of z): the log densities of a row are one
+product with them, the moments that a step needs another.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,25 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nc_testbed.models.covariance import LINE, Covariance
-from nc_testbed.rng import Draws
+from nc_testbed.rng import Draws, parts
 from nc_testbed.types import Progress, silent
 
 TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
 """Below it numbers lose precision: rows no further apart are equal, a component with no more
 responsibility has no rows."""
 
+LOWEST = torch.finfo(torch.float64).min
+"""Log weight of a component without rows: -inf would make NaN of the zeros that pad the rows."""
+
+BLOCK = 2**17
+"""Responsibilities at once on a CPU, 1 MiB: they and the features stay in its cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Standardised training rows of R chains, padded so that chains stay bitwise independent.
 
-    z: ``[R, D', N']``, zero in the padding; D' and N' are D and N rounded up to 4 and 8.
+    z: ``[R, D, N']``, zero in the padding; N' is N rounded up to 8.
     N: rows that count. weights: ``[R, 1, N']`` of mean 1, zero in the padding, or
     None. centre ``[R, D]`` and scale ``[R, D]`` (0 where a coordinate is constant).
     """
@@ -35,8 +45,8 @@ class Rows:
 
     @property
     def constant(self) -> Tensor:
-        """Coordinates that never vary, the padding among them, ``[R, D']``."""
-        return pad(self.scale == 0, (0, self.z.shape[1] - self.scale.shape[1]), value=True)
+        """Coordinates that never vary ``[R, D']``, those among them that round D up to 4."""
+        return pad(self.scale == 0, (0, -self.scale.shape[1] % 4), value=True)
 
     @property
     def log_scale(self) -> Tensor:
@@ -57,7 +67,7 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Ro
     ([[1.0, 5.0]], [[1.0, 0.0]])
     """
     x = rows.mT.contiguous()  # [R, D, N]
-    D, N = x.shape[1:]
+    N = x.shape[-1]
     centre = x.mean(-1).clamp(x.amin(-1), x.amax(-1))  # exact for constant coordinates
     x = x - centre[..., None]
     size = x.abs().amax(-1)  # first to about 1: squares of very small or large rows would be lost
@@ -71,7 +81,7 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Ro
     z = torch.where(scale[..., None] > 0, x / torch.where(scale > 0, scale, 1.0)[..., None], 0.0)
     if weights is not None:
         weights = pad(weights, (0, -N % LINE))[:, None]
-    return Rows(pad(z, (0, -N % LINE, 0, -D % 4)), N, centre, size * scale, weights)
+    return Rows(pad(z, (0, -N % LINE)), N, centre, size * scale, weights)
 
 
 def kmeans_plus_plus(rows: Rows, K: int, draws: Draws) -> Tensor:
@@ -132,30 +142,42 @@ class EM:
 
     def __init__(self, rows: Rows, covariance: Covariance):
         self.rows, self.covariance = rows, covariance
-        self.features = covariance.features(rows.z)  # [R, F, N']
+        features = covariance.features(rows.z)
+        one = (torch.arange(features.shape[-1], device=features.device) < rows.N).to(features)
+        one = one.expand(len(features), 1, -1)
+        extra = -(1 + features.shape[1]) % LINE
+        self.features = pad(torch.cat([one, features], dim=1), (0, 0, 0, extra))  # [R, F, N']
 
     def expect(self, components: Components) -> tuple[Tensor, Tensor]:
-        """Responsibilities ``[R, K, N']`` and the mean log-likelihood of a row ``[R]``."""
+        """Moments ``[R, K, F]`` of the rows by responsibility, and log-likelihood per row [R]."""
         weights, offset = self.covariance.quadratic(components.means, components.factors)
-        offset = (offset + components.weights.log())[..., None]
-        joint = torch.baddbmm(offset, weights, self.features)  # log of weight times density
-        top = joint.amax(1, keepdim=True)
-        joint = joint.sub_(top).exp_()
-        total = joint.sum(1, keepdim=True)
-        by_row = top + total.log()
-        if self.rows.weights is not None:
-            by_row = by_row * self.rows.weights
-        return joint.div_(total), by_row[:, 0, : self.rows.N].contiguous().mean(-1)
+        offset = offset + components.weights.log().clamp(min=LOWEST)
+        weights = torch.cat([offset[..., None], weights], dim=-1)
+        weights = pad(weights, (0, self.features.shape[1] - weights.shape[-1]))
+        R, K, _ = weights.shape
+        at_once = max(1, BLOCK // (K * self.features.shape[-1])) if weights.is_cpu else R
+        blocks = [self._expect(weights[part], part) for part in parts(R, at_once)]
+        moments, log_likelihood = zip(*blocks, strict=True)
+        return torch.cat(moments), torch.cat(log_likelihood)
 
-    def maximise(self, responsibilities: Tensor) -> Components:
-        """The components of largest likelihood given responsibilities ``[R, K, N']``."""
+    def _expect(self, weights: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """The same for some chains, from the weights ``[r, K, F]`` of the features."""
+        features = self.features[part]
+        joint = torch.bmm(weights, features)  # log of weight times density
+        shares = joint.softmax(1)
+        by_row = joint.amax(1) - shares.amax(1).log()  # the largest share is top / total
         if self.rows.weights is not None:
-            responsibilities = responsibilities * self.rows.weights
-        counts = responsibilities[..., : self.rows.N].contiguous().sum(-1)
+            shares.mul_(self.rows.weights[part])
+            by_row = by_row * self.rows.weights[part, 0]
+        return torch.bmm(shares, features.mT), by_row[:, : self.rows.N].contiguous().mean(-1)
+
+    def maximise(self, moments: Tensor) -> Components:
+        """The components of largest likelihood given moments ``[R, K, F]``, the first the count."""
+        counts = moments[..., 0]
         alive = counts > TINY
-        moments = torch.bmm(responsibilities, self.features.mT)  # [R, K, F]
-        moments = moments / torch.where(alive, counts, 1.0)[..., None]
-        means = moments[..., : self.rows.z.shape[1]].contiguous()
+        moments = moments[..., 1:] / torch.where(alive, counts, 1.0)[..., None]
+        D = self.rows.z.shape[1]
+        means = pad(moments[..., :D], (0, -D % 4))
         weights = torch.where(alive, counts, 0.0)
         weights = weights / weights.sum(-1, keepdim=True)
         return self.components(weights, means, self.covariance.covariances(moments, means))
@@ -168,7 +190,10 @@ class EM:
     def hard(self, assigned: Tensor, K: int) -> Components:
         """The components of rows assigned one by one, ``[R, N]`` int64."""
         one_hot = (assigned[:, None] == torch.arange(K, device=assigned.device)[:, None]).double()
-        return self.maximise(pad(one_hot, (0, self.features.shape[-1] - self.rows.N)))
+        shares = pad(one_hot, (0, self.features.shape[-1] - self.rows.N))
+        if self.rows.weights is not None:
+            shares = shares * self.rows.weights
+        return self.maximise(torch.bmm(shares, self.features.mT))
 
     def climb(
         self, start: Components, steps: int, tolerance: float, progress: Progress = silent
@@ -182,11 +207,11 @@ class EM:
         moving = torch.ones_like(last, dtype=torch.bool)
         taken = torch.zeros_like(last, dtype=torch.int64)
         for step in range(steps):
-            responsibilities, now = self.expect(at)
+            moments, now = self.expect(at)
             moving = moving & ~((now - last).abs() < tolerance)
             if step % 8 == 1 and not bool(moving.any()):  # asked seldom: it waits for the device
                 break
-            at = self.maximise(responsibilities).where(moving, at)
+            at = self.maximise(moments).where(moving, at)
             last, taken = now, taken + moving
             progress(step + 1, steps)
         log_likelihood = self.expect(at)[1]

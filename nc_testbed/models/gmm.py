@@ -88,7 +88,7 @@ class GMM:
         values = training.space.floats(training.all(), torch.float64)
         common = self.covariance == "spherical"
         rows = standardise(values, common, training.weights)
-        em = EM(rows, self._covariance())
+        em = EM(rows, self._covariance(training.space.size))
         if self.start == "warm" and isinstance(previous, Mixture):
             start = previous.standardised(em)
         else:
@@ -101,10 +101,10 @@ class GMM:
         """The fit whose ``state_dict()`` this is."""
         return Mixture(space, **state)
 
-    def _covariance(self) -> Covariance:
+    def _covariance(self, D: int) -> Covariance:
         if self.covariance == "full":
-            return Full(self.floor)
-        return Diagonal(self.floor, spherical=self.covariance == "spherical")
+            return Full(self.floor, D)
+        return Diagonal(self.floor, D, spherical=self.covariance == "spherical")
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ class Mixture:
         varies = rows.scale > 0
         shrink = torch.where(varies, 1 / torch.where(varies, rows.scale, 1.0), 0.0)[:, None]
         means = (self.means - rows.centre[:, None]) * shrink
-        padding = rows.z.shape[1] - means.shape[-1]
+        padding = -means.shape[-1] % 4
         if self.factors.dim() == 4:
             factors = pad(self.factors * shrink[..., None], (0, padding, 0, padding))
             covariances = factors @ factors.mT

@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
 from nc_testbed.archive import Archive, TrainingSet
+from nc_testbed.models import em
 from nc_testbed.models.em import kmeans_plus_plus, standardise
 from nc_testbed.models.gmm import GMM
 from nc_testbed.rng import Streams
@@ -130,6 +131,18 @@ def test_chains_are_bitwise_independent(kind, shape):
             assert torch.equal(value[0], together.state_dict()[name][r]), name
         assert torch.equal(alone.log_prob(seen)[0], together.log_prob(seen)[r])
         assert torch.equal(alone.sample(11, alone_streams, Sampling())[0], drawn[r])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_blocks_of_chains_do_not_show(kind, weighted, monkeypatch):
+    data = training(blobs(7, 57, 2, 3))
+    if weighted:
+        data = data.weighted(torch.arange(7 * 57).view(7, 57) % 5 + 0.5)
+    whole = GMM(3, kind, steps=9).fit(data, streams(7)).state_dict()
+    monkeypatch.setattr(em, "BLOCK", 2 * 3 * 64)  # two chains, and one in the last block
+    for name, value in GMM(3, kind, steps=9).fit(data, streams(7)).state_dict().items():
+        assert torch.equal(value, whole[name]), name
 
 
 def scipy_log_prob(fit, r, x):
