@@ -15,7 +15,7 @@ REPEATS = 5
 
 
 def alternately(
-    functions: Sequence[Callable[[], None]], repeats: int = REPEATS
+    functions: Sequence[Callable[[], Any]], repeats: int = REPEATS
 ) -> list[list[float]]:
     """Seconds of every function, each repeat beside the others', after one unmeasured call."""
     for function in functions:
