@@ -66,7 +66,7 @@ def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = Non
             config = composed(job, search)
             _check_figure(config["figure"])
             config = {k: v for k, v in config.items() if k not in STUDY}
-            of_run({k: v for k, v in config.items() if k != "name"})
+            of_run(config)
             path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
             _prepare(config, None if path is None else Path(str(path)))
     return swept
@@ -143,7 +143,7 @@ def _prepare(config: dict[str, Any], path: Path | None) -> Any:
     key = repr(config)
     if key not in _prepared:
         _prepared.clear()
-        _prepared[key] = prepare({k: v for k, v in config.items() if k != "name"})
+        _prepared[key] = prepare(config)
     if path is not None:
         from nc_testbed.run.run import check_directory  # TensorBoard: only for a given directory
 

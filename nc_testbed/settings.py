@@ -139,9 +139,10 @@ class Settings:
 def of_run(config: Mapping[str, Any]) -> Settings:
     """The settings of a run beside its groups, from plain values; needs no model and no data.
 
+    ``name``, which says how the groups were chosen, is not one of them.
     Raises BadInput for unknown names, wrong types and ranges.
     """
-    rest = {key: value for key, value in config.items() if key not in GROUPS}
+    rest = {key: value for key, value in config.items() if key not in (*GROUPS, "name")}
     names = [*GROUPS, *(f.name for f in dataclasses.fields(Settings))]
     for key in rest:
         require(key in names, key, rest[key], nearest(key, names))

@@ -51,7 +51,7 @@ def check(runs: Iterable[Run]) -> None:
     """Refuse the first run that could not be made, before any is."""
     for run in runs:
         try:
-            prepare({key: value for key, value in run.config.items() if key != "name"})
+            prepare(run.config)
         except BadInput as error:
             raise BadInput(error.key, error.value, f"{error.remedy} ({run.command})") from None
 
@@ -64,7 +64,6 @@ def make(runs: Sequence[Run], say: Callable[[str], None]) -> None:
         if not run.finished:
             run.path.mkdir(parents=True, exist_ok=True)
             with open(run.path / "log.txt", "w") as log, contextlib.redirect_stdout(log):
-                settings = {key: value for key, value in run.config.items() if key != "name"}
-                execute(prepare(settings), run.config, run.path)
+                execute(prepare(run.config), run.config, run.path)
         seconds = time.monotonic() - since
         say(f"run {i}/{len(runs)}  {seconds:5.1f} s  {' '.join(run.overrides)}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -81,7 +80,7 @@ def measure(asked: Request) -> Measured:
     config = asked.config("policy=replace", "generations=2")
     equal = "a plan is for equal numbers of rows in all generations: give one number"
     require(not isinstance(config["n"], list | dict), "n", config["n"], equal)
-    made = prepare(_plain(config))
+    made = prepare(config)
     if isinstance(made, Laboratory):
         chains = made.chains if asked.chains_given else MANY
         lab = dataclasses.replace(made, chains=chains)
@@ -190,7 +189,3 @@ def _finite(measured: Measured) -> Measured:
     remedy = f"it is undefined or infinite in {bad} cases; choose another metric"
     require(bad == 0, "metric", measured.metric, remedy)
     return measured
-
-
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key != "name"}

@@ -63,9 +63,7 @@ def sweep(asked: Request, answer: Answer, folder: Path) -> Iterator[Tried]:
         print(f"\nk = {k} ({i + 1} of {len(values)}): {T} generations", flush=True)
         config = asked.config(*_overrides(asked, answer, k, T))
         name = f"k_{k}"
-        execute(
-            prepare({key: v for key, v in config.items() if key != "name"}), config, folder / name
-        )
+        execute(prepare(config), config, folder / name)
         yield compared(answer, k, T, cut, folder / name)
 
 
