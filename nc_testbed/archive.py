@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 from torch import Tensor
 
 from nc_testbed.rng import Draws, Streams
+from nc_testbed.storage import storage
 from nc_testbed.stream import Stream
 from nc_testbed.types import Space
 
@@ -34,10 +36,13 @@ class Archive:
     window: int
     generations: int = 0  # synthetic sets added so far
     shares: Tensor | None = None  # class shares of the real rows [R, C], for policies that ask
+    room: float = inf  # bytes of its device that all rows may take
+    folder: str | None = None  # where rows beyond that are kept, see storage
 
     def __post_init__(self) -> None:
-        shape = (self.chains, self.window * self.n, self.space.size)
-        self.synthetic = torch.empty(shape, dtype=self.space.dtype, device=self.real.device)
+        shape, real = (self.chains, self.window * self.n, self.space.size), self.real
+        room = self.room - real.nbytes
+        self.synthetic = storage(shape, self.space.dtype, real.device, room, self.folder)
         self._sizes = [0] * self.window  # rows of the set in every slot
         self._opinion: tuple[Tensor, Tensor] | None = None
 
@@ -62,6 +67,11 @@ class Archive:
             for kept, new in zip(self._opinion, opinion, strict=True):
                 kept[:, place] = new
         self.generations += 1
+
+    def last(self) -> Tensor:
+        """The last synthetic set ``[R, m, D]``, a view of where it lies."""
+        start = (self.generations - 1) % self.window * self.n
+        return self.synthetic[:, start : start + self.size]
 
     @property
     def size(self) -> int:
@@ -139,8 +149,7 @@ class Archive:
 
     def origins(self) -> Tensor:
         """Generation of origin by slot, ``[window + 1]``: 0 for real, g + 1 for sampled from g."""
-        slots = torch.arange(self.window, device=self.real.device)
-        last = self.generations - 1
+        slots, last = torch.arange(self.window, device=self.real.device), self.generations - 1
         return torch.cat([slots.new_zeros(1), last - (last - slots) % self.window + 1])
 
 
@@ -166,6 +175,11 @@ class TrainingSet:
         """m, rows per chain."""
         return self.rows.shape[1]
 
+    @property
+    def in_place(self) -> bool:
+        """Whether :meth:`gather` reads memory of its own device alone, the same every time."""
+        return self.stream is None and self.synthetic.device == self.rows.device
+
     def gather(self, index: Tensor) -> Tensor:
         """The rows at these positions: ``index`` [R, B] in 0..m-1 to ``[R, B, D]``.
 
@@ -178,7 +192,8 @@ class TrainingSet:
         if self.synthetic.shape[1] == 0:
             return real
         if self.stream is None:
-            synthetic = self.synthetic[chain, (address - N).clamp(min=0)]
+            home, row = self.synthetic.device, (address - N).clamp(min=0)
+            synthetic = self.synthetic[chain.to(home), row.to(home)].to(real.device)
         else:
             synthetic = self.stream.batch(index.shape[1])
         return torch.where((address < N)[..., None], real, synthetic)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from nc_testbed.archive import Archive, TrainingSet
+from nc_testbed.compute import Compute, products, using, within_memory
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
 from nc_testbed.metrics.parameters import Parameters
@@ -26,10 +28,10 @@ class World:
 
     sizes: rows of generation 0, then of the synthetic set drawn from every generation.
     budget: rows trained on, None = all. recorded: generations that are measured, None = all.
-    evaluation_rows: samples per chain that metrics draw of their own. at_once: at most so many
-    chains are fitted together, None = as many as is fast; memory depends on it, results do not.
-    stream: after generation 0 every batch is drawn afresh from the fit before, and the synthetic
-    sets are drawn to be looked at, not to be trained on.
+    evaluation_rows: samples per chain that metrics draw of their own. compute: how much of the
+    machine is taken at once; memory depends on it, results do not. scratch: a folder for rows that
+    memory does not hold. stream: after generation 0 every batch is drawn afresh from the fit
+    before, and the synthetic sets are drawn to be looked at, not to be trained on.
     """
 
     data: Data
@@ -44,7 +46,8 @@ class World:
     sizes: tuple[int, ...]
     budget: int | None
     evaluation_rows: int
-    at_once: int | None = None
+    compute: Compute = field(default_factory=Compute)
+    scratch: str | None = None
     recorded: tuple[int, ...] | None = None
     stream: bool = False
 
@@ -57,24 +60,27 @@ class World:
         """The streams of all chains at one generation."""
         return Streams(self.seed, tuple(range(self.chains)), generation, self.device)
 
-    def parts(self) -> list[slice]:
-        """The chains that are fitted together: all on a GPU, a core's share of them on a CPU."""
-        together = self.chains
+    def parts(self, m: int) -> list[slice]:
+        """The chains that are taken together with m rows each: all on a GPU, a core's share of
+        them on a CPU, fewer where memory says so."""
+        space, together = self.data.space, self.chains
         if self.device.type == "cpu":
-            together = -(-self.chains // CORES) if self.model.stacks(self.data.space) else 1
-        return list(parts(self.chains, min(together, self.at_once or together)))
+            together = -(-self.chains // CORES) if self.model.stacks(space) else 1
+        each_chain = self.model.workspace(space, m)
+        return list(parts(self.chains, self.compute.together(together, each_chain, self.device)))
 
     def archive(self) -> Archive:
         """An archive that holds the real rows and as much of the past as the policy needs."""
         window = self.policy.window or max(1, self.generations)
         data, n = self.data, max(self.sizes[1:])
-        parts = (data.space, data.x, data.training, data.reserve)
-        return Archive(*parts, n, window, shares=data.shares)
+        stored = (data.space, data.x, data.training, data.reserve)
+        room = self.compute.budget(self.device) // 2
+        return Archive(*stored, n, window, shares=data.shares, room=room, folder=self.scratch)
 
 
 def closed_loop(
     world: World,
-    past: Sequence[Tensor] = (),
+    past: Iterable[Tensor] = (),
     previous: Fit | None = None,
     progress: Progress = silent,
     first: Fit | None = None,
@@ -87,10 +93,10 @@ def closed_loop(
     """
     archive = world.archive()
     for synthetic in past:
-        with one_thread():  # as it was judged when it was drawn
+        with one_thread(), using(world.compute, world.device):  # as it was judged when drawn
             archive.add(synthetic, judge(world, synthetic))
-    for generation in range(len(past), world.generations):
-        with one_thread():
+    for generation in range(archive.generations, world.generations):
+        with one_thread(), using(world.compute, world.device):
             streams = world.streams(generation)
             training = compose(world, archive, streams)
             check_origin(world, archive, training, generation)
@@ -100,6 +106,8 @@ def closed_loop(
             wanted = world.recorded is None or generation in world.recorded
             record = measure(world, previous, streams, first, training) if wanted else {}
             archive.add(synthetic, judge(world, synthetic))
+            if archive.window >= world.generations:  # nothing is overwritten: one copy is enough
+                synthetic = archive.last()
             shown, weights = pictures(world, previous), previous.state_dict()
             left = Generation(generation, weights, record, synthetic, shown)
         yield left
@@ -138,27 +146,42 @@ def fit(
     progress: Progress = silent,
 ) -> Fit:
     """R independent fits, some chains at a time (see :meth:`World.parts`)."""
-    slices = world.parts()
-    done = [0] * len(slices)
 
-    def one(i: int) -> dict[str, Tensor]:
-        part, before = slices[i], None
-        if previous is not None:
-            kept = {k: v[part] for k, v in previous.state_dict().items()}
-            before = world.model.restore(kept, training.space)
+    def attempt() -> list[dict[str, Tensor]]:
+        slices = world.parts(training.size)
+        done = [0] * len(slices)
 
-        def step(now: int, total: int) -> None:
-            done[i] = now
-            progress(sum(done), total * len(slices))
+        def one(i: int) -> dict[str, Tensor]:
+            def step(now: int, total: int) -> None:
+                done[i] = now
+                progress(sum(done), total * len(slices))
 
-        rows, own = training.part(part), streams.part(part)
-        if world.stream and before is not None and rows.synthesised:
-            rows = rows.streamed(Stream(before, own, world.sampling))
-        return world.model.fit(rows, own, before, step).state_dict()
+            with products(world.device):
+                return _fit_part(world, training, streams, previous, slices[i], step)
 
-    states = each(one, range(len(slices)), world.device)
+        return each(one, range(len(slices)), world.device)
+
+    states = within_memory(attempt, world.chains)
     joined = {name: torch.cat([state[name] for state in states]) for name in states[0]}
     return world.model.restore(joined, training.space)
+
+
+def _fit_part(
+    world: World,
+    training: TrainingSet,
+    streams: Streams,
+    previous: Fit | None,
+    part: slice,
+    progress: Progress,
+) -> dict[str, Tensor]:
+    """The fits of some chains, as tensors."""
+    rows, own, before = training.part(part), streams.part(part), None
+    if previous is not None:
+        kept = {k: v[part] for k, v in previous.state_dict().items()}
+        before = world.model.restore(kept, training.space)
+    if world.stream and before is not None and rows.synthesised:
+        rows = rows.streamed(Stream(before, own, world.sampling))
+    return world.model.fit(rows, own, before, progress).state_dict()
 
 
 def sample(world: World, fit: Fit, n: int, streams: Streams) -> Tensor:
@@ -169,7 +192,10 @@ def sample(world: World, fit: Fit, n: int, streams: Streams) -> Tensor:
         chains = world.model.restore({k: v[part] for k, v in state.items()}, space)
         return chains.sample(n, streams.part(part), world.sampling)
 
-    return torch.cat(each(one, world.parts(), world.device))
+    def attempt() -> Tensor:
+        return torch.cat(each(one, world.parts(n), world.device))
+
+    return within_memory(attempt, world.chains)
 
 
 def judge(world: World, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -196,7 +222,7 @@ def measure(
     evaluation = Evaluation(fit, rows, world.reference, scope, first, training)
     record = dict(fit.report())
     for metric in world.metrics.values():
-        record |= metric.measure(evaluation)
+        record |= within_memory(partial(metric.measure, evaluation), world.chains)
     return {name: value.to("cpu", torch.float64) for name, value in record.items()}
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from nc_testbed.build import build, nearest
 from nc_testbed.types import Sampling, require
 
+LEAST_MEMORY = 2**24  # bytes: 16 MiB
 GROUPS = ("data", "model", "policy", "metrics")
 
 
@@ -26,11 +27,26 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """chains: how many chains are fitted together, None = all; results do not depend on it."""
+    """How much of the machine is taken at once, and how it multiplies.
+
+    chains: most chains taken together, None = all. memory: bytes of the device's memory that the
+    run may take, ``auto`` = what there is. Chains and blocks of rows are taken so that it is
+    enough, halved where it was not; rows to be kept that fill more than half of it lie beside a
+    GPU, or on disk. On a CPU no result depends on either.
+    precision: of float32 products in fits. ``auto``: TF32 on a GPU, float32 on a CPU; ``bf16``:
+    bfloat16. compile: whether losses are compiled for a GPU, ``auto`` = where the run is long
+    enough to win back the time that takes.
+    """
 
     chains: int | None = None
+    memory: Literal["auto"] | int = "auto"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    compile: Literal["auto"] | bool = "auto"
 
     def __post_init__(self) -> None:
+        least = f"give at least {LEAST_MEMORY} bytes, or auto"
+        ok = self.memory == "auto" or self.memory >= LEAST_MEMORY
+        require(ok, "memory", self.memory, least)
         ok = self.chains is None or self.chains >= 1
         require(ok, "chains", self.chains, "give at least 1 chain at once, or null for all")
 

@@ -157,6 +157,10 @@ class Model(Protocol):
         """
         ...
 
+    def workspace(self, space: Space, m: int) -> int:
+        """About how many bytes one chain takes while it is fitted to m rows, or draws m."""
+        ...
+
     def fit(
         self,
         training: TrainingSet,

@@ -158,6 +158,10 @@ REFUSED = {
     "seed=-1": "seed=-1: ",
     "generations=1.5": "generations=1.5: give a whole number",
     "device=gpu": "device=gpu: did you mean cpu? (auto, cpu, cuda)",
+    "compute.memory=1": "compute.memory=1: give at least 16777216 bytes, or auto",
+    "compute.memory=lots": "compute.memory=lots: give (auto) or a whole number",
+    "compute.memory=100000000000000": "compute.memory=100000000000000: this device has",
+    "compute.precision=half": "compute.precision=half: use one of (auto, bf16, float32)",
     "sampling.decode=men": "sampling.decode=men: did you mean mean?",
     "+cahins=3": "cahins=3: did you mean chains?",
     "+policy.kk=3": "policy.kk=3: did you mean k?",
@@ -209,6 +213,8 @@ def test_a_wrong_setting_ends_in_one_line_and_leaves_nothing(
         (["data=moons", "model=vae"], "model.likelihood=bernoulli: these rows are vectors"),
         (["data=fashion_mnist", "data.root=/nowhere"], "data.root=/nowhere: "),
         (["data=swiss_roll", "model=gmm", "metrics=[tail_mass]"], "metrics=tail_mass: "),
+        (["data=moons", "model=gmm", "compute.precision=bf16"], "compute.precision=bf16: GMM does"),
+        (["device=cpu", "compute.compile=true"], "compute.compile=True: only the losses of"),
     ],
 )
 def test_wrong_combinations(arguments, line, tmp_path, monkeypatch, capsys):

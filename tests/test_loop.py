@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from nc_testbed.compute import Compute
 from nc_testbed.data.scikit import Digits
 from nc_testbed.loop import PICTURES, World, closed_loop
 from nc_testbed.metrics.recall import Recall
@@ -48,7 +49,7 @@ def world(referee, chains=3, **changes) -> World:
         sizes=(data.training.shape[1],) * 4,
         budget=None,
         evaluation_rows=120,
-        at_once=chains,
+        compute=Compute(),
     )
     return dataclasses.replace(base, **changes)
 
@@ -67,7 +68,7 @@ def chain_of(generations, chain):
 def test_a_chain_does_not_depend_on_the_others(referee, policy):
     three = list(closed_loop(world(referee, 3, policy=policy)))
     two = list(closed_loop(world(referee, 2, policy=policy)))
-    one_by_one = list(closed_loop(world(referee, 3, policy=policy, at_once=1)))
+    one_by_one = list(closed_loop(world(referee, 3, policy=policy, compute=Compute(chains=1))))
     for chain in range(2):
         assert chain_of(three, chain) == chain_of(two, chain)
     for chain in range(3):

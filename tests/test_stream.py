@@ -10,14 +10,15 @@ import torch
 
 from nc_testbed import cli
 from nc_testbed.archive import Archive
+from nc_testbed.compute import Compute
 from nc_testbed.data.families import GaussianSource
 from nc_testbed.data.scikit import Digits
 from nc_testbed.loop import World, closed_loop
 from nc_testbed.metrics.recall import Recall
 from nc_testbed.metrics.referee import train
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.models.autoencoder import _batches
 from nc_testbed.models.conv_vae import ConvVAE
+from nc_testbed.models.steps import _positions
 from nc_testbed.models.vae import VAE, VAEFit
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.augment import Augment
@@ -63,7 +64,8 @@ def gathered(policy, fit, steps=40, batch=5):
     """Every batch of a fit on what the policy composes, ``[R, steps * batch, 2]``; positions."""
     training = policy.compose(store(), STREAMS, None)
     streamed = training.streamed(Stream(fit, STREAMS, Sampling("mean")))
-    index = list(_batches(training.size, batch, steps, STREAMS("fit.order")))
+    blocks = _positions(training.size, batch, steps, STREAMS("fit.order"))
+    index = [positions for block in blocks for positions in block]
     return torch.cat([streamed.gather(i) for i in index], 1), torch.cat(index, 1), training
 
 
@@ -193,7 +195,7 @@ def test_a_chain_does_not_depend_on_the_others(referee, model, policy):
     changes = {"model": model, "policy": policy}
     three = list(closed_loop(world(referee, **changes)))
     two = list(closed_loop(world(referee, 2, **changes)))
-    one_by_one = list(closed_loop(world(referee, at_once=1, **changes)))
+    one_by_one = list(closed_loop(world(referee, compute=Compute(chains=1), **changes)))
     for whole, other, single in zip(three, two, one_by_one, strict=True):
         assert all(same(whole, other, chain) for chain in range(2))
         assert all(same(whole, single, chain) for chain in range(3))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from nc_testbed.archive import TrainingSet
+from nc_testbed.compute import now
+from nc_testbed.models.adam import Adam
 from nc_testbed.models.autoencoder_fit import AutoencoderFit
+from nc_testbed.models.steps import Inputs, run
 from nc_testbed.rng import Draws, Streams
 from nc_testbed.types import BadInput, Fit, Progress, Space, require, silent
 
-LINE = 16  # float32 numbers in 64 bytes
-BLOCK = 64  # steps whose noise is drawn at once; part of the stream's definition on a GPU
+State = Mapping[str, Tensor]
+"""Weights by name, chain axis first."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,15 @@ class Autoencoder(ABC):
         """See :meth:`nc_testbed.types.Model.stacks`."""
 
     @abstractmethod
+    def widest(self, space: Space) -> int:
+        """Numbers in the widest layer, for one row."""
+
+    def workspace(self, space: Space, m: int) -> int:
+        """Weights, where they began, gradients and both moments; what a batch leaves in layers."""
+        weights = sum(math.prod(w) + math.prod(b) for _, w, b, _ in self.layers(space))
+        return 4 * (6 * weights + 16 * self.batch * self.widest(space))
+
+    @abstractmethod
     def restore(self, state: Mapping[str, Tensor], space: Space) -> AutoencoderFit:
         """The fit whose ``state_dict()`` this is."""
 
@@ -90,29 +103,24 @@ class Autoencoder(ABC):
         progress: Progress = silent,
     ) -> AutoencoderFit:
         """R independent fits by Adam; ``progress(done, total)`` is called after every step."""
-        if self.start == "warm" and previous is not None:
-            weights = {k: v.clone() for k, v in previous.state_dict().items()}
-        else:
-            weights = self._initial(training.space, streams("init"))
-        widths = {name: weight.shape[-1] for name, weight in weights.items()}
-        leaves = {name: _padded(weight).requires_grad_() for name, weight in weights.items()}
-        adam = self._adam(leaves, on_gpu=training.rows.is_cuda)
-        steps = self.updates(training.size)
-        rows = _batches(training.size, self.batch, steps, streams("fit.order"))
-        noise = _noise(steps, (self.batch, self.latent), streams("fit.noise"))
-        for step, (index, eps) in enumerate(zip(rows, noise, strict=True), start=1):
-            x = training.space.floats(training.gather(index))
-            weights = {name: leaf[..., : widths[name]] for name, leaf in leaves.items()}
-            bound = self.restore(weights, training.space).bound(x, eps)
-            if training.weights is not None:
-                bound = bound * training.weights.gather(1, index).float()
-            loss = -bound.mean(1).sum()
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            progress(step, steps)
-        fitted = {k: v.detach()[..., : widths[k]].contiguous() for k, v in leaves.items()}
-        return self.restore(fitted, training.space)
+        warm = self.start == "warm" and previous is not None
+        first = previous.state_dict() if warm else self._initial(training.space, streams("init"))
+        adam = Adam(first, self.rate, self.weight_decay)
+        shape = self.batch, self.latent
+        inputs = Inputs(training, shape, self.updates(training.size), streams)
+        bound = (compiled if now().compile else bound_of)(self, training.space)
+
+        def step() -> None:
+            rows, eps, weights = inputs.take()
+            bounds = bound(adam.weights(), rows, eps)
+            adam.step(-(bounds if weights is None else bounds * weights).mean(1).sum())
+
+        def restart() -> None:
+            adam.restart()
+            inputs.rewind()
+
+        run(step, restart, inputs, progress)
+        return self.restore(adam.fitted(), training.space)
 
     def updates(self, m: int) -> int:
         """Updates of one fit on m rows: ``steps``, or ceil(epochs m / batch)."""
@@ -138,40 +146,17 @@ class Autoencoder(ABC):
             weights["log_variance"] = 0 * draws.uniform(1, 1)
         return weights
 
-    def _adam(self, leaves: Mapping[str, Tensor], on_gpu: bool) -> torch.optim.Adam:
-        # capturable keeps the step counter on a GPU, so that no step waits for it.
-        return torch.optim.Adam(
-            leaves.values(),
-            self.rate,
-            weight_decay=self.weight_decay,
-            fused=True,
-            capturable=on_gpu,
-        )
+
+def bound_of(model: Autoencoder, space: Space) -> Callable[[State, Tensor, Tensor], Tensor]:
+    """The ELBO per row ``[R, B]`` of weights, stored rows ``[R, B, D]`` and noise ``[R, B, L]``."""
+
+    def bound(weights: State, rows: Tensor, eps: Tensor) -> Tensor:
+        return model.restore(weights, space).bound(space.floats(rows), eps)
+
+    return bound
 
 
-def _padded(weight: Tensor) -> Tensor:
-    """``[R, .., b]`` with b widened until a chain's part fills whole 64-byte vectors.
-
-    Adam's CPU kernel rounds the last few numbers of a tensor otherwise than the rest, and which
-    numbers come last must not depend on how many chains there are.
-    """
-    if math.prod(weight.shape[1:]) % LINE == 0:
-        return weight
-    return torch.nn.functional.pad(weight, (0, -weight.shape[-1] % LINE))
-
-
-def _batches(m: int, batch: int, steps: int, draws: Draws) -> Iterator[Tensor]:
-    """Positions ``[R, B]`` of every step: the rows in random order, again and again."""
-    left = draws.permutation(m)
-    for _ in range(steps):
-        while left.shape[1] < batch:
-            left = torch.cat([left, draws.permutation(m)], 1)
-        yield left[:, :batch]
-        left = left[:, batch:]
-
-
-def _noise(steps: int, shape: tuple[int, int], draws: Draws) -> Iterator[Tensor]:
-    """Standard normals ``[R, B, L]`` of every step, drawn in blocks."""
-    for start in range(0, steps, BLOCK):
-        block = draws.normal(min(BLOCK, steps - start), *shape)
-        yield from block.unbind(1)
+@lru_cache
+def compiled(model: Autoencoder, space: Space) -> Callable[[State, Tensor, Tensor], Tensor]:
+    """:func:`bound_of`, its loops over numbers fused; once for all fits of a process."""
+    return torch.compile(bound_of(model, space), fullgraph=True, dynamic=False)

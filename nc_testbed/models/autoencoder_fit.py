@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from nc_testbed.rng import Draws, Streams
 from nc_testbed.types import Sampling, Space
+
+LAYER = {"cpu": 2**26, "cuda": 2**30}
+"""Bytes that a layer of all chains may take when rows are not trained on."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,11 @@ class AutoencoderFit(ABC):
 
     @abstractmethod
     def rows_at_once(self) -> int:
-        """Rows per chain so that what they take of memory stays small."""
+        """Rows per chain so that a layer takes ``LAYER`` bytes, or what memory there is."""
+
+    def blocks(self, rows: Tensor) -> Sequence[Tensor]:
+        """Rows ``[..., M, D]`` in blocks of almost the same size."""
+        return rows.tensor_split(-(-rows.shape[-2] // self.rows_at_once()), -2)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every tensor, chain axis first."""
@@ -47,16 +54,15 @@ class AutoencoderFit(ABC):
 
     def bound(self, x: Tensor, eps: Tensor) -> Tensor:
         """ELBO per row on given noise: x [R, B, D] floats, eps [R, B, L] to ``[R, B]`` nats."""
-        mean, log_var = self.encode(x)
+        mean, log_var = (part.float() for part in self.encode(x))  # of bfloat16 layers too
         z = mean + (0.5 * log_var).exp() * eps
         kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
-        return self.log_likelihood(x, self.decode(z)) - kl
+        return self.log_likelihood(x, self.decode(z).float()) - kl
 
     def log_likelihood(self, x: Tensor, output: Tensor) -> Tensor:
         """log p(x | z) per row, ``[R, B]`` nats, from the decoder's output."""
         if self.likelihood == "bernoulli":
-            # Written out: torch's own kernel rounds a row differently by its place in memory.
-            softplus = output.clamp(min=0) + (1 + (-output.abs()).exp()).log()
+            softplus = _softplus(output)  # first: its place decides how gradients are summed
             return (x * output - softplus).sum(-1)
         log_var = self._log_variance(output)[..., 0]  # [R, 1] or [1, 1]
         error = (x - output).square().sum(-1) * (-log_var).exp()
@@ -67,8 +73,8 @@ class AutoencoderFit(ABC):
         """n stored rows per chain ``[R, n, D]``, z ~ N(0, I); pixels or means of pixels."""
         latent, pixel = streams("sample.latent"), streams("sample.pixel")
         z = latent.normal(n, self.latent) * math.sqrt(sampling.temperature)
-        out = []
-        for part in z.split(self.rows_at_once(), dim=1):
+        rows = torch.empty(len(z), n, self.space.size, dtype=self.space.dtype, device=z.device)
+        for part, place in zip(self.blocks(z), self.blocks(rows), strict=True):
             output = self.decode(part)
             if self.likelihood == "bernoulli":
                 mean = 1 / (1 + (-output).exp())
@@ -79,8 +85,8 @@ class AutoencoderFit(ABC):
                 if sampling.decode == "sample":
                     scale = (0.5 * self._log_variance(output)).exp()
                     mean = mean + scale * pixel.normal(*mean.shape[1:])
-            out.append(self.space.stored(mean))
-        return torch.cat(out, 1)
+            place.copy_(self.space.stored(mean))
+        return rows
 
     @property
     def latent(self) -> int:
@@ -90,8 +96,8 @@ class AutoencoderFit(ABC):
     @torch.no_grad()
     def latent_means(self, rows: Tensor) -> Tensor:
         """Means of q(z | x) for stored rows [R, M, D] of each chain: ``[R, M, L]``."""
-        parts = rows.split(self.rows_at_once(), dim=1)
-        return torch.cat([self.encode(self.space.floats(part))[0] for part in parts], 1)
+        blocks = self.blocks(rows)
+        return torch.cat([self.encode(self.space.floats(part))[0] for part in blocks], 1)
 
     @torch.no_grad()
     def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
@@ -114,8 +120,8 @@ class AutoencoderFit(ABC):
     ) -> Tensor:
         """A bound on one draw of z per row, ``[R, H]``, in blocks of rows."""
         eps = draws.normal(rows.shape[-2], self.latent)
-        out, size = [], self.rows_at_once()
-        for part, noise in zip(rows.split(size, dim=-2), eps.split(size, dim=1), strict=True):
+        out = []
+        for part, noise in zip(self.blocks(rows), self.blocks(eps), strict=True):
             x = self.space.floats(part).expand(len(eps), -1, -1)
             out.append(bound(x, noise))
         return torch.cat(out, 1)
@@ -132,3 +138,11 @@ class AutoencoderFit(ABC):
             return self.weights["log_variance"]
         assert self.variance is not None
         return torch.full_like(like[:1, :1, :1], math.log(self.variance))
+
+
+def _softplus(x: Tensor) -> Tensor:
+    """``log(1 + e^x)``: one pass on a GPU, written out on a CPU, where torch's own kernel rounds a
+    row differently by its place in memory."""
+    if x.is_cuda:
+        return torch.nn.functional.softplus(x)
+    return x.clamp(min=0) + (1 + (-x.abs()).exp()).log()

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
+from nc_testbed.compute import at_once
 from nc_testbed.models.autoencoder import Autoencoder
-from nc_testbed.models.autoencoder_fit import AutoencoderFit
+from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 from nc_testbed.parallel import each
 from nc_testbed.types import BadInput, Space, require
 
@@ -56,6 +57,11 @@ class ConvVAE(Autoencoder):
         """False: on a CPU grouped convolutions are no faster, and round by the groups beside."""
         return False
 
+    def widest(self, space: Space) -> int:
+        """The maps of the first convolution."""
+        first = space.event[0] if len(space.event) == 3 else 1
+        return space.size // first // 4 * self.channels[0]
+
     def restore(self, state: Mapping[str, Tensor], space: Space) -> ConvVAEFit:
         """The fit whose ``state_dict()`` this is."""
         return ConvVAEFit(self.likelihood, self.variance, dict(state), space)
@@ -89,13 +95,15 @@ class ConvVAEFit(AutoencoderFit):
         return self._by_chain(ConvVAEFit._decode, z)
 
     def rows_at_once(self) -> int:
-        """As many as keep the widest layer of one chain, on a GPU of all chains, near 64 MiB on
-        a CPU and 1 GiB on a GPU."""
+        """As many as keep the maps of the first convolution small, those of all chains on a GPU.
+
+        On a CPU a convolution rounds by the number of rows: it must not depend on memory.
+        """
         kernel = self.weights["encoder.0.weight"]  # [R, out, in, 4, 4]
-        widest = self.space.size // kernel.shape[2] // 4 * kernel.shape[1]
+        maps = 4 * (self.space.size // kernel.shape[2] // 4) * kernel.shape[1]
         if kernel.is_cuda:
-            return max(1, (1 << 28) // (len(kernel) * widest))
-        return max(1, (1 << 24) // widest)
+            return at_once(maps * len(kernel), LAYER["cuda"], kernel.device)
+        return max(1, LAYER["cpu"] // maps)
 
     def _by_chain(self, network: Callable[[ConvVAEFit, Tensor], Tensor], x: Tensor) -> Tensor:
         """The network on all chains at once; on a CPU one by one, so that none feels another."""

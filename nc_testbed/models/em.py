@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from nc_testbed.compute import at_once
 from nc_testbed.models.covariance import LINE, Covariance
 from nc_testbed.rng import Draws, parts
 from nc_testbed.types import Progress, silent
@@ -24,8 +25,8 @@ responsibility has no rows."""
 LOWEST = torch.finfo(torch.float64).min
 """Log weight of a component without rows: -inf would make NaN of the zeros that pad the rows."""
 
-BLOCK = 2**17
-"""Responsibilities at once on a CPU, 1 MiB: they and the features stay in its cache."""
+BLOCK = {"cpu": 2**20, "cuda": 2**32}
+"""Bytes of responsibilities at once: on a CPU they and the features stay in its cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +156,9 @@ class EM:
         weights = torch.cat([offset[..., None], weights], dim=-1)
         weights = pad(weights, (0, self.features.shape[1] - weights.shape[-1]))
         R, K, _ = weights.shape
-        at_once = max(1, BLOCK // (K * self.features.shape[-1])) if weights.is_cpu else R
-        blocks = [self._expect(weights[part], part) for part in parts(R, at_once)]
+        bytes_each, device = 8 * K * self.features.shape[-1], weights.device
+        size = at_once(bytes_each, BLOCK[device.type], device)
+        blocks = [self._expect(weights[part], part) for part in parts(R, size)]
         moments, log_likelihood = zip(*blocks, strict=True)
         return torch.cat(moments), torch.cat(log_likelihood)
 

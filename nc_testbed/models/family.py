@@ -69,6 +69,10 @@ class FamilyModel(ABC):
         """True: nothing is reduced across chains."""
         return True
 
+    def workspace(self, space: Space, m: int) -> int:
+        """The rows and what is summed up of them."""
+        return 4 * 8 * m * space.size
+
     def fit(
         self,
         training: TrainingSet,

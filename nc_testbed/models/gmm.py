@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nc_testbed.archive import TrainingSet
+from nc_testbed.compute import at_once
 from nc_testbed.families.family import means
 from nc_testbed.models.covariance import Covariance, Diagonal, Full, log_normal, product
 from nc_testbed.models.em import EM, Climb, Components, Rows, kmeans_plus_plus, standardise
@@ -19,7 +20,7 @@ from nc_testbed.rng import Streams, parts
 from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
 
 LARGEST_FULL = 100  # coordinates
-AT_ONCE = 2**24  # numbers of a temporary in log_prob: 128 MiB
+AT_ONCE = 2**27  # bytes of a temporary in log_prob
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ class GMM:
     def stacks(self, space: Space) -> bool:
         """Rows are padded so that chains do not share a line of memory."""
         return True
+
+    def workspace(self, space: Space, m: int) -> int:
+        """The rows, their features, and their responsibilities."""
+        D = space.size
+        features = 1 + D + (D * (D + 1) // 2 if self.covariance == "full" else D)
+        return 8 * m * (4 * D + features + 3 * self.components)
 
     def fit(
         self,
@@ -153,8 +160,8 @@ class Mixture:
         mass: it adds nothing where a row agrees with it, -inf elsewhere.
         """
         x = self.space.floats(rows, torch.float64).mT.contiguous()  # [D, H]
-        at_once = max(1, AT_ONCE // x.numel())
-        blocks = [self._log_prob(x, part) for part in parts(len(self.weights), at_once)]
+        size = at_once(8 * x.numel(), AT_ONCE, x.device)
+        blocks = [self._log_prob(x, part) for part in parts(len(self.weights), size)]
         return torch.cat(blocks)
 
     def state_dict(self) -> dict[str, Tensor]:

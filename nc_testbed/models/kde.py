@@ -47,6 +47,10 @@ class KDE:
         """True: nothing is reduced across chains."""
         return True
 
+    def workspace(self, space: Space, m: int) -> int:
+        """The rows, and the noise of those that are drawn."""
+        return 4 * 8 * m * space.size
+
     def fit(
         self,
         training: TrainingSet,

@@ -10,9 +10,14 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nc_testbed.models.autoencoder import LINE, Autoencoder
-from nc_testbed.models.autoencoder_fit import AutoencoderFit
+from nc_testbed.compute import at_once
+from nc_testbed.models.adam import LINE
+from nc_testbed.models.autoencoder import Autoencoder
+from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 from nc_testbed.types import Space, require
+
+FEWEST = 16
+"""Rows in a block: a CPU's product of three rows or fewer rounds them otherwise."""
 
 
 @final
@@ -42,6 +47,10 @@ class VAE(Autoencoder):
         """
         sizes = [self.batch, *(a * b for layer in self._widths(space) for a, b in layer)]
         return all(size % LINE == 0 for size in sizes)
+
+    def widest(self, space: Space) -> int:
+        """The pixels, or a hidden layer."""
+        return max(space.size, *self.hidden)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> VAEFit:
         """The fit whose ``state_dict()`` this is."""
@@ -75,9 +84,10 @@ class VAEFit(AutoencoderFit):
         return self._mlp("decoder", z)
 
     def rows_at_once(self) -> int:
-        """As many as keep a block of floats ``[R, rows, D]`` near 64 MiB."""
-        chains = len(self.weights["decoder.0.weight"])
-        return max(1, (1 << 24) // (chains * self.space.size))
+        """As many as keep the pixels ``[R, rows, D]`` small."""
+        weight = self.weights["decoder.0.weight"]
+        each_row = 4 * len(weight) * self.space.size
+        return max(FEWEST, at_once(each_row, LAYER[weight.device.type], weight.device))
 
     def _mlp(self, name: str, x: Tensor) -> Tensor:
         layers = sum(key.startswith(name) for key in self.weights) // 2

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from nc_testbed.compute import NEVER, Compute, total
 from nc_testbed.families.linear import LinearGaussian
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.settings import Settings
 from nc_testbed.types import BadInput, Policy, Space, Stepwise, require
+
+PAYS = 10_000_000
+"""Updates of chains from which on compiling a loss for a GPU pays: it takes half a minute, and in a
+sketch of this step on an H100, 64 chains at once, it saved 3 microseconds an update and chain."""
 
 
 def with_group(group: str, check: Any, *arguments: Any) -> Any:
@@ -74,20 +79,58 @@ def check_family(
     require(ok, "budget", budget, f"this estimator needs at least {least} rows")
 
 
+def compute(
+    settings: Settings,
+    model: Any,
+    n: int,
+    device: torch.device,
+    say: Callable[[str], None] = NEVER,
+) -> Compute:
+    """How the run uses its device; BadInput for what the device or the model cannot do."""
+    asked, name = settings.compute, type(model).__name__
+    memory = None if asked.memory == "auto" else asked.memory
+    held = total(device)
+    ok = memory is None or memory <= held
+    require(ok, "compute.memory", memory, f"this device has {held} bytes; give fewer, or auto")
+    steps = model.updates(n) if isinstance(model, Stepwise) else 0
+    ok = asked.precision != "bf16" or steps > 0
+    remedy = f"{name} does not multiply in float32; give auto"
+    require(ok, "compute.precision", asked.precision, remedy)
+    ok = asked.compile is not True or (steps > 0 and device.type == "cuda")
+    remedy = "only the losses of autoencoders are compiled, and only for a GPU; give auto"
+    require(ok, "compute.compile", asked.compile, remedy)
+    pays = device.type == "cuda" and settings.chains * settings.generations * steps >= PAYS
+    compiled = pays if asked.compile == "auto" else asked.compile
+    precision = "tf32" if asked.precision == "auto" else asked.precision
+    return Compute(asked.chains, memory, precision, compiled, say)
+
+
+def bytes_of(rows: int, space: Space) -> int:
+    """What so many stored rows take.
+
+    >>> bytes_of(10, Space((28, 28), image=True))
+    7840
+    """
+    return rows * space.size * space.dtype.itemsize
+
+
 def check_memory(
     settings: Settings, real: int, drawn: Sequence[int], policy: Policy, space: Space
 ) -> None:
-    """Refuse rows that would not fit into half of this machine's memory."""
+    """Refuse rows that half of this machine's memory does not hold: real ones and one synthetic
+    set; of all the sets, those that the disk does not hold twice either: one to train on, one that
+    stays in the run's directory."""
     kept = settings.generations if policy.window is None else policy.window
-    rows = settings.chains * (real + kept * max(drawn[1:]))
-    check_stored(rows, space, "n", max(drawn), "give fewer rows, chains or generations")
+    chains, n, remedy = settings.chains, max(drawn[1:]), "give fewer rows, chains or generations"
+    check_stored(chains * (real + n), space, "n", max(drawn), remedy)
+    if 2 * bytes_of(chains * kept * n, space) > shutil.disk_usage(".").free:
+        check_stored(chains * (real + kept * n), space, "n", max(drawn), remedy)
 
 
 def check_stored(rows: int, space: Space, key: str, value: Any, remedy: str) -> None:
     """Refuse so many rows of a space, the fault of a key, if half of the memory does not hold
     them."""
-    needed = rows * space.size * torch.empty(0, dtype=space.dtype).element_size()
-    held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed, held = bytes_of(rows, space), total(torch.device("cpu"))
     large = f"{rows:.3g} stored rows take {needed / 2**30:.3g} GiB and half of the memory is "
     require(needed <= held / 2, key, value, f"{large}{held / 2**31:.3g}; {remedy}")
 

@@ -34,6 +34,7 @@ def settings_hash(config: Mapping[str, Any]) -> str:
     True
     """
     kept = {key: value for key, value in config.items() if key not in FREE}
+    kept["precision"] = config.get("compute", {}).get("precision")  # all that decides of it
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

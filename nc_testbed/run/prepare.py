@@ -38,8 +38,11 @@ class Prepared:
     evaluation_rows: int
     device: torch.device
 
-    def world(self, say: Callable[[str], None]) -> World:
-        """The loop's world; reads the referee, or trains it and says so."""
+    def world(self, say: Callable[[str], None], scratch: str | None = None) -> World:
+        """The loop's world; reads the referee, or trains it and says so.
+
+        scratch: an existing folder for rows that memory does not hold, None = the system's own.
+        """
         s = self.settings
         data = _to(self.data, self.device)
         referee = referee_for(self.data, say).to(self.device)
@@ -56,7 +59,8 @@ class Prepared:
             sizes=self.sizes,
             budget=s.budget,
             evaluation_rows=self.evaluation_rows,
-            at_once=s.compute.chains,
+            compute=checks.compute(s, self.model, self.sizes[1], self.device, say),
+            scratch=scratch,
             recorded=s.record.among(s.generations),
             stream=s.stream,
         )
@@ -117,6 +121,7 @@ def _on_rows(
     rows = settings.evaluation.rows or evaluation_rows(data)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
+    checks.compute(settings, model, drawn[1], device)
     return Prepared(settings, data, model, policy, chosen, drawn, rows, device)
 
 

@@ -35,7 +35,7 @@ def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Pa
     """Run all generations that the directory does not hold yet; then write summary.json."""
     began = time.monotonic()
     directory = RunDirectory(path)
-    world = prepared if isinstance(prepared, Laboratory) else prepared.world(say=print)
+    world = prepared if isinstance(prepared, Laboratory) else prepared.world(print, str(path))
     config = _recorded(config, world)
     stored = world.recorded if isinstance(world, Laboratory) else range(world.generations)
     directory.start(config)
@@ -67,7 +67,7 @@ def _loop(
 ) -> Iterator[Generation]:
     """The generations that are not there yet."""
     if isinstance(world, World):
-        past = [directory.synthetic(g).to(world.device) for g in there]
+        past = (directory.synthetic(g).to(world.device) for g in there)
         first, last = (_fit(directory, world, there[i]) if there else None for i in (0, -1))
         return closed_loop(world, past, last, progress, first)
     last = None

@@ -110,15 +110,6 @@ def test_training_raises_the_bound():
     assert (gain.mean(1) > 4 * gain.std(1) / math.sqrt(gain.shape[1])).all()
 
 
-def test_blocks_of_rows_change_nothing_but_rounding(monkeypatch):
-    fit = initial(SMALL, GREY, 0, 1)
-    rows = fit.sample(20, streams(0, 1), Sampling())
-    whole = fit.elbo(rows, streams(0, 1)), fit.latent_means(rows)
-    monkeypatch.setattr(type(fit), "rows_at_once", lambda self: 7)
-    parts = fit.elbo(rows, streams(0, 1)), fit.latent_means(rows)
-    torch.testing.assert_close(parts, whole)
-
-
 @pytest.mark.parametrize(
     ("space", "line"),
     [(Space((5,), image=False), "_target_=ConvVAE: it convolves images"),

@@ -140,7 +140,8 @@ def test_blocks_of_chains_do_not_show(kind, weighted, monkeypatch):
     if weighted:
         data = data.weighted(torch.arange(7 * 57).view(7, 57) % 5 + 0.5)
     whole = GMM(3, kind, steps=9).fit(data, streams(7)).state_dict()
-    monkeypatch.setattr(em, "BLOCK", 2 * 3 * 64)  # two chains, and one in the last block
+    two = 2 * 8 * 3 * 64  # chains in a block, and one in the last
+    monkeypatch.setitem(em.BLOCK, "cpu", two)
     for name, value in GMM(3, kind, steps=9).fit(data, streams(7)).state_dict().items():
         assert torch.equal(value, whole[name]), name
 

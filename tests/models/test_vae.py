@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from nc_testbed.archive import Archive
-from nc_testbed.models.autoencoder import _batches
 from nc_testbed.models.vae import VAE, VAEFit
 from nc_testbed.rng import Streams
 from nc_testbed.types import BadInput, Sampling, Space
@@ -149,15 +148,6 @@ def test_weight_decay_is_adams_l2_penalty():
     none = dataclasses.replace(SMALL, weight_decay=0.0).fit(data, streams(0, 1)).state_dict()
     plain = SMALL.fit(data, streams(0, 1)).state_dict()
     assert all(torch.equal(none[name], plain[name]) for name in plain)
-
-
-def test_every_epoch_shows_every_row_once():
-    batches = list(_batches(10, 4, 5, streams(0, 1)("x")))
-    seen = torch.cat(batches, 1)
-    assert seen.shape == (2, 20)
-    for chain in seen:
-        assert chain[:10].sort().values.tolist() == list(range(10))
-        assert chain[10:].sort().values.tolist() == list(range(10))
 
 
 def test_epochs_make_work_grow_with_the_training_set():

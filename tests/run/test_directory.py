@@ -94,7 +94,9 @@ def test_the_hash_changes_with_what_decides_a_result_and_nothing_else():
     free = {"generations": 9, "compute": {"chains": 1}, "dashboard": {}, "name": {}, "facts": {}}
     assert settings_hash(base) == settings_hash(base | free)
     record = {"generations": "last", "chains": "rows"}
-    for change in ({"seed": 1}, {"chains": 5}, {"n": 7}, {"policy": {"k": 1}}, {"record": record}):
+    precision = {"precision": "bf16"}
+    for change in ({"seed": 1}, {"chains": 5}, {"n": 7}, {"policy": {"k": 1}}, {"record": record},
+                   {"compute": precision}):  # fmt: skip
         assert settings_hash(base) != settings_hash(base | change)
 
 
