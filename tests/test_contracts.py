@@ -24,6 +24,7 @@ from nc_testbed.types import BadInput, Sampling, Space
 CONF = Path(__file__).parents[1] / "conf"
 PICTURES, VECTORS = SPACES = [Space((4, 4), image=True), Space((2,), image=False)]
 R, N, M = 3, 40, 12
+CPU = torch.device("cpu")
 
 
 def names(group: str) -> list[str]:
@@ -39,11 +40,11 @@ def settings(group: str, name: str) -> dict:
     return node
 
 
-def archive(space: Space, window: int | None = None, real: torch.Tensor | None = None) -> Archive:
+def archive(space, window=None, real=None, device: torch.device = CPU) -> Archive:
     values = Streams(1, (0,))("x").uniform(N, space.size, dtype=torch.float64)
-    real = space.stored(values) if real is None else real
-    rows = torch.arange(N).expand(R, -1)
-    shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).expand(R, -1)
+    real = (space.stored(values) if real is None else real).to(device)
+    rows = torch.arange(N, device=device).expand(R, -1)
+    shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64, device=device).expand(R, -1)
     return Archive(space, real, rows[:, :24], rows[:, 24:], M, window or 5, shares=shares)
 
 
@@ -55,7 +56,7 @@ def takes(name: str) -> list[Space | None]:
 
 
 @pytest.fixture(params=[(m, s) for m in names("model") for s in takes(m)], ids=str)
-def model_and_rows(request):
+def model_and_rows(request, device):
     """A model and an archive of rows of its kind."""
     name, space = request.param
     node, real, laws = settings("model", name), None, ()
@@ -76,12 +77,12 @@ def model_and_rows(request):
         model.check(space)
     except BadInput:
         pytest.fail(f"{name} refuses {space}")
-    return model, archive(space, real=real)
+    return model, archive(space, real=real, device=device)
 
 
 def fitted(model, store, chains=tuple(range(R)), generation=0):
     training = store.view(store.training).part(slice(min(chains), max(chains) + 1))
-    return model.fit(training, Streams(0, chains, generation))
+    return model.fit(training, Streams(0, chains, generation, store.real.device))
 
 
 def test_groups_are_not_empty():
@@ -124,7 +125,8 @@ def test_a_fit_keeps_the_contract(model_and_rows):
     space = store.space
     with one_thread():
         fit = fitted(model, store)
-    rows = fit.sample(9, Streams(0, (0, 1, 2)), Sampling())
+    streams = Streams(0, (0, 1, 2), device=store.real.device)
+    rows = fit.sample(9, streams, Sampling())
     assert isinstance(rows, Shaped[torch.Tensor, f"{R} 9 {space.size}"])
     assert rows.dtype is space.dtype
     assert all(isinstance(v, Shaped[torch.Tensor, f"{R} ..."]) for v in fit.state_dict().values())
@@ -132,12 +134,14 @@ def test_a_fit_keeps_the_contract(model_and_rows):
     assert fit_offers(fit) == model.offers
     again = model.restore(fit.state_dict(), space)
     for decode in ("sample", "mean"):
-        draws = [f.sample(9, Streams(0, (0, 1, 2)), Sampling(decode)) for f in (fit, again)]
+        draws = [f.sample(9, streams, Sampling(decode)) for f in (fit, again)]
         assert torch.equal(*draws)
 
 
 def test_fits_and_samples_do_not_depend_on_other_chains(model_and_rows):
     model, store = model_and_rows
+    if store.real.is_cuda:
+        pytest.skip("a GPU rounds by how many chains there are")
     with one_thread():
         if not model.stacks(store.space):
             assert isinstance(model, LinearModel | ConvVAE)  # the loop takes chains one by one
@@ -154,7 +158,7 @@ def test_fits_and_samples_do_not_depend_on_other_chains(model_and_rows):
 def test_a_fit_is_the_same_twice_and_another_generation_draws_anew(model_and_rows):
     model, store = model_and_rows
     first, again, later = (fitted(model, store, generation=g) for g in (0, 0, 1))
-    streams = Streams(0, (0, 1, 2))
+    streams = Streams(0, (0, 1, 2), device=store.real.device)
     rows = first.sample(50, streams, Sampling())
     assert torch.equal(rows, again.sample(50, streams, Sampling()))
     assert not torch.equal(rows, first.sample(50, streams.at(1), Sampling()))

@@ -35,12 +35,13 @@ def test_experiments_were_found():
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatch, capsys):
+def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatch, capsys, device):
     text = path.read_text()
     for word in ("# Question:", "# Command:", "# Cost:"):
         assert word in text
     assert f"experiment={path.stem}" in text.split("# Command:")[1].splitlines()[0]
-    run(monkeypatch, *tiny(path, tmp_path / "run"))
+    where = "auto" if device.type == "cuda" else "cpu"  # auto: some families are for a CPU
+    run(monkeypatch, *tiny(path, tmp_path / "run"), f"device={where}")
     assert (tmp_path / "run" / "summary.json").is_file()
     drawn = (tmp_path / "run" / f"{path.stem}.png").is_file()
     assert drawn == bool(node(path).get("figure"))

@@ -18,10 +18,11 @@ def small_operations():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def forget_runs():
-    """A file's runs are kept until its last test only."""
-    yield
+def forget_runs(device):
+    """A file's runs are kept until its last test on one device only."""
     import laboratory
 
+    laboratory.DEVICE = device
+    yield
     for run in (laboratory.simulated, laboratory.simulated_rows, laboratory.absorption_times):
         run.cache_clear()

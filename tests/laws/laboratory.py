@@ -22,10 +22,12 @@ from nc_testbed.models.linear import LinearModel
 from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.policies.replace import Replace
 from nc_testbed.rng import Streams
+from nc_testbed.run.prepare import _to
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.types import Generation, Sampling
 
 SEED, CHAINS = 0, 20_000
+DEVICE = torch.device("cpu")  # that of the test which runs
 MODELS = {
     "BernoulliSource": BernoulliModel(),
     "CategoricalSource": CategoricalModel(),
@@ -43,7 +45,7 @@ def laboratory(source, policy, sizes, model=None, recorded=(), chains=CHAINS, bu
     model = (model or MODELS[type(source).__name__]).like(laws, laws[0][0].size)
     truth = next(truth for family, truth in laws if family == model.family())
     sizes = (*sizes, sizes[-1])
-    device = torch.device("cpu")
+    device = DEVICE if model.family().on_gpu else torch.device("cpu")
     return Laboratory(
         model, truth, policy, SEED, chains, len(sizes) - 1, sizes, budget, recorded, device
     )
@@ -94,6 +96,7 @@ def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
     model = model or MODELS[type(source).__name__]
     if hasattr(model, "like"):
         model = model.like(data.truths, data.space.size)
+    data = _to(data, DEVICE)
     world = World(
         data=data,
         model=model,
@@ -130,7 +133,7 @@ def fixed_rows(source, policy, n, model=None, chains=CHAINS):
     """Statistics ``{name: [R, ...]}`` of the rows that each chain keeps for ever."""
     lab = laboratory(source, policy, (n, n), model, (), chains)
     parts = [a.fixed(policy.k, a.streams.at(0)).values for a in lab.archives()]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: np.concatenate([part[name].cpu() for part in parts]) for name in parts[0]}
 
 
 def streams(t, chains=CHAINS):
