@@ -59,4 +59,5 @@ def row_blocks(rows: int, most: int) -> Iterator[slice]:
     """
     step = max(HEIGHT, most - most % HEIGHT)
     starts = [start for start in range(0, rows, step) if start == 0 or rows - start >= HEIGHT]
+    starts = starts or [0]  # no rows make one block of none
     return map(slice, starts, [*starts[1:], rows])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, radii
-from nc_testbed.parallel import each
+from nc_testbed.parallel import each, row_blocks
 from nc_testbed.rng import Streams
 from nc_testbed.types import require
 
@@ -20,7 +20,7 @@ CONFIDENT = 0.9
 """Least confidence of the referee in a row that counts for its class."""
 
 PART = 1024
-"""Held-out rows in one call of the referee: a multiple of the rows that it takes at once."""
+"""Held-out rows in one call of the referee, so that every core has some."""
 
 T = TypeVar("T")
 
@@ -102,7 +102,8 @@ class Reference:
     def features(self) -> Tensor:
         """Of all held-out rows, ``[H, F]`` float32."""
         rows = self.data.held_out
-        return torch.cat(each(self.referee.features, rows.split(PART), rows.device))
+        parts = [rows[block] for block in row_blocks(len(rows), PART)]
+        return torch.cat(each(self.referee.features, parts, rows.device))
 
     @cached_property
     def centre(self) -> Tensor:
