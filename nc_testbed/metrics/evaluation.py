@@ -136,10 +136,14 @@ class Evaluation:
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
         """Who lies in whose k = 5 ball."""
-        features = self.reference.centred(self.features)
-        chains = list(zip(self.reference.balls, features, self.labels, strict=True))
-        fields = zip(*each(lambda chain: meet(*chain), chains, self.rows.device), strict=True)
-        return Neighbourhoods(*(torch.stack(each) for each in fields))
+        reference, features, labels = self.reference, self.features, self.labels
+        balls = reference.balls
+
+        def one(r: int) -> tuple[Tensor, ...]:
+            return meet(balls[r], reference.centred(features[r]), labels[r])
+
+        fields = zip(*each(one, range(self.chains), self.rows.device), strict=True)
+        return Neighbourhoods(*(torch.stack(field) for field in fields))
 
     @property
     def accepted(self) -> Tensor:

@@ -8,8 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from nc_testbed.metrics.evaluation import Evaluation
-from nc_testbed.metrics.reference import Reference, per_chain
+from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import covariance, eigenvalues, root
+from nc_testbed.parallel import each
 
 
 def frechet_distance(points: Tensor, mean: Tensor, cov: Tensor, cov_root: Tensor) -> Tensor:
@@ -26,12 +27,12 @@ def frechet_distance(points: Tensor, mean: Tensor, cov: Tensor, cov_root: Tensor
 
 
 def _gaussians(reference: Reference) -> list[tuple[Tensor, Tensor, Tensor]]:
-    out = []
-    for chain in range(reference.chains):
+    def one(chain: int) -> tuple[Tensor, Tensor, Tensor]:
         points = reference.held_out(chain)
         cov = covariance(points)
-        out.append((points.double().mean(0), cov, root(cov)))
-    return out
+        return points.double().mean(0), cov, root(cov)
+
+    return each(one, range(reference.chains), reference.data.x.device)
 
 
 def _floor(reference: Reference) -> Tensor:
@@ -40,13 +41,13 @@ def _floor(reference: Reference) -> Tensor:
     Where a chain has only m < M training rows, extrapolated linearly in 1/m, the leading order
     of the bias, from all of them and the mean of their two halves (derived).
     """
-    laws, real, chains = reference.once(_gaussians), reference.real, reference.chains
-    whole = per_chain(lambda r: frechet_distance(real[r], *laws[r]), chains)
+    laws, real = reference.once(_gaussians), reference.real
+    whole = reference.per_chain(lambda r: frechet_distance(real[r], *laws[r]))
     m = real.shape[1]
     if m == reference.rows:
         return whole
     halves = [
-        per_chain(lambda r, half=half: frechet_distance(real[r, half::2], *laws[r]), chains)
+        reference.per_chain(lambda r, half=half: frechet_distance(real[r, half::2], *laws[r]))
         for half in (0, 1)
     ]
     return whole - (1 - m / reference.rows) * (sum(halves) / 2 - whole)
@@ -68,6 +69,7 @@ class Frechet:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        laws, features = evaluation.reference.once(_gaussians), evaluation.features
-        raw = per_chain(lambda r: frechet_distance(features[r], *laws[r]), evaluation.chains)
-        return {"frechet": raw - evaluation.reference.once(_floor), "frechet_raw": raw}
+        reference, features = evaluation.reference, evaluation.features
+        laws = reference.once(_gaussians)
+        raw = reference.per_chain(lambda r: frechet_distance(features[r], *laws[r]))
+        return {"frechet": raw - reference.once(_floor), "frechet_raw": raw}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,39 +11,61 @@ from torch import Tensor
 
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
-from nc_testbed.metrics.reference import Reference, per_chain
+from nc_testbed.metrics.reference import Reference
+
+SUMMED = 2**20
+"""Kernels in one sum, 16 times as many on a GPU: fixed, since sums round by how they are cut."""
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    k = (x @ y.T).div_(x.shape[1]).add_(1)
-    return (k * k).mul_(k)
+def _sums(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
+    """Slices of ``rows`` whose kernels with ``columns`` points are summed together."""
+    size = SUMMED if device.type == "cpu" else 16 * SUMMED
+    step = max(1, size // max(1, columns))
+    return (slice(i, min(i + step, rows)) for i in range(0, rows, step))
 
 
-def kernel_mean(x: Tensor, weights: Tensor, y: Tensor, others: Tensor) -> Tensor:
-    """``sum_ij w_i v_j (x_i . y_j / F + 1)^3`` of ``[N, F]`` and ``[M, F]``, in blocks.
+def _kernel(x: Tensor, y: Tensor, out: Tensor) -> Tensor:
+    """The kernel ``[N, M]`` of all pairs, in blocks, written over the start of ``out``."""
+    k = out[: len(x) * len(y)].view(len(x), len(y))
+    for block in blocks(len(x), len(y), x.device):
+        part = torch.mm(x[block], y.T, out=k[block]).div_(x.shape[1]).add_(1)
+        torch.mul(part * part, part, out=part)
+    return k
 
-    weights: w, ``[N]``; others: v, ``[M]``; both sum to 1.
+
+def _room(x: Tensor, y: Tensor) -> Tensor:
+    """Memory for the kernels of one sum, the same for all: fresh memory costs as much as they."""
+    first = next(_sums(len(x), len(y), x.device))
+    return x.new_empty(first.stop * len(y))
+
+
+def kernel_means(x: Tensor, weights: Tensor, y: Tensor, others: Tensor) -> Tensor:
+    """``sum_ij w_i v_j (x_i . y_j / F + 1)^3`` of ``[N, F]`` and ``[M, F]``: ``[K]``.
+
+    weights: K of w, ``[K, N]``; others: as many v, ``[K, M]``; each sums to 1.
     """
     x, y = x.to(torch.float64), y.to(torch.float64)
-    total = x.new_zeros(())
-    for block in blocks(len(x), len(y), x.device):
-        total += weights[block] @ (_kernel(x[block], y) @ others)
-    return total
+    totals, room = x.new_zeros(len(weights)), _room(x, y)
+    for part in _sums(len(x), len(y), x.device):
+        k = _kernel(x[part], y, room)
+        for total, w, v in zip(totals, weights, others, strict=True):
+            total += w[part] @ (k @ v)
+    return totals
 
 
 def mean_pair(x: Tensor) -> Tensor:
     """Mean of the kernel over pairs of two different rows of ``[N, F]``, in blocks."""
     x = x.to(torch.float64)
-    total = x.new_zeros(())
-    for block in blocks(len(x), len(x), x.device):
-        k = _kernel(x[block], x[block.start :])  # the kernel is symmetric: half of it is enough
+    total, room = x.new_zeros(()), _room(x, x)
+    for part in _sums(len(x), len(x), x.device):
+        k = _kernel(x[part], x[part.start :], room)  # symmetric: half of all pairs is enough
         within = k[:, : len(k)]
         total += 2 * k.sum() - within.sum() - within.trace()
     return total / (len(x) * (len(x) - 1))
 
 
 def _equal(rows: Tensor) -> Tensor:
-    return torch.full_like(rows[:, 0], 1 / len(rows), dtype=torch.float64)
+    return torch.full_like(rows[None, :, 0], 1 / len(rows), dtype=torch.float64)
 
 
 def _real_pairs(reference: Reference) -> Tensor:
@@ -51,10 +74,10 @@ def _real_pairs(reference: Reference) -> Tensor:
     Pairs within a class leave out a row with itself, so the mean is unbiased.
     """
     x, weights = reference.features, reference.weights(reference.shares)
-    pairs = per_chain(lambda r: kernel_mean(x, weights[r], x, weights[r]), reference.chains)
+    pairs = kernel_means(x, weights, x, weights)
     for c, rows in enumerate(reference.groups):
         z = x[rows]
-        with_itself = mean_pair(z) - kernel_mean(z, _equal(z), z, _equal(z))
+        with_itself = mean_pair(z) - kernel_means(z, _equal(z), z, _equal(z))
         pairs = pairs + reference.shares[:, c].square() * with_itself
     return pairs
 
@@ -78,9 +101,12 @@ class KID:
 
         real, weights = reference.features, reference.weights(reference.shares)
 
-        def across(r: int) -> Tensor:
-            return kernel_mean(real, weights[r], features[r], _equal(features[r]))
+        def own(r: int) -> Tensor:
+            return mean_pair(features[r])
 
-        own = per_chain(lambda r: mean_pair(features[r]), evaluation.chains)
-        pairs = per_chain(across, evaluation.chains)
-        return {"kid": own + reference.once(_real_pairs) - 2 * pairs}
+        def across(r: int) -> Tensor:
+            y = features[r]
+            return kernel_means(real, weights[r, None], y, _equal(y))[0]
+
+        pairs = reference.per_chain(across)
+        return {"kid": reference.per_chain(own) + reference.once(_real_pairs) - 2 * pairs}

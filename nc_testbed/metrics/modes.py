@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nc_testbed.data.source import Law
 from nc_testbed.metrics.evaluation import Evaluation
+from nc_testbed.metrics.neighbours import blocks
 
 RADIUS = 3.0
 """Standard deviations of one mode within which a row is of high quality."""
@@ -48,7 +49,9 @@ class Modes:
         modes = len(centres)
         nearest, good = [], []
         for rows in evaluation.rows:
-            distance, mode = (rows[:, None] - centres).square().sum(2).min(1)  # [M, C, D]
+            parts = blocks(len(rows), centres.numel(), rows.device)
+            pairs = [(rows[part, None] - centres).square().sum(2).min(1) for part in parts]
+            distance, mode = (torch.cat(each) for each in zip(*pairs, strict=True))  # [M]
             inside = distance <= (RADIUS * scale) ** 2
             nearest.append(mode.bincount(minlength=modes))
             good.append(mode[inside].bincount(minlength=modes))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nc_testbed.parallel import row_blocks
+
 NEIGHBOURS = 5
 """k of every ball: fixed, so that figures of different runs can be compared."""
 
-BLOCK = 2**20
-"""Distances in memory at once (8 MB) on a CPU, sixteen times as many on a GPU."""
+BLOCK = 2**18
+"""Distances in memory at once (2 MB, near the cache) on a CPU, 64 times as many on a GPU."""
 
 
 def left(points: Tensor) -> Tensor:
@@ -36,10 +38,9 @@ def right(points: Tensor) -> Tensor:
 
 
 def blocks(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
-    """Slices of ``rows`` whose distances to ``columns`` points fit the memory of one block."""
-    size = BLOCK if device.type == "cpu" else 16 * BLOCK
-    step = max(1, size // max(1, columns))
-    return (slice(i, min(i + step, rows)) for i in range(0, rows, step))
+    """Slices of ``rows`` whose ``columns`` float64 numbers each fit the memory of one block."""
+    size = BLOCK if device.type == "cpu" else 64 * BLOCK
+    return row_blocks(rows, size // max(1, columns))
 
 
 def radii(points: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,13 +111,18 @@ def meet(real: Balls, synthetic: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         for block in blocks(len(group), len(synthetic), synthetic.device):
             rows = group[block]
             distance = real.points[rows] @ others.T  # [B, M]
-            recalled[rows] = (distance < radius).any(1)
+            recalled[rows] = _any(distance < radius, 1)
             nearest[rows] = distance.amin(1)
-            inside[mine] |= (distance[:, mine] < real.own[rows, None]).any(0)
-            overall = real.overall[rows]
-            member = overall > 0
-            balls += (distance[member] < overall[member, None]).sum(0, dtype=torch.int32)
+            inside[mine] |= _any(distance[:, mine] < real.own[rows, None], 0)
+            balls += (distance < real.overall[rows, None]).sum(0, dtype=torch.int32)
     return recalled, balls, nearest < real.overall, nearest < real.own, inside
+
+
+def _any(bools: Tensor, dim: int) -> Tensor:
+    """``bools.any(dim)``; on a CPU torch takes the largest byte thirty times as fast."""
+    if bools.shape[dim] == 0:
+        return bools.any(dim)
+    return bools.view(torch.uint8).amax(dim).bool()
 
 
 def inside_others(points: Tensor, radius: Tensor) -> Tensor:
@@ -131,5 +137,5 @@ def inside_others(points: Tensor, radius: Tensor) -> Tensor:
     for block in blocks(len(points), len(points), points.device):
         distance = left(points[block]) @ others.T
         distance[:, block].diagonal().fill_(torch.inf)
-        inside.append((distance < radius).any(1))
+        inside.append(_any(distance < radius, 1))
     return torch.cat(inside)

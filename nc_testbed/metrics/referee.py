@@ -18,7 +18,7 @@ from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
 
 from nc_testbed.data.mnist import Mnist
 from nc_testbed.data.source import Data, Law
-from nc_testbed.parallel import one_thread
+from nc_testbed.parallel import one_thread, row_blocks
 from nc_testbed.rng import SHARED, Draws, Streams
 from nc_testbed.types import Space
 
@@ -58,8 +58,9 @@ class Referee:
         """Stored rows ``[M, D]`` to features ``[M, F]`` float32."""
         if not self.space.image:
             return self.space.floats(rows)
-        # Small blocks: the first layer's maps of one block should stay in the cache.
-        return torch.cat([self._hidden(self.space.floats(part)) for part in rows.split(BATCH)])
+        # The first layer's maps of one block should stay in the cache of a CPU.
+        blocks = row_blocks(len(rows), 48 if rows.device.type == "cpu" else 1024)
+        return torch.cat([self._hidden(self.space.floats(rows[block])) for block in blocks])
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:

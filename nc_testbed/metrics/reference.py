@@ -12,11 +12,15 @@ from torch import Tensor
 
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, radii
+from nc_testbed.parallel import each, row_blocks
 from nc_testbed.rng import Streams
 from nc_testbed.types import require
 
 CONFIDENT = 0.9
 """Least confidence of the referee in a row that counts for its class."""
+
+PART = 1024
+"""Held-out rows in one call of the referee, so that every core has some."""
 
 T = TypeVar("T")
 
@@ -97,7 +101,9 @@ class Reference:
     @cached_property
     def features(self) -> Tensor:
         """Of all held-out rows, ``[H, F]`` float32."""
-        return self.referee.features(self.data.held_out)
+        rows = self.data.held_out
+        parts = [rows[block] for block in row_blocks(len(rows), PART)]
+        return torch.cat(each(self.referee.features, parts, rows.device))
 
     @cached_property
     def centre(self) -> Tensor:
@@ -189,13 +195,14 @@ class Reference:
     def balls(self) -> tuple[Balls, ...]:
         """The balls of every chain."""
         points = self.centred(self.features)
-        factor = left(points)
-        out = []
-        for member in self.member:
+        factor, groups, own = left(points), self.groups, self.own[0]
+
+        def one(member: Tensor) -> Balls:
             overall = torch.full_like(points[:, 0], -torch.inf)
             overall[member] = radii(points[member])[0]
-            out.append(Balls(factor, self.groups, overall, self.own[0]))
-        return tuple(out)
+            return Balls(factor, groups, overall, own)
+
+        return tuple(each(one, list(self.member), points.device))
 
     @cached_property
     def acceptance(self) -> Tensor:
@@ -217,11 +224,10 @@ class Reference:
         fit would draw them: m = M fresh rows of the exact law, else min(M, n0) training rows
         whose classes are independent draws from the shares."""
         law = self.data.law
-        if law is not None:
-            rows = law.draw(self.rows, self.streams, "metrics/real")[0]
-        else:
-            rows = torch.stack([self._resample(r) for r in range(self.chains)])
-        return torch.stack([self.referee.features(each) for each in rows])
+        if law is None:
+            return self.per_chain(lambda r: self.referee.features(self._resample(r)))
+        rows = law.draw(self.rows, self.streams, "metrics/real")[0]
+        return self.per_chain(lambda r: self.referee.features(rows[r]))
 
     def _resample(self, chain: int) -> Tensor:
         """min(M, n0) training rows: classes drawn, rows of a class in random order.
@@ -246,7 +252,6 @@ class Reference:
         """Features ``[N, F]`` of the held-out rows that stand for a chain's law."""
         return self.features[self.member[chain]]
 
-
-def per_chain(function: Callable[[int], Tensor], chains: int) -> Tensor:
-    """``[f(0), ..., f(R - 1)]``, ``[R, ...]``: no result can depend on another chain."""
-    return torch.stack([function(r) for r in range(chains)])
+    def per_chain(self, function: Callable[[int], Tensor]) -> Tensor:
+        """``[f(0), ..., f(R - 1)]``, ``[R, ...]``: no result can depend on another chain."""
+        return torch.stack(each(function, range(self.chains), self.data.x.device))

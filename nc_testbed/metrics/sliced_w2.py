@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.metrics.evaluation import Evaluation
-from nc_testbed.metrics.reference import per_chain
+from nc_testbed.metrics.neighbours import blocks
 from nc_testbed.types import require
 
 
@@ -56,8 +56,13 @@ class SlicedW2:
         angle = angle * math.pi
         axes = torch.stack([angle.cos(), angle.sin()], 1).to(rows.device)  # [P, 2]
 
-        def distance(r: int) -> Tensor:
-            real = reference.data.held_out[reference.member[r]]
-            return wasserstein2(axes @ rows[r].double().T, axes @ real.double().T).mean().sqrt()
+        held_out, member = reference.data.held_out, reference.member
 
-        return {"sliced_w2": per_chain(distance, evaluation.chains)}
+        def distance(r: int) -> Tensor:
+            real = held_out[member[r]]
+            x, y = rows[r].double().T, real.double().T
+            parts = blocks(len(axes), x.shape[1] + y.shape[1], rows.device)
+            squares = [wasserstein2(axes[part] @ x, axes[part] @ y) for part in parts]
+            return torch.cat(squares).mean().sqrt()
+
+        return {"sliced_w2": reference.per_chain(distance)}

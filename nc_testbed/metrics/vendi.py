@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.metrics.evaluation import Evaluation
-from nc_testbed.metrics.reference import Reference, per_chain
+from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import eigenvalues
 
 
@@ -28,7 +28,7 @@ def vendi_score(features: Tensor) -> Tensor:
 
 
 def _real(reference: Reference) -> Tensor:
-    return per_chain(lambda r: vendi_score(reference.held_out(r)), reference.chains)
+    return reference.per_chain(lambda r: vendi_score(reference.held_out(r)))
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,6 @@ class Vendi:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        scores = per_chain(lambda r: vendi_score(evaluation.features[r]), evaluation.chains)
-        return {"vendi": scores / evaluation.reference.once(_real)}
+        reference, features = evaluation.reference, evaluation.features
+        scores = reference.per_chain(lambda r: vendi_score(features[r]))
+        return {"vendi": scores / reference.once(_real)}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from nc_testbed.metrics import neighbours
-from nc_testbed.metrics.kid import KID, mean_pair
+from nc_testbed.metrics import kid, neighbours
+from nc_testbed.metrics.kid import KID, kernel_means, mean_pair
+from nc_testbed.parallel import one_thread
 
 
 def test_it_is_the_definition(make_world, monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK", 3000)  # several blocks, the last one ragged
+    monkeypatch.setattr(kid, "SUMMED", 7000)  # and several sums
     world = make_world(chains=2)
     evaluation = world.evaluate(world.draw(130) + 0.3)
     column, held_y = KID().measure(evaluation)["kid"], world.data.held_out_y
@@ -30,6 +33,28 @@ def test_it_is_the_definition(make_world, monkeypatch):
         across = (w @ polynomial_kernel(x, y, degree=3)).mean()
         assert abs(pairs.sum() - 1) < 1e-12
         assert abs(column[r] - (synthetic + real - 2 * across)) < 1e-9 * real
+
+
+@pytest.mark.parametrize("F", [2, 3, 64])
+@pytest.mark.parametrize("block", [1, 20_001, neighbours.BLOCK // 7])
+def test_no_bit_of_it_depends_on_the_block(monkeypatch, block, F):
+    """Kernels as they are: in a sum of a million of them the last digits get lost."""
+    generator = torch.Generator().manual_seed(F)
+    x, y = (torch.randn(N, F, generator=generator).double() for N in (1025, 1543))
+    with one_thread():
+        monkeypatch.setattr(neighbours, "BLOCK", len(x) * len(y))
+        whole = kid._kernel(x, y, torch.empty(len(x) * len(y)).double())
+        monkeypatch.setattr(neighbours, "BLOCK", block)
+        assert torch.equal(kid._kernel(x, y, torch.empty(len(x) * len(y)).double()), whole)
+
+
+def test_chains_that_share_rows_share_their_kernels():
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(N, 8, generator=generator) for N in (300, 200))
+    w, v = (torch.rand(3, N, generator=generator).double() for N in (300, 200))
+    with one_thread():
+        alone = [kernel_means(x, w[r, None], y, v[r, None]) for r in range(3)]
+        assert torch.equal(kernel_means(x, w, y, v), torch.cat(alone))
 
 
 def test_it_is_unbiased(make_world):

@@ -15,6 +15,7 @@ from nc_testbed.metrics.neighbours import (
     meet,
     radii,
 )
+from nc_testbed.parallel import one_thread
 
 
 def integers(n: int, seed: int, high: int = 6, d: int = 3) -> torch.Tensor:
@@ -72,6 +73,20 @@ def test_meet_is_brute_force_at_any_block(monkeypatch, block, seed):
     ours = blocked_meet(x, y, labels, group, member)
     for mine, brute in zip(ours, brute_meet(x, y, labels, group, member), strict=True):
         assert torch.equal(mine, brute)
+
+
+@pytest.mark.parametrize("F", [2, 3, 64])
+@pytest.mark.parametrize("block", [1, 20_001, neighbours.BLOCK // 7])
+def test_no_bit_of_a_distance_depends_on_the_block(monkeypatch, block, F):
+    """Radii are distances as they are; a comparison with them would hide the last digits."""
+    for N in (1025, 1027, 1040):  # 1, 3 and 0 rows are left over
+        x = torch.randn(N, F, generator=torch.Generator().manual_seed(N)).double()
+        with one_thread():
+            monkeypatch.setattr(neighbours, "BLOCK", N * N)
+            whole = radii(x)
+            monkeypatch.setattr(neighbours, "BLOCK", block)
+            for mine, other in zip(radii(x), whole, strict=True):
+                assert torch.equal(mine, other)
 
 
 def test_radii_are_sklearns():

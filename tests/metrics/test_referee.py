@@ -9,6 +9,9 @@ from nc_testbed.data.mnist import Mnist
 from nc_testbed.data.scikit import Digits, Wine
 from nc_testbed.metrics import referee as module
 from nc_testbed.metrics.referee import FEATURES, Referee, referee_for, train
+from nc_testbed.parallel import one_thread
+from nc_testbed.rng import Streams
+from nc_testbed.types import Space
 
 
 def accuracy(data, referee):
@@ -70,6 +73,17 @@ def test_features_are_the_hidden_units_of_images_and_the_rows_of_vectors():
     assert torch.allclose(alone, images.features(digits.held_out)[:5], atol=1e-5)
     vectors = train(wine.space, wine.x[0], wine.y[0], epochs=1)
     assert torch.equal(vectors.features(wine.held_out), wine.held_out.float())
+
+
+def test_no_bit_of_a_feature_depends_on_the_other_rows():
+    space = Space((28, 28), image=True)
+    weights = module._initial(space, 10, Streams(0, (0,))("weights"))
+    rows = (Streams(0, (0,))("rows").uniform(195, 784)[0] * 256).byte()
+    with one_thread():
+        whole = Referee(space, weights).features(rows)
+        for start, stop in ((0, 20), (16, 64), (100, 195), (175, 195)):
+            part = Referee(space, weights).features(rows[start:stop])
+            assert torch.equal(part, whole[start:stop])
 
 
 def test_a_mixture_is_judged_by_its_nearest_centre():

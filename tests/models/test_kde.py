@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 
 from nc_testbed.archive import Archive
+from nc_testbed.models import kde
 from nc_testbed.models.kde import KDE
 from nc_testbed.rng import Streams
 from nc_testbed.types import BadInput, Sampling, Space
@@ -68,6 +69,14 @@ def test_rows_far_from_zero_lose_no_digits_but_their_own(far):
     kept = moved.log_prob(x + far) - near.log_prob(x)
     step = np.finfo(float).eps * far / h  # of a coordinate, in bandwidths; x is within 40 of rows
     assert kept.abs().max() < 40 * 8 * step
+
+
+@pytest.mark.parametrize("block", [1, 999, 2**14])
+def test_blocks_change_no_bit(monkeypatch, block):
+    rows = normals(2, 123, 3)
+    whole = fitted(rows).log_prob(rows[0])
+    monkeypatch.setattr(kde, "BLOCK", block)
+    assert torch.equal(fitted(rows).log_prob(rows[0]), whole)
 
 
 def test_a_weight_counts_as_so_many_rows():
