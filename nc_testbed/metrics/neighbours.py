@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nc_testbed.compute import at_once
 from nc_testbed.parallel import row_blocks
 
 NEIGHBOURS = 5
@@ -39,8 +40,8 @@ def right(points: Tensor) -> Tensor:
 
 def blocks(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
     """Slices of ``rows`` whose ``columns`` float64 numbers each fit the memory of one block."""
-    size = BLOCK if device.type == "cpu" else 64 * BLOCK
-    return row_blocks(rows, size // max(1, columns))
+    pairs = BLOCK if device.type == "cpu" else 64 * BLOCK
+    return row_blocks(rows, at_once(8 * max(1, columns), 8 * pairs, device))
 
 
 def radii(points: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from nc_testbed.parallel import each, row_blocks
 from nc_testbed.rng import Draws, Streams
 from nc_testbed.types import Sampling, Space
 
-LAYER = {"cpu": 2**26, "cuda": 2**30}
-"""Bytes that a layer of all chains may take when rows are not trained on."""
+LAYER = 2**22
+"""Bytes of a layer on a CPU when rows are not trained on, 4 MiB: near its cache."""
+ROWS = 256
+"""Rows per chain at once on a GPU; part of the definition of the noise of sampled pixels."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,13 @@ class AutoencoderFit(ABC):
         """Logits (Bernoulli) or means (Gaussian) of the pixels, ``[R, B, D]``."""
 
     @abstractmethod
-    def rows_at_once(self) -> int:
-        """Rows per chain so that a layer takes ``LAYER`` bytes, or what memory there is."""
+    def rows_in_cache(self) -> int:
+        """Rows per chain whose widest layer takes ``LAYER`` bytes on a CPU."""
 
-    def blocks(self, rows: Tensor) -> Sequence[Tensor]:
-        """Rows ``[..., M, D]`` in blocks of almost the same size."""
-        return rows.tensor_split(-(-rows.shape[-2] // self.rows_at_once()), -2)
+    def blocks(self, rows: int) -> Iterator[slice]:
+        """So many rows of every chain in blocks that are taken through the network one by one."""
+        on_gpu = self.weights["decoder.0.weight"].is_cuda
+        return row_blocks(rows, ROWS if on_gpu else self.rows_in_cache())
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every tensor, chain axis first."""
@@ -74,8 +79,8 @@ class AutoencoderFit(ABC):
         latent, pixel = streams("sample.latent"), streams("sample.pixel")
         z = latent.normal(n, self.latent) * math.sqrt(sampling.temperature)
         rows = torch.empty(len(z), n, self.space.size, dtype=self.space.dtype, device=z.device)
-        for part, place in zip(self.blocks(z), self.blocks(rows), strict=True):
-            output = self.decode(part)
+        for block in self.blocks(n):
+            output = self.decode(z[:, block])
             if self.likelihood == "bernoulli":
                 mean = 1 / (1 + (-output).exp())
                 if sampling.decode == "sample":
@@ -85,7 +90,7 @@ class AutoencoderFit(ABC):
                 if sampling.decode == "sample":
                     scale = (0.5 * self._log_variance(output)).exp()
                     mean = mean + scale * pixel.normal(*mean.shape[1:])
-            place.copy_(self.space.stored(mean))
+            rows[:, block] = self.space.stored(mean)
         return rows
 
     @property
@@ -96,14 +101,18 @@ class AutoencoderFit(ABC):
     @torch.no_grad()
     def latent_means(self, rows: Tensor) -> Tensor:
         """Means of q(z | x) for stored rows [R, M, D] of each chain: ``[R, M, L]``."""
-        blocks = self.blocks(rows)
-        return torch.cat([self.encode(self.space.floats(part))[0] for part in blocks], 1)
+
+        def means(fit: AutoencoderFit, chains: slice) -> Tensor:
+            own, blocks = rows[chains], fit.blocks(rows.shape[1])
+            return torch.cat([fit.encode(fit.space.floats(own[:, b]))[0] for b in blocks], 1)
+
+        return self._apart(means)
 
     @torch.no_grad()
     def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
         """Lower bound of log p(x) for stored rows, ``[R, H]`` nats; rows: ``[H, D]``, shared by
         all chains, or ``[R, H, D]``."""
-        return self._by_blocks(rows, streams("elbo"), self.bound)
+        return self._by_blocks(rows, streams("elbo"), type(self).bound)
 
     @torch.no_grad()
     def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
@@ -112,19 +121,37 @@ class AutoencoderFit(ABC):
         log (1/S) sum_s p(x, z_s) / q(z_s | x), z_s ~ q; it rises to log p(x) with S.
         """
         draws = streams("iwae")
-        bounds = [self._by_blocks(rows, draws, self._log_weight) for _ in range(samples)]
+        bounds = [self._by_blocks(rows, draws, type(self)._log_weight) for _ in range(samples)]
         return torch.stack(bounds, -1).logsumexp(-1) - math.log(samples)
 
     def _by_blocks(
-        self, rows: Tensor, draws: Draws, bound: Callable[[Tensor, Tensor], Tensor]
+        self, rows: Tensor, draws: Draws, bound: Callable[[Any, Tensor, Tensor], Tensor]
     ) -> Tensor:
         """A bound on one draw of z per row, ``[R, H]``, in blocks of rows."""
         eps = draws.normal(rows.shape[-2], self.latent)
-        out = []
-        for part, noise in zip(self.blocks(rows), self.blocks(eps), strict=True):
-            x = self.space.floats(part).expand(len(eps), -1, -1)
-            out.append(bound(x, noise))
-        return torch.cat(out, 1)
+
+        def bounds(fit: AutoencoderFit, chains: slice) -> Tensor:
+            own, noise, out = rows if rows.ndim == 2 else rows[chains], eps[chains], []
+            for block in fit.blocks(rows.shape[-2]):
+                x = fit.space.floats(own[..., block, :]).expand(len(noise), -1, -1)
+                out.append(bound(fit, x, noise[:, block]))
+            return torch.cat(out, 1)
+
+        return self._apart(bounds)
+
+    def _apart(self, function: Callable[[AutoencoderFit, slice], Tensor]) -> Tensor:
+        """A function of some chains, ``[R, ...]``: one by one on the cores of a CPU, all at once
+        on a GPU."""
+        weight = self.weights["decoder.0.weight"]
+
+        def one(r: int) -> Tensor:
+            chains = slice(r, r + 1)
+            own = {name: weight[chains] for name, weight in self.weights.items()}
+            return function(replace(self, weights=own), chains)
+
+        if weight.is_cuda:
+            return function(self, slice(None))
+        return torch.cat(each(one, range(len(weight)), weight.device))
 
     def _log_weight(self, x: Tensor, eps: Tensor) -> Tensor:
         """log p(x | z) + log p(z) - log q(z | x) at z = mean + sd eps, ``[R, B]``."""

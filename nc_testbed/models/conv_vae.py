@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from nc_testbed.compute import at_once
 from nc_testbed.models.autoencoder import Autoencoder
 from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 from nc_testbed.parallel import each
@@ -94,16 +93,10 @@ class ConvVAEFit(AutoencoderFit):
         """Logits (Bernoulli) or means (Gaussian) of the pixels, ``[R, B, D]``."""
         return self._by_chain(ConvVAEFit._decode, z)
 
-    def rows_at_once(self) -> int:
-        """As many as keep the maps of the first convolution small, those of all chains on a GPU.
-
-        On a CPU a convolution rounds by the number of rows: it must not depend on memory.
-        """
+    def rows_in_cache(self) -> int:
+        """By the maps of the first convolution of one chain."""
         kernel = self.weights["encoder.0.weight"]  # [R, out, in, 4, 4]
-        maps = 4 * (self.space.size // kernel.shape[2] // 4) * kernel.shape[1]
-        if kernel.is_cuda:
-            return at_once(maps * len(kernel), LAYER["cuda"], kernel.device)
-        return max(1, LAYER["cpu"] // maps)
+        return LAYER // (self.space.size // kernel.shape[2] * kernel.shape[1])
 
     def _by_chain(self, network: Callable[[ConvVAEFit, Tensor], Tensor], x: Tensor) -> Tensor:
         """The network on all chains at once; on a CPU one by one, so that none feels another."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.archive import TrainingSet
+from nc_testbed.compute import at_once
 from nc_testbed.families.family import means
 from nc_testbed.parallel import each, row_blocks
 from nc_testbed.rng import Streams
@@ -125,7 +126,7 @@ class KDEFit:
             width, w = self.bandwidth[r], self.weights[r]
             log_w, points, centres = (w / w.sum()).log(), rows / width, self.rows[r] / width
             mixed = []
-            for block in row_blocks(len(rows), pairs // m):
+            for block in row_blocks(len(rows), at_once(8 * m, 8 * pairs, rows.device)):
                 squares = torch.cdist(points[block], centres, compute_mode=EXACT).square()
                 mixed.append((log_w - squares / 2).logsumexp(1))
             return torch.cat(mixed) - width.log().sum() - constant

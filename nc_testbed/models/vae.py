@@ -10,14 +10,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nc_testbed.compute import at_once
 from nc_testbed.models.adam import LINE
 from nc_testbed.models.autoencoder import Autoencoder
 from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 from nc_testbed.types import Space, require
-
-FEWEST = 16
-"""Rows in a block: a CPU's product of three rows or fewer rounds them otherwise."""
 
 
 @final
@@ -83,11 +79,9 @@ class VAEFit(AutoencoderFit):
         """Logits (Bernoulli) or means (Gaussian) of the pixels, ``[R, B, D]``."""
         return self._mlp("decoder", z)
 
-    def rows_at_once(self) -> int:
-        """As many as keep the pixels ``[R, rows, D]`` small."""
-        weight = self.weights["decoder.0.weight"]
-        each_row = 4 * len(weight) * self.space.size
-        return max(FEWEST, at_once(each_row, LAYER[weight.device.type], weight.device))
+    def rows_in_cache(self) -> int:
+        """By the pixels ``[R, rows, D]``."""
+        return LAYER // (4 * len(self.weights["decoder.0.weight"]) * self.space.size)
 
     def _mlp(self, name: str, x: Tensor) -> Tensor:
         layers = sum(key.startswith(name) for key in self.weights) // 2
