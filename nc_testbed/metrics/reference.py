@@ -19,9 +19,6 @@ from nc_testbed.types import require
 CONFIDENT = 0.9
 """Least confidence of the referee in a row that counts for its class."""
 
-PART = 1024
-"""Held-out rows in one call of the referee, so that every core has some."""
-
 T = TypeVar("T")
 
 
@@ -73,17 +70,14 @@ class Reference:
         least = NEIGHBOURS + 2
         remedy = f"metrics need at least {least} rows"
         require(rows >= least, "evaluation.rows", rows, remedy)
-        smallest = min(map(len, reference.groups))
-        require(smallest >= least, "data.held_out", smallest, f"{remedy} of each class")
-        smallest = int(reference.member.sum(1).min())
-        require(smallest >= least, "data.held_out", smallest, f"{remedy} at a chain's shares")
+        of_class, at_shares = min(map(len, reference.groups)), int(reference.member.sum(1).min())
+        require(of_class >= least, "data.held_out", of_class, f"{remedy} of each class")
+        require(at_shares >= least, "data.held_out", at_shares, f"{remedy} at a chain's shares")
         return reference
 
     def once(self, compute: Callable[[Reference], T]) -> T:
-        """``compute(reference)``, computed at the first call of the run and then remembered.
-
-        The place for what a metric needs from the real rows: nulls, bases, spectra.
-        """
+        """``compute(reference)``, computed at the first call of the run and then remembered: what
+        a metric needs from the real rows, its nulls, bases, spectra."""
         if compute not in self._kept:
             self._kept[compute] = compute(self)
         return self._kept[compute]
@@ -102,7 +96,7 @@ class Reference:
     def features(self) -> Tensor:
         """Of all held-out rows, ``[H, F]`` float32."""
         rows = self.data.held_out
-        parts = [rows[block] for block in row_blocks(len(rows), PART)]
+        parts = [rows[block] for block in row_blocks(len(rows), 1024)]  # some for every core
         return torch.cat(each(self.referee.features, parts, rows.device))
 
     @cached_property
@@ -117,9 +111,9 @@ class Reference:
     @cached_property
     def group(self) -> Tensor:
         """Class of every held-out row, ``[H]`` int64; all 0 without labels."""
-        if self.data.held_out_y is not None:
-            return self.data.held_out_y
-        return torch.zeros_like(self.data.held_out[:, 0], dtype=torch.int64)
+        labels = self.data.held_out_y
+        none = torch.zeros_like(self.data.held_out[:, 0], dtype=torch.int64)
+        return none if labels is None else labels
 
     @cached_property
     def groups(self) -> tuple[Tensor, ...]:
@@ -213,10 +207,9 @@ class Reference:
         labels, confidence = self.referee.classify(self.features)
         counts = (labels == self.group) & (confidence >= CONFIDENT)
         points, radius = self.centred(self.features), self.own[1]
-        inside = torch.cat([inside_others(points[rows], radius[rows]) for rows in self.groups])
-        accepted = counts[torch.cat(self.groups)] & inside
-        parts = accepted.to(torch.float64).split([len(rows) for rows in self.groups])
-        return torch.stack([part.mean() for part in parts])
+        inside = [inside_others(points[rows], radius[rows]) for rows in self.groups]
+        accepted = [counts[rows] & near for rows, near in zip(self.groups, inside, strict=True)]
+        return torch.stack([part.to(torch.float64).mean() for part in accepted])
 
     @cached_property
     def real(self) -> Tensor:
