@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,21 +73,30 @@ class BlockDraws:
             lambda g, size: torch.rand(size, generator=g, **self._kind),
         )
 
-    def gamma(self, concentration: float | Tensor) -> Tensor:
-        """Gamma variables of scale 1: ``[R]``, or ``[R, m]`` for concentrations ``[m]``."""
-        alpha = torch.as_tensor(concentration, dtype=torch.float64)
+    def gamma(self, concentration: float) -> Tensor:
+        """Gamma variables of scale 1, ``[R]``."""
+        return self._fill(
+            (),
+            lambda g, out, _: g.standard_gamma(concentration, out=out),
+            lambda g, size: torch._standard_gamma(
+                torch.full(size, concentration, **self._kind), generator=g
+            ),
+        )
+
+    def chi(self, degrees: Sequence[float]) -> Tensor:
+        """Chi variables of m degrees of freedom, ``[R, m]``: ``sqrt(2 Gamma(degrees / 2))``."""
+        shapes = [k / 2 for k in degrees]
 
         def host(g: Any, out: np.ndarray, _: slice) -> None:
-            if alpha.numel() == 1:  # numpy is faster where it need not broadcast
-                g.standard_gamma(float(alpha), out=out)
-            else:
-                g.standard_gamma(alpha.numpy(), out=out)
+            # numpy is faster where it need not broadcast
+            g.standard_gamma(shapes[0] if len(shapes) == 1 else shapes, out=out)
+            np.multiply(2, out, out=out)
 
         def device(g: Any, size: tuple[int, ...]) -> Tensor:
-            full = alpha.to(self.device).expand(size).contiguous()
-            return torch._standard_gamma(full, generator=g)
+            full = torch.tensor(shapes, **self._kind).expand(size).contiguous()
+            return 2 * torch._standard_gamma(full, generator=g)
 
-        return self._fill(tuple(alpha.shape), host, device)
+        return self._fill((len(shapes),), host, device).sqrt_()
 
     def poisson(self, rate: Tensor) -> Tensor:
         """Poisson counts with each chain's own rate, ``[R]``. On a CPU.
@@ -145,29 +154,28 @@ class BlockDraws:
         device: Callable[[Any, tuple[int, ...]], Tensor] | None = None,
     ) -> Tensor:
         self._calls += 1
+        starts = range(0, self._chains, self._block)
         if self._host:
             out = np.empty((self._chains, *shape))
-            for words, part in self._blocks():
-                state: Any = _State(words)
-                generator = np.random.Generator(np.random.PCG64DXSM(state))
-                host(generator, out[part], part)
+            for start in starts:
+                part = slice(start, start + self._block)
+                state: Any = _State(self._key(start))
+                host(np.random.Generator(np.random.PCG64DXSM(state)), out[part], part)
             return torch.from_numpy(out)
         assert device is not None, "this family is drawn on a CPU"
         drawn = torch.empty((self._chains, *shape), **self._kind)
-        for words, part in self._blocks():
-            generator = torch.Generator(self.device).manual_seed(int(words[0]) >> 1)
-            drawn[part] = device(generator, (self._block, *shape))[: part.stop - part.start]
+        for start in starts:
+            generator = torch.Generator(self.device).manual_seed(int(self._key(start)[0]) >> 1)
+            block = device(generator, (self._block, *shape))  # whole, however many are needed
+            drawn[start : start + self._block] = block[: self._chains - start]
         return drawn
 
     @property
     def _kind(self) -> dict[str, Any]:
         return {"dtype": torch.float64, "device": self.device}
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, slice]]:
-        """The 256-bit key of every block and the chains it covers."""
-        for start in range(0, self._chains, self._block):
-            number = (self._first + start) // self._block
-            words = f"nc_testbed/block/{self._words}/{number}/{self._calls}".encode()
-            digest = hashlib.blake2b(words, digest_size=32).digest()
-            stop = min(start + self._block, self._chains)
-            yield np.frombuffer(digest, np.uint64), slice(start, stop)
+    def _key(self, start: int) -> np.ndarray:
+        """The 256-bit key of this call's block that begins with a chain."""
+        number = (self._first + start) // self._block
+        words = f"nc_testbed/block/{self._words}/{number}/{self._calls}".encode()
+        return np.frombuffer(hashlib.blake2b(words, digest_size=32).digest(), np.uint64)

@@ -1,12 +1,15 @@
 """The benchmark runs and says what it measured; times themselves are not tested."""
 
 import json
+import math
 import sys
 
 import pytest
 import torch
+from sklearn.mixture import GaussianMixture
 
-from nc_testbed.bench import command, families, floor, gmm, metrics, vae
+from nc_testbed import loop
+from nc_testbed.bench import command, families, floor, gmm, metrics, runs, scaling, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
 from nc_testbed.models.vae import VAE
@@ -24,10 +27,24 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(floor, "COPIED", 1000)
     monkeypatch.setattr(metrics, "REAL", 200)
     monkeypatch.setattr(metrics, "SYNTHETIC", 150)
+    tiny = "data=blobs model=gmm metrics=parameters chains=2"
+    monkeypatch.setattr(runs, "DEFAULT", f"{tiny} generations=2")
+    monkeypatch.setattr(runs, "MIXTURES", "experiment=gmm_study chains=2 generations=2 n=50")
+    monkeypatch.setattr(runs, "LOOPED", 1)
+    monkeypatch.setattr(runs, "ACCUMULATE", f"{tiny} policy=accumulate generations=3")
+    monkeypatch.setitem(scaling.CHAINS, "cpu", (1, 2))
+    monkeypatch.setitem(scaling.STEPS, "cpu", 1)
+    monkeypatch.setattr(scaling, "ROWS", (20, 40))
+    monkeypatch.setattr(scaling, "GENERATIONS", 2)
+    monkeypatch.setattr(scaling, "ACCUMULATE", f"{tiny} policy=accumulate")
     table = run(BenchSettings(chains=10), torch.device("cpu"), tmp_path / "bench")
     content = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert table.count("VAE epoch per chain, R = ") == 4
-    assert all(row["value"] > 0 and row["seconds"] for row in content["rows"])
+    assert all(math.isfinite(row["value"]) and row["seconds"] for row in content["rows"])
+    assert all(row["value"] > 0 for row in content["rows"] if row["unit"] != "slope")
+    scales = [row for row in content["rows"] if row["unit"] == "slope"]
+    assert [row["sizes"] for row in scales] == [[1, 2], [20, 40], [1, 2]]
+    assert all(len(row["seconds"]) == len(row["sizes"]) for row in scales)
     assert content["facts"]["torch"] == torch.__version__
 
 
@@ -37,6 +54,45 @@ def test_both_arms_of_the_autoencoder_are_the_same_network_and_the_same_work():
     theirs = sum(p.numel() for p in Usual().parameters())
     assert sum(weight.numel() for weight in ours.values()) == theirs
     assert model.updates(vae.EPOCH) == len(torch.arange(vae.EPOCH).split(vae.BATCH))
+
+
+def test_both_arms_of_the_mixture_study_have_the_same_settings(monkeypatch):
+    made = []
+
+    def watched(*arguments, **settings):
+        made.append(GaussianMixture(*arguments, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(runs, "GaussianMixture", watched)
+    overrides = "experiment=gmm_study chains=2 generations=3 n=50 model.start=warm"
+    world = runs.loop_of(torch.device("cpu"), overrides)
+    assert runs.scikit_learn(world, 2) >= 1
+    ours = world.model
+    for theirs in made:
+        assert theirs.means_.shape == (ours.components, world.data.space.size)
+        assert (theirs.tol, theirs.reg_covar) == (ours.tolerance, ours.floor)
+        assert (theirs.max_iter, theirs.warm_start) == (ours.steps, True)
+    assert len(made) == 2
+
+
+def test_the_share_of_metrics_is_the_time_in_measure(monkeypatch):
+    overrides = "data=blobs model=gmm metrics=parameters chains=2 generations=3"
+    world = runs.loop_of(torch.device("cpu"), overrides)
+    measure = loop.measure
+    with runs.timed_metrics(torch.device("cpu")) as seconds:
+        records = [generation.record for generation in loop.closed_loop(world)]
+    assert len(seconds) == 3 and min(seconds) > 0
+    assert all("variance" in record for record in records)
+    assert loop.measure is measure
+    with runs.timed_metrics(torch.device("cpu")) as seconds:
+        assert len(runs.paced(world)) == 3
+    assert not seconds
+
+
+def test_a_device_is_full_where_time_per_chain_falls_no_further():
+    assert scaling.full([1, 2, 4], [1.0, 1.0, 1.0]) == 1
+    assert scaling.full([1, 2, 4], [1.0, 0.95, 0.89]) == 2  # small falls add up
+    assert scaling.full([1, 2, 4], [3.0, 2.0, 1.0]) == 4
 
 
 def test_mixtures_that_differ_are_an_error(monkeypatch):

@@ -25,12 +25,13 @@ def of(chains, values):
 
 
 SHARES = [0.5, 0.2, 0.3, 0.0]
-SHAPES = torch.tensor([0.5, 1.0, 40.0], dtype=torch.float64)
+DEGREES = (1.0, 2.0, 80.0)
 ANYWHERE = {
     "normal": lambda draws, R: draws.normal(2),
     "uniform": lambda draws, R: draws.uniform(3),
     "one gamma": lambda draws, R: draws.gamma(2.5),
-    "gammas": lambda draws, R: draws.gamma(SHAPES),
+    "one chi": lambda draws, R: draws.chi([99.0]),
+    "chis": lambda draws, R: draws.chi(DEGREES),
 }
 ON_A_CPU = {
     "poisson": lambda draws, R: draws.poisson(of(R, 3.5)),
@@ -110,10 +111,10 @@ def check_law(draws):
     uniform = draws.uniform(2)
     check_moments(uniform, 1 / 2, 1 / 12, -1.2)
     assert uniform.min() >= 0 and uniform.max() < 1
-    drawn = draws.gamma(SHAPES)
-    for shape, column in zip(SHAPES.tolist(), drawn.T, strict=True):
-        check_moments(column, shape, shape, 6 / shape)
-        assert stats.kstest(column.numpy(), stats.gamma(shape).cdf).pvalue > 6e-5
+    for degrees, column in zip(DEGREES, draws.chi(DEGREES).T, strict=True):
+        check_moments(column.square(), degrees, 2 * degrees, 12 / degrees)
+        assert stats.kstest(column.numpy(), stats.chi(degrees).cdf).pvalue > 6e-5
+    check_moments(draws.gamma(2.5), 2.5, 2.5, 6 / 2.5)
     check_moments(draws.gamma(float(HUGE_N)), HUGE_N, HUGE_N)
 
 

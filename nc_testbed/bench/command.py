@@ -18,6 +18,8 @@ from nc_testbed.bench.floor import floor
 from nc_testbed.bench.gmm import gmm
 from nc_testbed.bench.measure import REPEATS, processor
 from nc_testbed.bench.metrics import metrics
+from nc_testbed.bench.runs import runs
+from nc_testbed.bench.scaling import scaling
 from nc_testbed.bench.vae import vae
 from nc_testbed.build import build, keyed, nearest
 from nc_testbed.compose import HOME
@@ -34,12 +36,16 @@ ROWS: dict[str, Row] = {
     "families": families,
     "metrics": metrics,
     "floor": floor,
+    "runs": runs,
+    "scaling": scaling,
 }
 HELP = f"""Ratios measured side by side, in one run.
 
 python scripts/bench.py rows=vae,floor device=cpu
 
   rows     all (default), or of {", ".join(ROWS)}, separated by commas
+           runs: the default run and its metrics, the GMM study against scikit-learn, accumulating
+           scaling: time by chains, rows and generations
   device   auto (default), cpu or cuda
   chains   of the large runs of families; 10^5, on a GPU 10^6"""
 

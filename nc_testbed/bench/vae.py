@@ -88,10 +88,15 @@ def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
 
 def stacked(x: Tensor, chains: int) -> Callable[[], None]:
     """The package's fit of so many chains to the same rows ``[N, 784]`` uint8, one epoch."""
+    model = VAE(steps=None, epochs=1, batch=BATCH, rate=1e-3, hidden=(HIDDEN,), latent=LATENT)
+    return fitted(x, chains, model)
+
+
+def fitted(x: Tensor, chains: int, model: VAE) -> Callable[[], None]:
+    """The fit of so many chains of a model to the same rows ``[N, 784]`` uint8."""
     rows = torch.arange(len(x), device=x.device).expand(chains, -1)
     space = Space((28, 28), image=True)
     training = Archive(space, x[None], rows, rows[:, :0], n=1, window=1).view(rows)
-    model = VAE(steps=None, epochs=1, batch=BATCH, rate=1e-3, hidden=(HIDDEN,), latent=LATENT)
     streams = Streams(0, tuple(range(chains)), 0, x.device)
     together = chains if x.is_cuda else -(-chains // CORES)
 

@@ -37,7 +37,7 @@ class Gaussian(Family):
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """Mean ``mean + F z / sqrt n``; scatter Wishart(n - 1) by Bartlett's decomposition."""
         draws, F = BlockDraws(streams, purpose), parameters["factor"]
-        mean = parameters["mean"] + applied(F, draws.normal(self.dim)) / math.sqrt(n)
+        mean = applied(F, draws.normal(self.dim)).div_(math.sqrt(n)).add_(parameters["mean"])
         return Statistic(n, {"mean": mean, "scatter": _times(F, bartlett(n - 1, self.dim, draws))})
 
     def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
@@ -107,10 +107,9 @@ def bartlett(degrees: int, d: int, draws: BlockDraws) -> Tensor:
     """
     if degrees < d:
         return lower(draws.normal(d, degrees), d)
-    shapes = (degrees - torch.arange(d, dtype=torch.float64)) / 2
-    chi = (2 * draws.gamma(shapes)).sqrt()  # [R, d]
+    chi = draws.chi([float(degrees) - i for i in range(d)])  # [R, d]
     if d == 1:
-        return chi[..., None]
+        return chi.unsqueeze(2)
     return torch.diag_embed(chi) + draws.normal(d, d).tril(-1)
 
 
@@ -138,7 +137,7 @@ def lower(columns: Tensor, d: int) -> Tensor:
 
 def applied(F: Tensor, z: Tensor) -> Tensor:
     """``F z`` of vectors z ``[R, d]``: a product that rounds alike for one chain and for many."""
-    return F[..., 0] * z if z.shape[1] == 1 else (F * z[:, None]).sum(2)
+    return F.squeeze(2) * z if z.shape[1] == 1 else (F * z[:, None]).sum(2)
 
 
 def _hypot(a: Tensor, b: Tensor) -> Tensor:

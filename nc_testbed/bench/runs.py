@@ -1,0 +1,157 @@
+"""Whole runs: the default run and its metrics, the GMM study, and what accumulating costs."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from nc_testbed import loop
+from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.compose import STUDY, composed, configurations
+from nc_testbed.loop import World, closed_loop
+from nc_testbed.run.prepare import Prepared, prepare
+from nc_testbed.run.run import execute
+
+DEFAULT = "policy=anchor"
+MIXTURES = "experiment=gmm_study chains=64 generations=41 record.generations=last"
+LOOPED = 4
+"""Chains of the loop over scikit-learn."""
+ACCUMULATE = "policy=accumulate model.steps=100 generations=11"
+
+
+def runs(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """The default run once; the GMM study against a loop over scikit-learn; accumulating.
+
+    ``chains`` changes nothing.
+    """
+    studies = [row for start in ("cold", "warm") for row in gmm_study(device, start)]
+    return [*default_run(device), *studies, accumulating(device)]
+
+
+def default_run(device: torch.device) -> list[dict[str, Any]]:
+    """The run of ``DEFAULT`` as the command makes it, less Python's start, and its metrics."""
+    config = configuration(device, DEFAULT)
+    place, quiet = tempfile.TemporaryDirectory(), redirect_stdout(StringIO())
+    with place as folder, quiet, timed_metrics(device) as metrics:
+        began = time.perf_counter()
+        execute(prepare(config), config, Path(folder) / "run")
+        seconds = time.perf_counter() - began
+    return [
+        line(f"the default run, {DEFAULT}, less start-up", [seconds], "s", seconds),
+        line("share of it that metrics take", [sum(metrics)], "of 1", sum(metrics) / seconds),
+    ]
+
+
+def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
+    """The loop of the GMM study, metrics of its last generation and no files, per generation and
+    chain against scikit-learn's.
+
+    Both have the same rows, components, tolerance, most steps and regularisation. Cold starts
+    differ: here rows go to the nearest k-means++ centre, in scikit-learn k-means goes on from
+    there. Warm, every fit but the first begins at the last one. Chains are shared out among the
+    cores; scikit-learn has one thread, its fastest way on matrices so small.
+    """
+    world, steps = loop_of(device, f"{MIXTURES} model.start={start}"), [0.0, 0.0]
+
+    def ours() -> None:
+        taken = [generation.weights["steps"] for generation in closed_loop(world)]
+        wait(device)
+        steps[0] = float(torch.cat(taken).double().mean())
+
+    def theirs() -> None:
+        steps[1] = scikit_learn(world, LOOPED)
+
+    seconds, others = alternately([ours, theirs], 3)
+    chain, other = ([x / R for x in xs] for xs, R in ((seconds, world.chains), (others, LOOPED)))
+    work = f"GMM study, {world.chains} chains x {world.generations} generations, {start} starts"
+    what = f"the same of {LOOPED} chains by scikit-learn, {steps[1]:.1f} EM steps a fit for"
+    return [
+        line(work, seconds, "s", statistics.median(seconds)),
+        line(f"{what} {steps[0]:.1f} here, per chain", others, "x", ratio(chain, other)),
+    ]
+
+
+def scikit_learn(world: World, chains: int) -> float:
+    """The same loop with scikit-learn, one chain after the other; mean EM steps of a fit."""
+    model: Any = world.model
+    settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.steps}
+    n, D = world.sizes[0], world.data.space.size
+    steps = []
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for chain in range(chains):
+            rng = np.random.RandomState(chain)
+            warm = {"warm_start": model.start == "warm", "random_state": rng}
+            mixture = GaussianMixture(model.components, **settings, **warm)
+            x = rng.standard_normal((n, D))
+            for _ in range(world.generations):
+                steps.append(mixture.fit(x).n_iter_)
+                x = mixture.sample(n)[0]
+    return statistics.mean(steps)
+
+
+def accumulating(device: torch.device) -> dict[str, Any]:
+    """Generation 10 against generation 1 where the training set grows and updates do not."""
+    world = loop_of(device, ACCUMULATE)
+    times = [paced(world) for _ in range(4)][1:]
+    first, last = ([seconds[g] for seconds in times] for g in (1, -1))
+    what = f"generation {world.generations - 1} under accumulate, against generation 1"
+    return line(what, last, "times the time", ratio(first, last))
+
+
+def paced(world: World) -> list[float]:
+    """Seconds of every generation of a loop without metrics: compose, fit, sample, archive."""
+    seconds, began = [], time.perf_counter()
+    for _ in closed_loop(replace(world, recorded=())):
+        wait(world.device)
+        now = time.perf_counter()
+        seconds.append(now - began)
+        began = now
+    return seconds
+
+
+def loop_of(device: torch.device, overrides: str) -> World:
+    """The loop that a command line asks for, on this device."""
+    run = prepare(configuration(device, overrides))
+    assert isinstance(run, Prepared), "these settings draw statistics, not rows"
+    return run.world(say=lambda _: None)
+
+
+def configuration(device: torch.device, overrides: str) -> dict[str, Any]:
+    """The settings of a command line, on this device."""
+    with configurations():
+        config = composed([f"device={device.type}", *overrides.split()])
+    return {key: value for key, value in config.items() if key not in STUDY}
+
+
+@contextmanager
+def timed_metrics(device: torch.device) -> Generator[list[float]]:
+    """Seconds that metrics take in every generation of loops run in here."""
+    seconds: list[float] = []
+    measure = loop.measure
+
+    def timed(*arguments: Any) -> Any:
+        wait(device)
+        began = time.perf_counter()
+        record = measure(*arguments)
+        wait(device)
+        seconds.append(time.perf_counter() - began)
+        return record
+
+    with patch.object(loop, "measure", timed):
+        yield seconds
