@@ -7,7 +7,8 @@ product with them, the moments that a step needs another.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from torch.nn.functional import pad
 from nc_testbed.compute import at_once
 from nc_testbed.models.covariance import LINE, Covariance
 from nc_testbed.rng import Draws, parts
-from nc_testbed.types import Progress, silent
 
 TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
 """Below it numbers lose precision: rows no further apart are equal, a component with no more
@@ -127,27 +127,27 @@ class Components:
         picked = [torch.where(keep.view(-1, *[1] * (a.dim() - 1)), a, b) for a, b in pairs]
         return Components(*picked)
 
+    def part(self, chains: Tensor) -> Components:
+        """Those of some chains, bool ``[R]`` or positions."""
+        return Components(*(getattr(self, f.name)[chains] for f in fields(self)))
+
+    @staticmethod
+    def joined(parts: Sequence[Components]) -> Components:
+        """Those of all chains of the parts."""
+        tensors = zip(*([getattr(p, f.name) for f in fields(p)] for p in parts), strict=True)
+        return Components(*(torch.cat(tensor) for tensor in tensors))
+
 
 @dataclass(frozen=True, eq=False)
-class Climb:
-    """Where EM ended: components, log-likelihood per row (standardised), steps, converged [R]."""
-
-    components: Components
-    log_likelihood: Tensor
-    steps: Tensor
-    converged: Tensor
-
-
 class EM:
-    """EM on the rows of R chains; components that lose all their rows stay at weight 0."""
+    """EM on the rows of R chains; components that lose all their rows stay at weight 0.
 
-    def __init__(self, rows: Rows, covariance: Covariance):
-        self.rows, self.covariance = rows, covariance
-        features = covariance.features(rows.z)
-        one = (torch.arange(features.shape[-1], device=features.device) < rows.N).to(features)
-        one = one.expand(len(features), 1, -1)
-        extra = -(1 + features.shape[1]) % LINE
-        self.features = pad(torch.cat([one, features], dim=1), (0, 0, 0, extra))  # [R, F, N']
+    features: those of :func:`features_of`.
+    """
+
+    rows: Rows
+    covariance: Covariance
+    features: Tensor
 
     def expect(self, components: Components) -> tuple[Tensor, Tensor]:
         """Moments ``[R, K, F]`` of the rows by responsibility, and log-likelihood per row [R]."""
@@ -197,24 +197,18 @@ class EM:
             shares = shares * self.rows.weights
         return self.maximise(torch.bmm(shares, self.features.mT))
 
-    def climb(
-        self, start: Components, steps: int, tolerance: float, progress: Progress = silent
-    ) -> Climb:
-        """At most this many steps; a chain stops when its log-likelihood gains < tolerance.
+    def part(self, chains: Tensor) -> EM:
+        """The same on some of the chains, bool ``[R]``."""
+        rows = {name: getattr(self.rows, name)[chains] for name in ("z", "centre", "scale")}
+        if self.rows.weights is not None:
+            rows["weights"] = self.rows.weights[chains]
+        return EM(replace(self.rows, **rows), self.covariance, self.features[chains])
 
-        A chain that has stopped is frozen, so it does not depend on when the others stop.
-        """
-        at = start
-        last = torch.full_like(start.weights[:, 0], -torch.inf)
-        moving = torch.ones_like(last, dtype=torch.bool)
-        taken = torch.zeros_like(last, dtype=torch.int64)
-        for step in range(steps):
-            moments, now = self.expect(at)
-            moving = moving & ~((now - last).abs() < tolerance)
-            if step % 8 == 1 and not bool(moving.any()):  # asked seldom: it waits for the device
-                break
-            at = self.maximise(moments).where(moving, at)
-            last, taken = now, taken + moving
-            progress(step + 1, steps)
-        log_likelihood = self.expect(at)[1]
-        return Climb(at, log_likelihood, taken, (log_likelihood - last).abs() < tolerance)
+
+def features_of(rows: Rows, covariance: Covariance) -> Tensor:
+    """1, z and its products, zero in the padding, ``[R, F, N']``."""
+    features = covariance.features(rows.z)
+    one = (torch.arange(features.shape[-1], device=features.device) < rows.N).to(features)
+    one = one.expand(len(features), 1, -1)
+    extra = -(1 + features.shape[1]) % LINE
+    return pad(torch.cat([one, features], dim=1), (0, 0, 0, extra))

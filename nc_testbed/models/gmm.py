@@ -14,8 +14,9 @@ from torch.nn.functional import pad
 from nc_testbed.archive import TrainingSet
 from nc_testbed.compute import at_once
 from nc_testbed.families.family import means
+from nc_testbed.models.climb import Climb, climb
 from nc_testbed.models.covariance import Covariance, Diagonal, Full, log_normal, product
-from nc_testbed.models.em import EM, Climb, Components, Rows, kmeans_plus_plus, standardise
+from nc_testbed.models.em import EM, Components, Rows, features_of, kmeans_plus_plus, standardise
 from nc_testbed.rng import Streams, parts
 from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
 
@@ -95,14 +96,15 @@ class GMM:
         values = training.space.floats(training.all(), torch.float64)
         common = self.covariance == "spherical"
         rows = standardise(values, common, training.weights)
-        em = EM(rows, self._covariance(training.space.size))
+        covariance = self._covariance(training.space.size)
+        em = EM(rows, covariance, features_of(rows, covariance))
         if self.start == "warm" and isinstance(previous, Mixture):
             start = previous.standardised(em)
         else:
             draws = streams("kmeans++")
             start = em.hard(kmeans_plus_plus(rows, self.components, draws), self.components)
-        climb = em.climb(start, self.steps, self.tolerance, progress)
-        return _mixture(training.space, rows, climb)
+        ended = climb(em, start, self.steps, self.tolerance, progress)
+        return _mixture(training.space, rows, ended)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Mixture:
         """The fit whose ``state_dict()`` this is."""
