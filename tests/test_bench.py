@@ -19,10 +19,11 @@ from nc_testbed.types import Space
 
 def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(families, "GENERATIONS", 2)
-    monkeypatch.setattr(vae, "EPOCH", 64)
+    monkeypatch.setitem(vae.EPOCH, "cpu", 64)
     monkeypatch.setattr(vae, "BATCH", 32)
     monkeypatch.setitem(vae.CHAINS, "cpu", (1, 2))
-    monkeypatch.setattr(gmm, "MIXTURES", 2)
+    monkeypatch.setitem(vae.USUAL, "cpu", 2)
+    monkeypatch.setitem(gmm.MIXTURES, "cpu", (2, 3))
     monkeypatch.setattr(gmm, "STEPS", 3)
     monkeypatch.setattr(floor, "COPIED", 1000)
     monkeypatch.setattr(metrics, "REAL", 200)
@@ -53,7 +54,8 @@ def test_both_arms_of_the_autoencoder_are_the_same_network_and_the_same_work():
     ours = model._initial(Space((28, 28), image=True), Streams(0, (0,))("init"))
     theirs = sum(p.numel() for p in Usual().parameters())
     assert sum(weight.numel() for weight in ours.values()) == theirs
-    assert model.updates(vae.EPOCH) == len(torch.arange(vae.EPOCH).split(vae.BATCH))
+    for rows in vae.EPOCH.values():
+        assert model.updates(rows) == len(torch.arange(rows).split(vae.BATCH))
 
 
 def test_both_arms_of_the_mixture_study_have_the_same_settings(monkeypatch):
@@ -96,7 +98,7 @@ def test_a_device_is_full_where_time_per_chain_falls_no_further():
 
 
 def test_mixtures_that_differ_are_an_error(monkeypatch):
-    monkeypatch.setattr(gmm, "MIXTURES", 2)
+    monkeypatch.setitem(gmm.MIXTURES, "cpu", (2, 3))
     monkeypatch.setattr(gmm, "STEPS", 3)
     fit, short = gmm.mixtures, gmm.GMM(8, steps=1, tolerance=0.0, start="warm")
     monkeypatch.setattr(gmm, "mixtures", lambda model, *rows: fit(short, *rows))

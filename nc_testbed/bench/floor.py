@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from nc_testbed.bench.measure import alternately, line, wait
-from nc_testbed.bench.vae import BATCH, EPOCH, HIDDEN, LATENT, images, stacked
+from nc_testbed.bench.vae import BATCH, EPOCH, HIDDEN, LATENT, USUAL, images, stacked
+from nc_testbed.compute import Compute, products, using
 from nc_testbed.parallel import CORES, each
 
-CHAINS = {"cpu": 4, "cuda": 64}
 LAYERS = ((784, HIDDEN), (HIDDEN, 2 * LATENT), (LATENT, HIDDEN), (HIDDEN, 784))
 COPIED = 1 << 24
 """Numbers that are copied at once: 64 MiB, more than a processor's cache."""
@@ -24,7 +24,7 @@ def floor(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
     floor = flops / (measured rate of the step's largest product) + bytes / (measured copy rate)
     """
-    R, steps = CHAINS[device.type], -(-EPOCH // BATCH)
+    R, steps = USUAL[device.type], -(-EPOCH[device.type] // BATCH)
     copies, products = 8, 32
     fit, product, copy = alternately(
         [stacked(images(device), R), multiplied(device, R, products), copied(device, copies)], 3
@@ -71,7 +71,8 @@ def multiplied(device: torch.device, R: int, times: int) -> Callable[[], None]:
             torch.bmm(*part, out=out)
 
     def run() -> None:
-        each(many, parts, device)
+        with using(Compute(), device), products(device):  # on a GPU rounded as in a fit
+            each(many, parts, device)
         wait(device)
 
     return run

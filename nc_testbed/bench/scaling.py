@@ -13,6 +13,7 @@ import torch
 from nc_testbed.bench.measure import alternately
 from nc_testbed.bench.runs import loop_of, paced
 from nc_testbed.bench.vae import fitted, images
+from nc_testbed.compute import Compute
 from nc_testbed.models.vae import VAE
 from nc_testbed.parallel import one_thread
 
@@ -38,7 +39,7 @@ def by_chains(device: torch.device) -> dict[str, Any]:
     x, many, steps, hidden = images(device), CHAINS[kind], STEPS[kind], HIDDEN[kind]
     model = VAE(steps=steps, hidden=(hidden,))
     with one_thread():  # as the loop has it: a thread per core, and chains side by side
-        times = alternately([fitted(x, R, model) for R in many], REPEATS)
+        times = alternately([fitted(x, R, model, Compute()) for R in many], REPEATS)
     each = [statistics.median(seconds) / R for seconds, R in zip(times, many, strict=True)]
     what = f"VAE fit of {steps} updates, hidden {hidden}: time per chain by chains"
     return scale(what, many, each, full(many, each))

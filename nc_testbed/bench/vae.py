@@ -16,14 +16,22 @@ from torchvision.transforms import ToTensor
 
 from nc_testbed.archive import Archive
 from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.compute import Compute, products, using
 from nc_testbed.data.mnist import FILES, read_mnist
 from nc_testbed.models.vae import VAE
 from nc_testbed.parallel import CORES, each
 from nc_testbed.rng import Streams, parts
 from nc_testbed.types import Space
 
-EPOCH, BATCH, HIDDEN, LATENT = 10_000, 128, 400, 20
+BATCH, HIDDEN, LATENT = 128, 400, 20
+EPOCH = {"cpu": 10_000, "cuda": 60_000}
 CHAINS = {"cpu": (1, 4, 8), "cuda": (1, 8, 64, 256)}
+USUAL = {"cpu": 4, "cuda": 64}
+"""Chains at which other ways of computing are tried."""
+WAYS = {
+    "cpu": {"in bfloat16": Compute(precision="bf16")},
+    "cuda": {"in bfloat16": Compute(precision="bf16"), "compiled": Compute(compile=True)},
+}
 
 
 class Usual(nn.Module):
@@ -46,22 +54,26 @@ class Usual(nn.Module):
 
 
 def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """One epoch of 10,000 MNIST rows, batches of 128: the stacked fit per chain, at several
-    numbers of chains, against a DataLoader with eager Adam and against eager batches of a tensor
-    on the device."""
-    numbers = CHAINS[device.type]
+    """One epoch of MNIST, 10,000 rows on a CPU and 60,000 on a GPU, in batches of 128: the stacked
+    fit per chain, at several numbers of chains, against a DataLoader with eager Adam and against
+    eager batches of a tensor on the device; then other ways of computing the same fit."""
+    numbers, usual, ways = CHAINS[device.type], USUAL[device.type], WAYS[device.type]
     with tempfile.TemporaryDirectory() as folder:
-        loader = DataLoader(_mnist(Path(folder)), BATCH, shuffle=True)
         x = images(device)
+        loader = DataLoader(_mnist(Path(folder), len(x)), BATCH, shuffle=True)
         rows = x.float() / 255
         arms: list[Callable[[], None]] = [
             lambda: usual_epoch((images for images, _ in loader), device),
-            lambda: usual_epoch((rows[i] for i in torch.randperm(EPOCH).split(BATCH)), device),
+            lambda: usual_epoch((rows[i] for i in torch.randperm(len(rows)).split(BATCH)), device),
             *(stacked(x, R) for R in numbers),
+            *(stacked(x, usual, compute) for compute in ways.values()),
         ]
         theirs, eager, *ours = alternately(arms, 3)
-    lines = []
-    for R, seconds in zip(numbers, ours, strict=True):
+    lines, own = [], ours[numbers.index(usual)]
+    for name, seconds in zip(ways, ours[len(numbers) :], strict=True):
+        what = f"VAE epoch, R = {usual}, against the same {name}"
+        lines.append(line(what, seconds, "times the time", 1 / ratio(seconds, own)))
+    for R, seconds in zip(numbers, ours, strict=False):
         each_chain = [total / R for total in seconds]
         for name, other in (("torchvision and DataLoader", theirs), ("an eager loop", eager)):
             what = f"VAE epoch per chain, R = {R}, against {name} over seeds"
@@ -70,8 +82,8 @@ def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 
 def images(device: torch.device) -> Tensor:
-    """The rows of an epoch, ``[10000, 784]`` uint8."""
-    return torch.from_numpy(read_mnist(FILES)[0][:EPOCH].copy()).to(device)
+    """The rows of an epoch, ``[N, 784]`` uint8."""
+    return torch.from_numpy(read_mnist(FILES)[0][: EPOCH[device.type]].copy()).to(device)
 
 
 def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
@@ -86,13 +98,13 @@ def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
     wait(device)
 
 
-def stacked(x: Tensor, chains: int) -> Callable[[], None]:
+def stacked(x: Tensor, chains: int, compute: Compute | None = None) -> Callable[[], None]:
     """The package's fit of so many chains to the same rows ``[N, 784]`` uint8, one epoch."""
     model = VAE(steps=None, epochs=1, batch=BATCH, rate=1e-3, hidden=(HIDDEN,), latent=LATENT)
-    return fitted(x, chains, model)
+    return fitted(x, chains, model, compute or Compute())
 
 
-def fitted(x: Tensor, chains: int, model: VAE) -> Callable[[], None]:
+def fitted(x: Tensor, chains: int, model: VAE, compute: Compute) -> Callable[[], None]:
     """The fit of so many chains of a model to the same rows ``[N, 784]`` uint8."""
     rows = torch.arange(len(x), device=x.device).expand(chains, -1)
     space = Space((28, 28), image=True)
@@ -101,19 +113,21 @@ def fitted(x: Tensor, chains: int, model: VAE) -> Callable[[], None]:
     together = chains if x.is_cuda else -(-chains // CORES)
 
     def fit(part: slice) -> None:
-        model.fit(training.part(part), streams.part(part))
+        with products(x.device):
+            model.fit(training.part(part), streams.part(part))
 
     def run() -> None:
-        each(fit, list(parts(chains, together)), x.device)
+        with using(compute, x.device):
+            each(fit, list(parts(chains, together)), x.device)
         wait(x.device)
 
     return run
 
 
-def _mnist(folder: Path) -> Subset:
+def _mnist(folder: Path, rows: int) -> Subset:
     """The first rows of torchvision's MNIST, from the package's own files."""
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for file in FILES.glob("*.gz"):
         (raw / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
-    return Subset(MNIST(folder, transform=ToTensor()), range(EPOCH))
+    return Subset(MNIST(folder, transform=ToTensor()), range(rows))
