@@ -74,7 +74,7 @@ def using(compute: Compute, device: torch.device) -> Generator[None]:
     global _now
     before, _now = _now, compute
     if device.type == "cuda":
-        torch.cuda.set_per_process_memory_fraction(compute.budget(device) / total(device), device)
+        torch.cuda.set_per_process_memory_fraction(compute.budget(device) / total(device))
     try:
         with _rounded("ieee", device):
             yield
@@ -137,13 +137,17 @@ def within_memory(work: Callable[[], T], chains: int) -> T:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether this is an error of memory that has run out.
+    """Whether memory has run out, in this error or in the one that it followed upon: a step that
+    cannot be recorded for want of memory is then called invalid.
 
     >>> ran_out(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     True
     """
     named = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return named or "can't allocate memory" in str(error)
+    before = error.__context__
+    return (
+        named or "can't allocate memory" in str(error) or (before is not None and ran_out(before))
+    )
 
 
 def total(device: torch.device) -> int:
