@@ -14,7 +14,10 @@ import torch
 from nc_testbed.parallel import CORES
 
 T = TypeVar("T")
-NEVER: Callable[[str], None] = lambda line: None  # noqa: E731
+
+
+def nobody(line: str) -> None:
+    """Whom nothing is said to."""
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Compute:
     memory: int | None = None
     precision: Literal["tf32", "float32", "bf16"] = "tf32"
     compile: bool = False
-    say: Callable[[str], None] = NEVER
+    say: Callable[[str], None] = nobody
     halvings: int = 0
 
     def budget(self, device: torch.device) -> int:

@@ -3,6 +3,8 @@
 import dataclasses
 import errno
 import os
+import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,7 +24,9 @@ from nc_testbed.models.vae import VAE
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.replace import Replace
-from nc_testbed.types import Sampling
+from nc_testbed.run import checks
+from nc_testbed.settings import Settings
+from nc_testbed.types import BadInput, Sampling, Space
 
 CPU, CHAINS, ROWS = torch.device("cpu"), 5, 200
 
@@ -187,3 +191,19 @@ def test_a_gpu_rounds_its_products_in_fits_alone():
             assert all(switch.fp32_precision == "tf32" for switch in switches)
         assert all(switch.fp32_precision == "ieee" for switch in switches)
     assert [switch.fp32_precision for switch in switches] == before
+
+
+def test_rows_go_to_disk_and_are_refused_where_that_is_full_too(monkeypatch):
+    """4 chains of 10 sets of 100 rows of 1 kB, 4 MB, and as many real ones as a set has."""
+    settings, space = Settings(chains=4, generations=10), Space((1000,), image=True)
+
+    def check(memory: float, disk: float) -> None:
+        monkeypatch.setattr(checks, "total", lambda device: memory)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=disk))
+        checks.check_memory(settings, 100, (100,) * 11, Accumulate(), space)
+
+    check(memory=10e6, disk=0)
+    check(memory=2e6, disk=9e6)
+    for memory, disk in ((2e6, 7e6), (1.5e6, 9e6)):
+        with pytest.raises(BadInput, match="stored rows take"):
+            check(memory, disk)

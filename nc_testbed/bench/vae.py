@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
         rows = x.float() / 255
         arms: list[Callable[[], None]] = [
             lambda: usual_epoch((images for images, _ in loader), device),
-            lambda: usual_epoch((rows[i] for i in torch.randperm(len(rows)).split(BATCH)), device),
+            lambda: usual_epoch(shuffled(rows), device),
             *(stacked(x, R) for R in numbers),
             *(stacked(x, usual, compute) for compute in ways.values()),
         ]
@@ -79,6 +79,12 @@ def vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
             what = f"VAE epoch per chain, R = {R}, against {name} over seeds"
             lines.append(line(what, seconds, "x", ratio(each_chain, other)))
     return lines
+
+
+def shuffled(rows: Tensor) -> Iterator[Tensor]:
+    """Batches of rows in random order, drawn where they lie."""
+    order = torch.randperm(len(rows), device=rows.device)
+    return (rows[index] for index in order.split(BATCH))
 
 
 def images(device: torch.device) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nc_testbed.compute import NEVER, Compute, total
+from nc_testbed.compute import Compute, nobody, total
 from nc_testbed.families.linear import LinearGaussian
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.settings import Settings
@@ -84,7 +84,7 @@ def compute(
     model: Any,
     n: int,
     device: torch.device,
-    say: Callable[[str], None] = NEVER,
+    say: Callable[[str], None] = nobody,
 ) -> Compute:
     """How the run uses its device; BadInput for what the device or the model cannot do."""
     asked, name = settings.compute, type(model).__name__
