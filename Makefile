@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
+SIDE_BY_SIDE := -n auto --dist loadfile
 
 .PHONY: train test check clean
 
@@ -9,13 +10,13 @@ train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
 
 test: .venv/test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/ty check --error-on-warning
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 .venv/train: pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
