@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 
@@ -79,7 +79,7 @@ def using(compute: Compute, device: torch.device) -> Generator[None]:
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(compute.budget(device) / total(device))
     try:
-        with _rounded("ieee", device):
+        with _rounded(False, device):
             yield
     finally:
         _now = before
@@ -91,30 +91,31 @@ def products(device: torch.device) -> Generator[None]:
 
     TF32 and bfloat16 round the factors of a product, not its sum.
     """
-    name = "tf32" if _now.precision == "tf32" else "ieee"
-    bf16 = _now.precision == "bf16"
+    tf32, bf16 = _now.precision == "tf32", _now.precision == "bf16"
     # A cache of rounded weights would outlive the step that is recorded on a GPU.
     rounded = torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=False)
-    with _rounded(name, device), rounded:
+    with _rounded(tf32, device), rounded:
         yield
 
 
 @contextmanager
-def _rounded(name: Literal["ieee", "tf32"], device: torch.device) -> Generator[None]:
-    """Factors of float32 products on a GPU; a CPU's workers share these switches and need none."""
+def _rounded(tf32: bool, device: torch.device) -> Generator[None]:
+    """Factors of float32 products on a GPU; a CPU's workers share these switches and need none.
+
+    torch has newer switches, but its compiler asks the old ones and fails where both are used.
+    """
     if device.type == "cpu":
         yield
         return
-    cudnn: Any = torch.backends.cudnn  # its type does not know its switches
-    switches = torch.backends.cuda.matmul, cudnn.conv
-    before = [switch.fp32_precision for switch in switches]
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
     try:
-        for switch in switches:
-            switch.fp32_precision = name
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        cudnn.allow_tf32 = tf32
         yield
     finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.fp32_precision = value
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]
 
 
 def within_memory(work: Callable[[], T], chains: int) -> T:

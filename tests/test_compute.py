@@ -184,13 +184,17 @@ def test_what_accumulates_is_kept_once():
 
 def test_a_gpu_rounds_its_products_in_fits_alone():
     gpu = torch.device("cuda")
-    switches = torch.backends.cuda.matmul, torch.backends.cudnn.conv
-    before = [switch.fp32_precision for switch in switches]
-    with compute._rounded("ieee", gpu):
-        with compute._rounded("tf32", gpu):
-            assert all(switch.fp32_precision == "tf32" for switch in switches)
-        assert all(switch.fp32_precision == "ieee" for switch in switches)
-    assert [switch.fp32_precision for switch in switches] == before
+
+    def switches():
+        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    before = switches()
+    with compute._rounded(False, gpu):
+        with compute._rounded(True, gpu):
+            assert switches() == ("high", True)
+            torch.compile(torch.relu, backend="eager")(torch.ones(2))  # it asks them too
+        assert switches() == ("highest", False)
+    assert switches() == before
 
 
 def test_rows_go_to_disk_and_are_refused_where_that_is_full_too(monkeypatch):
