@@ -105,7 +105,7 @@ def recorded(
             restart()
     torch.cuda.current_stream(device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=side):  # where libraries have their workspaces by now
         step()
     return graph.replay
 
