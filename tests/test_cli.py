@@ -62,9 +62,13 @@ def finished(tmp_path_factory, referee_cache):
 def test_a_run_leaves_what_the_design_lists(finished):
     there = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
     events = {p for p in there if p.startswith("tensorboard/events.out.tfevents.")}
-    names = ("weights.safetensors", "synthetic.safetensors", "metrics.parquet", "manifest.json")
+    tensors = [f"{name}.safetensors" for name in ("weights", "synthetic", "pictures")]
+    names = (*tensors, "metrics.parquet", "manifest.json")
     generations = {f"generations/{g:04d}/{name}" for g in range(3) for name in names}
-    assert there - events == {"config.yaml", "metrics.parquet", "summary.json"} | generations
+    assert (
+        there - events
+        == {"config.yaml", "metrics.parquet", "summary.json", "manifest.json", "lock"} | generations
+    )
     assert len(events) == 1
 
 
@@ -95,7 +99,8 @@ def test_synthetic_sets_are_stored_rows(finished):
         stored = load_file(finished / "generations" / f"{g:04d}" / "synthetic.safetensors")
         assert stored["rows"].shape[0] == 2
         assert stored["rows"].dtype == np.uint8
-        assert stored["pictures"].shape == (2, 64, 64)
+        pictures = load_file(finished / "generations" / f"{g:04d}" / "pictures.safetensors")
+        assert pictures["pictures"].shape == (2, 64, 64)
 
 
 def test_the_same_command_gives_the_same_table(finished, tmp_path, monkeypatch):
