@@ -52,7 +52,7 @@ def _execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: P
     began = time.monotonic()
     check_directory(path, config)
     world = prepared if isinstance(prepared, Laboratory) else prepared.world(print, str(path))
-    config, directory = _recorded(config, world), RunDirectory(path)
+    config, directory = recorded(config, world), RunDirectory(path)
     _check_data(path, config)
     wanted = generations_of(world)
     done = directory.completed(wanted, config)
@@ -147,7 +147,7 @@ def _laws(world: World | Laboratory) -> dict[str, Law]:
     return expected(world.model, truth, world.policy, sizes, world.budget) if truth else {}
 
 
-def _recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:
+def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:
     """The configuration with what it led to: sizes, hashes of data and referee, ranks."""
     drawn = world.sizes[1] if len(set(world.sizes[1:])) == 1 else list(world.sizes[1:])
     facts: dict[str, Any] = {
