@@ -1,9 +1,9 @@
 """Runs that are killed, or whose writes fail, at a chosen step: imported once, forked for each.
 
-A line of JSON, {name, path, at, action, changed}, starts the run ``name`` of RUNS in a child. Its
-``at``-th step on files (make a folder, open, write, flush to disk, rename, remove; 0 = none) kills
-it or fails as on a full disk. The server answers with the child's process id, and with its exit
-status and steps when an empty line asks for the one that has ended.
+A line of JSON, {name, path, at, action, changed, after}, starts the run ``name`` of RUNS in a
+child. Its ``at``-th step on files (make a folder, open, write, flush to disk, rename, remove; 0 =
+none) kills it or fails as on a full disk; ``after`` so many seconds it is killed wherever it is.
+The server answers with the child's exit status.
 """
 
 import errno
@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,9 @@ def serve() -> None:
         order = json.loads(line)
         child = os.fork()
         if child:
-            print(child, flush=True)
+            if order["after"] is not None:
+                time.sleep(order["after"])
+                os.kill(child, signal.SIGKILL)  # its number is taken until it is waited for
             print(json.dumps(os.waitstatus_to_exitcode(os.wait()[1])), flush=True)
             continue
         log = os.open(f"{order['path']}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -127,20 +130,11 @@ class Killed:
         self._server = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)
         assert self._server.stdout.readline() == "ready\n"
 
-    def start(self, name: str, path: Path, at=0, action="kill", changed=False) -> int:
-        """Start a run; its process id."""
+    def run(self, name, path: Path, at=0, action="kill", changed=False, after=None) -> int:
+        """Start a run and wait for its exit status; minus the signal that killed it."""
         order = {"name": name, "path": str(path), "at": at, "action": action, "changed": changed}
-        print(json.dumps(order), file=self._server.stdin, flush=True)
+        print(json.dumps(order | {"after": after}), file=self._server.stdin, flush=True)
         return int(self._server.stdout.readline())
-
-    def wait(self) -> int:
-        """The exit status of the run that was started; minus the signal that killed it."""
-        return int(self._server.stdout.readline())
-
-    def run(self, name: str, path: Path, **how) -> int:
-        """Start a run and wait for its exit status."""
-        self.start(name, path, **how)
-        return self.wait()
 
     def close(self) -> None:
         with self._server:

@@ -55,8 +55,7 @@ def survived(killed, whole, name: str, path: Path) -> bool:
     """Whether what a run has left verifies, and the run goes on to the bytes it would have had."""
     if (path / "config.yaml").exists():
         assert verify(path).faults == []
-    log = Path(f"{path}.log").read_text()
-    assert killed.run(name, path) == 0, log + Path(f"{path}.log").read_text()
+    assert killed.run(name, path) == 0, Path(f"{path}.log").read_text()
     assert "it is made again" not in Path(f"{path}.log").read_text()  # nothing unreadable
     same = contents(path) == whole[name][1] and verify(path).faults == []
     shutil.rmtree(path)
@@ -67,10 +66,8 @@ def test_killed_at_random_times(killed, whole, tmp_path):
     draw, same, names, cut = random.Random(1), 0, list(RUNS), 0
     for i in range(KILLS):
         name, path = names[i % len(names)], tmp_path / "run"
-        child = killed.start(name, path)
-        time.sleep(draw.uniform(0, whole[name][2]))
-        os.kill(child, signal.SIGKILL)
-        cut += killed.wait() == -signal.SIGKILL
+        after = draw.uniform(0, whole[name][2])
+        cut += killed.run(name, path, after=after) == -signal.SIGKILL
         same += survived(killed, whole, name, path)
     print(f"{same}/{KILLS} killed at random times resumed identical ({cut} before their end)")
     assert same == KILLS
@@ -114,8 +111,8 @@ def found(run: Path, file: Path) -> bool:
     named = any(fault.startswith(str(place)) for fault in verify(run).faults)
     if place.parts[0] != "generations":
         return named
-    config, directory = stored(run), RunDirectory(run)
-    done = directory.completed(range(4), config)
+    directory = RunDirectory(run)
+    done = directory.completed(range(4), stored(run))
     return named and done == int(place.parts[1]) and file.name in directory.rejected[0]
 
 
