@@ -40,6 +40,9 @@ def _verified(words: Sequence[str]) -> int:
     from nc_testbed.run.verify import verify  # torch: not for a word that is wrong
 
     verdict = verify(run)
+    rowless = verdict.config is not None and verdict.config["facts"]["draw"] == "statistics"
+    for key in asked if rowless else ():
+        require(False, key, asked[key], "this run was drawn as statistics, without rows")
     for line in verdict.faults + verdict.notes:
         print(line)
     faults = len(verdict.faults)
@@ -55,9 +58,7 @@ def _lineage(
 ) -> int:
     """Print the lineage of every generation that verifies; how many are not as recorded."""
     lineages = {g: said["lineage"] for g, said in manifests.items() if "lineage" in said}
-    lacking = config["facts"]["draw"] == "statistics"
-    require(not (lacking and (out or rows)), "origin", out, "drawn as statistics, without rows")
-    if lacking:
+    if config["facts"]["draw"] == "statistics":
         from nc_testbed.run.origin import counted
 
         print("drawn as statistics: numbers of rows by the policy's rule, no rows")

@@ -285,7 +285,14 @@ def test_bad_input_names_key_value_and_remedy():
 
 
 @pytest.mark.parametrize(
-    ("word", "left"), [("--help", 0), ("polcy=anchor", 2), ("policy=anchr", 2), ("chains=0", 2)]
+    ("word", "left"),
+    [
+        ("--help", 0),
+        ("polcy=anchor", 2),
+        ("policy=anchr", 2),
+        ("chains=0", 2),
+        ("resume=/nowhere", 2),
+    ],
 )
 def test_an_answer_that_needs_no_model_does_not_wait_for_one(word, left, tmp_path):
     """torch takes more than a second to import, and all else that is heavy comes with it."""
