@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -24,6 +24,7 @@ from nc_testbed.compose import (
     plain,
     register_resolvers,
 )
+from nc_testbed.resume import resumed
 from nc_testbed.settings import of_run
 from nc_testbed.types import BadInput, require
 
@@ -32,13 +33,14 @@ def main() -> None:
     """Check the command line; print one line and exit with 2 if it cannot be run; run it."""
     register_resolvers()
     arguments = get_args_parser().parse_args()
+    if any(word.startswith("resume=") for word in arguments.overrides):
+        return _resume(arguments.overrides, arguments.multirun)
     asks = ("help", "hydra_help", "version", "cfg", "info", "shell_completion")
     if not any(getattr(arguments, name, None) for name in asks):
         try:
             swept = check(arguments.overrides, arguments.multirun, arguments.config_dir)
         except BadInput as error:
-            print(f"nc_testbed: {error}", file=sys.stderr)
-            sys.exit(2)
+            _refuse(error)
         if swept:
             after = sys.argv.index(arguments.overrides[-1]) + 1  # overrides must stay together
             several = any(override.is_sweep_override() for override in parse(swept))
@@ -47,6 +49,25 @@ def main() -> None:
     _finished.clear()
     hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
     _draw()
+
+
+def _refuse(error: BadInput) -> NoReturn:
+    print(f"nc_testbed: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _resume(overrides: Sequence[str], multirun: bool) -> None:
+    """Go on with a run in its own directory; Hydra, which would make another, is not asked."""
+    try:
+        require(not multirun, "resume", "given", "a run goes on alone: leave out --multirun")
+        config, path = resumed(overrides)
+        prepared = _prepare(config, path)
+
+        from nc_testbed.run.run import execute
+
+        execute(prepared, config, path)
+    except BadInput as error:
+        _refuse(error)
 
 
 def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = None) -> list[str]:
@@ -129,7 +150,10 @@ def _job(cfg: DictConfig) -> None:
     config = plain(cfg, hydra_config.runtime.choices)
     path = Path(hydra_config.runtime.output_dir)
     figure = {key: config.pop(key) for key in STUDY}["figure"]
-    execute(_prepare(config, None), config, path)
+    try:
+        execute(_prepare(config, None), config, path)
+    except BadInput as error:  # the directory is in use, or holds a run on other data
+        _refuse(error)
     _finished.append((path, figure, hydra_config.runtime.choices["experiment"] or "figure"))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from nc_testbed.archive import Archive, TrainingSet
 from nc_testbed.compute import Compute, products, using, within_memory
 from nc_testbed.data.source import Data
+from nc_testbed.lineage import lineage
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.parallel import CORES, each, one_thread
@@ -84,14 +85,17 @@ def closed_loop(
     previous: Fit | None = None,
     progress: Progress = silent,
     first: Fit | None = None,
+    skipped: int = 0,
 ) -> Iterator[Generation]:
     """Train every generation on what the policy takes from the generations before it.
 
     Generation 0 trains on all real rows, whatever the policy. ``past`` holds the synthetic sets
     of generations already run, ``first`` and ``previous`` the first and the last of their fits: the
     loop goes on after them with the same streams, so it ends where an uninterrupted one ends.
+    ``skipped`` generations went before those, which the policy does not look back on any more.
     """
     archive = world.archive()
+    archive.generations = skipped
     for synthetic in past:
         with one_thread(), using(world.compute, world.device):  # as it was judged when drawn
             archive.add(synthetic, judge(world, synthetic))
@@ -108,8 +112,12 @@ def closed_loop(
             archive.add(synthetic, judge(world, synthetic))
             if archive.window >= world.generations:  # nothing is overwritten: one copy is enough
                 synthetic = archive.last()
-            shown, weights = pictures(world, previous), previous.state_dict()
-            left = Generation(generation, weights, record, synthetic, shown)
+            shown, weights, came = (
+                pictures(world, previous),
+                previous.state_dict(),
+                lineage(training),
+            )
+            left = Generation(generation, weights, record, synthetic, shown, lineage=came)
         yield left
 
 
@@ -196,6 +204,12 @@ def sample(world: World, fit: Fit, n: int, streams: Streams) -> Tensor:
         return torch.cat(each(one, world.parts(n), world.device))
 
     return within_memory(attempt, world.chains)
+
+
+def drawn_again(world: World, fit: Fit, generation: int) -> Tensor:
+    """The synthetic set that this fit of a generation has left before, the same rows."""
+    with one_thread(), using(world.compute, world.device):
+        return sample(world, fit, world.sizes[generation + 1], world.streams(generation))
 
 
 def judge(world: World, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:

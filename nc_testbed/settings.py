@@ -123,6 +123,8 @@ class Settings:
     never again: statistical error is removed, as if n were infinite. The n synthetic rows of a
     generation are drawn and kept all the same, to be looked at; none of them is trained on. n
     then only says how real rows are mixed in, and how long an epoch is.
+    store: synthetic sets that are kept on disk: all, that of the last generation, none. A run that
+    goes on draws again what it needs, from stored fits and the same streams.
     """
 
     seed: int = 0
@@ -136,6 +138,7 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     record: RecordSettings = field(default_factory=RecordSettings)
+    store: Literal["all", "last", "none"] = "all"
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     extensions: tuple[str, ...] = ()
 

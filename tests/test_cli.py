@@ -62,9 +62,13 @@ def finished(tmp_path_factory, referee_cache):
 def test_a_run_leaves_what_the_design_lists(finished):
     there = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
     events = {p for p in there if p.startswith("tensorboard/events.out.tfevents.")}
-    names = ("weights.safetensors", "synthetic.safetensors", "metrics.parquet", "manifest.json")
+    tensors = [f"{name}.safetensors" for name in ("weights", "synthetic", "pictures")]
+    names = (*tensors, "metrics.parquet", "manifest.json")
     generations = {f"generations/{g:04d}/{name}" for g in range(3) for name in names}
-    assert there - events == {"config.yaml", "metrics.parquet", "summary.json"} | generations
+    assert (
+        there - events
+        == {"config.yaml", "metrics.parquet", "summary.json", "manifest.json", "lock"} | generations
+    )
     assert len(events) == 1
 
 
@@ -95,7 +99,8 @@ def test_synthetic_sets_are_stored_rows(finished):
         stored = load_file(finished / "generations" / f"{g:04d}" / "synthetic.safetensors")
         assert stored["rows"].shape[0] == 2
         assert stored["rows"].dtype == np.uint8
-        assert stored["pictures"].shape == (2, 64, 64)
+        pictures = load_file(finished / "generations" / f"{g:04d}" / "pictures.safetensors")
+        assert pictures["pictures"].shape == (2, 64, 64)
 
 
 def test_the_same_command_gives_the_same_table(finished, tmp_path, monkeypatch):
@@ -280,7 +285,14 @@ def test_bad_input_names_key_value_and_remedy():
 
 
 @pytest.mark.parametrize(
-    ("word", "left"), [("--help", 0), ("polcy=anchor", 2), ("policy=anchr", 2), ("chains=0", 2)]
+    ("word", "left"),
+    [
+        ("--help", 0),
+        ("polcy=anchor", 2),
+        ("policy=anchr", 2),
+        ("chains=0", 2),
+        ("resume=/nowhere", 2),
+    ],
 )
 def test_an_answer_that_needs_no_model_does_not_wait_for_one(word, left, tmp_path):
     """torch takes more than a second to import, and all else that is heavy comes with it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nc_testbed.compose import STUDY, composed
-from nc_testbed.run.directory import settings_hash
+from nc_testbed.run.config import settings_hash
 from nc_testbed.run.prepare import prepare
 from nc_testbed.run.run import execute
 from nc_testbed.types import BadInput

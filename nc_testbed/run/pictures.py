@@ -68,13 +68,15 @@ def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     """The first rows ``[<= chains, <= m, D]`` that a generation's directory holds.
 
     name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws; where
-    a run stored no pictures the synthetic set stands in for them. None where no row was drawn.
+    a run stored one of them only, it stands in for the other. None where no row was drawn.
     """
-    if not (generation / "synthetic.safetensors").is_file():
-        return None
-    with safe_open(generation / "synthetic.safetensors", framework="pt") as tensors:
-        there = tensors.keys()
-        return tensors.get_slice(name if name in there else "rows")[:chains, :m]
+    held = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
+    for key in sorted(held, key=lambda key: key != name):
+        file = generation / f"{held[key]}.safetensors"
+        if file.is_file():
+            with safe_open(file, framework="pt") as tensors:
+                return tensors.get_slice(key)[:chains, :m]
+    return None
 
 
 def _modes(axes, data: Data) -> None:
