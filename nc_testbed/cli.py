@@ -30,6 +30,13 @@ from nc_testbed.types import BadInput, require
 
 def main() -> None:
     """Check the command line; print one line and exit with 2 if it cannot be run; run it."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # before a run has begun, which would have noted it
+        sys.exit(130)
+
+
+def _main() -> None:
     register_resolvers()
     arguments = get_args_parser().parse_args()
     asks = ("help", "hydra_help", "version", "cfg", "info", "shell_completion")

@@ -18,6 +18,7 @@ import yaml
 from safetensors.torch import load, save
 from torch import Tensor
 
+from nc_testbed.run.room import writing
 from nc_testbed.run.tables import chain_rows, summary_rows
 from nc_testbed.types import Generation
 
@@ -74,7 +75,6 @@ class RunDirectory:
         """Make one generation part of the record, whole or not at all."""
         final = self.generations / f"{generation.number:04d}"
         temporary = final.with_name(f"{final.name}.tmp-{os.getpid()}")
-        temporary.mkdir()
         files = _files(generation)
         if generation.record:
             summary = config["record"]["chains"] == "summary"
@@ -86,13 +86,15 @@ class RunDirectory:
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in files.items()
         }
-        for name, data in files.items():
-            write(temporary / name, data)
-        write(temporary / "manifest.json", json.dumps(manifest, indent=1).encode())
-        if final.exists():  # left by a run whose record no longer verifies
-            shutil.rmtree(final)
-        temporary.rename(final)
-        _sync(self.generations)
+        with writing(final, sum(map(len, files.values())), temporary):
+            temporary.mkdir()
+            for name, data in files.items():
+                write(temporary / name, data)
+            write(temporary / "manifest.json", json.dumps(manifest, indent=1).encode())
+            if final.exists():  # left by a run whose record no longer verifies
+                shutil.rmtree(final)
+            temporary.rename(final)
+            _sync(self.generations)
         if time.monotonic() > self._written + EVERY:
             self.write_table()
 
@@ -145,11 +147,12 @@ class RunDirectory:
 def write(path: Path, data: bytes) -> None:
     """Replace a file in one step: temporary, flush to disk, rename."""
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    with writing(path, len(data), temporary):
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
 
 
 def _sync(folder: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,10 @@ from nc_testbed.run.directory import RunDirectory, settings_hash, write
 from nc_testbed.run.expected import expected
 from nc_testbed.run.laws import Law
 from nc_testbed.run.prepare import Prepared
+from nc_testbed.run.room import again, told
+from nc_testbed.run.signals import Signals
 from nc_testbed.run.summary import summarise
+from nc_testbed.run.view import View
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.types import BadInput, Fit, Generation, Progress
 
@@ -33,8 +38,24 @@ def check_directory(path: Path, config: Mapping[str, Any]) -> None:
 
 def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Path) -> None:
     """Run all generations that the directory does not hold yet; then write summary.json."""
-    began = time.monotonic()
     directory = RunDirectory(path)
+
+    def farewell(name: str) -> None:
+        with suppress(OSError):  # a copy of what the generations hold
+            directory.write_table()
+        print(f"nc_testbed: stopped by {name}; {again(path)}", file=sys.stderr, flush=True)
+
+    with told(path), Signals(farewell) as signals:
+        _execute(prepared, config, directory, signals)
+
+
+def _execute(
+    prepared: Prepared | Laboratory,
+    config: Mapping[str, Any],
+    directory: RunDirectory,
+    signals: Signals,
+) -> None:
+    began, path = time.monotonic(), directory.path
     world = prepared if isinstance(prepared, Laboratory) else prepared.world(print, str(path))
     config = _recorded(config, world)
     stored = world.recorded if isinstance(world, Laboratory) else range(world.generations)
@@ -43,22 +64,25 @@ def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Pa
     directory.read_tables(there)
     laws = _laws(world)
     data = world.data if isinstance(world, World) else None
-    dashboard = rebuild(path, config, directory.table(), data, laws)
-    with Console(world.generations, there[-1] + 1 if there else 0) as console:
+    view = View(lambda: rebuild(path, config, directory.table(), data, laws), path)
+    with view, Console(world.generations, there[-1] + 1 if there else 0) as console:
         since = time.monotonic()
-        for generation in _loop(world, directory, there, console.step):
+        for generation in _loop(world, directory, there, signals.watched(console.step)):
             g, record = generation.number, generation.record
-            directory.commit(generation, config)
+            with signals.writing:
+                directory.commit(generation, config)
             if record:
-                dashboard.generation(generation)
+                view.generation(generation)
                 console.generation(g, time.monotonic() - since, record)
+            signals.check()
             since = time.monotonic()
-        dashboard.close()
-        directory.write_table()
-        table = directory.table()
-        seconds = time.monotonic() - began
-        summary = summarise(table, config, seconds, config["facts"]["device"], laws=laws)
-        write(path / "summary.json", json.dumps(summary, indent=1, allow_nan=False).encode())
+        with signals.writing:
+            view.close()
+            directory.write_table()
+            table = directory.table()
+            seconds = time.monotonic() - began
+            summary = summarise(table, config, seconds, config["facts"]["device"], laws=laws)
+            write(path / "summary.json", json.dumps(summary, indent=1, allow_nan=False).encode())
         console.finish(summary, path)
 
 
