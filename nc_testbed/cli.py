@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from nc_testbed.compose import (
     CONF,
+    HOME,
     STUDY,
     composed,
     configurations,
@@ -66,17 +67,30 @@ def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = Non
     with configurations():
         parsed = parse(overrides)
         swept = _swept(parsed, search)
-        jobs = [list(overrides)]
+        jobs, needed = [list(overrides)], 0
         if multirun or swept:
             jobs = BasicSweeper.split_arguments(parse([*overrides, *swept]), None)[0]
         for job in jobs:
             config = composed(job, search)
             _check_figure(config["figure"])
             config = {k: v for k, v in config.items() if k not in STUDY}
-            of_run(config)
+            settings = of_run(config)
             path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
-            _prepare(config, None if path is None else Path(str(path)))
+            prepared = _prepare(config, None if path is None else Path(str(path)))
+            from nc_testbed.run.need import check_room, need  # torch: not before it is needed
+
+            needed += need(prepared, settings)
+            check_room(needed, settings.generations, _folder(parsed))
     return swept
+
+
+def _folder(parsed: Sequence[Override]) -> Path:
+    """The directory that is asked for, or one that is still to be made where runs go."""
+    given = (
+        str(o.value()) for o in parsed if o.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")
+    )
+    asked = next(given, str(HOME / "outputs" / "${}"))
+    return Path(asked.split("${")[0] + "new" if "${" in asked else asked)
 
 
 def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:

@@ -62,7 +62,7 @@ def _execute(
     directory.start(config)
     there = stored[: directory.completed(stored)]
     directory.read_tables(there)
-    laws = _laws(world)
+    laws = laws_of(prepared)
     data = world.data if isinstance(world, World) else None
     view = View(lambda: rebuild(path, config, directory.table(), data, laws), path)
     with view, Console(world.generations, there[-1] + 1 if there else 0) as console:
@@ -107,24 +107,21 @@ def _fit(directory: RunDirectory, world: World, generation: int) -> Fit:
     return world.model.restore(weights, world.data.space)
 
 
-def _laws(world: World | Laboratory) -> dict[str, Law]:
+def laws_of(run: Prepared | Laboratory) -> dict[str, Law]:
     """The exact laws of a run, by metric; none where its data have no known one.
 
     None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
     """
-    if isinstance(world, World) and world.stream:
+    if isinstance(run, Laboratory):
+        args = (run.policy, run.sizes[:-1], run.budget)
+        return expected(run.model, run.truth, *args) if run.temperature == 1 else {}
+    if run.settings.stream or run.settings.sampling.temperature != 1:
         return {}
-    biased = world.temperature if isinstance(world, Laboratory) else world.sampling.temperature
-    if biased != 1:
-        return {}
-    if isinstance(world, Laboratory):
-        return expected(world.model, world.truth, world.policy, world.sizes[:-1], world.budget)
-    truths = world.data.truths
-    if isinstance(world.model, FamilyModel):
-        truths = tuple(pair for pair in truths if pair[0] == world.model.family())
-    truth = truths[0][1] if truths else {}
-    sizes = world.sizes[:-1]
-    return expected(world.model, truth, world.policy, sizes, world.budget) if truth else {}
+    truths = run.data.truths
+    if isinstance(run.model, FamilyModel):
+        truths = tuple(pair for pair in truths if pair[0] == run.model.family())
+    args = (run.policy, run.sizes[:-1], run.settings.budget)
+    return expected(run.model, truths[0][1], *args) if truths and truths[0][1] else {}
 
 
 def _recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:
