@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from nc_testbed.compose import (
     CONF,
+    HOME,
     STUDY,
     composed,
     configurations,
@@ -31,6 +32,13 @@ from nc_testbed.types import BadInput, require
 
 def main() -> None:
     """Check the command line; print one line and exit with 2 if it cannot be run; run it."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # before a run has begun, which would have noted it
+        sys.exit(130)
+
+
+def _main() -> None:
     register_resolvers()
     arguments = get_args_parser().parse_args()
     if any(word.startswith("resume=") for word in arguments.overrides):
@@ -80,17 +88,30 @@ def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = Non
     with configurations():
         parsed = parse(overrides)
         swept = _swept(parsed, search)
-        jobs = [list(overrides)]
+        jobs, needed = [list(overrides)], 0
         if multirun or swept:
             jobs = BasicSweeper.split_arguments(parse([*overrides, *swept]), None)[0]
         for job in jobs:
             config = composed(job, search)
             _check_figure(config["figure"])
             config = {k: v for k, v in config.items() if k not in STUDY}
-            of_run(config)
+            settings = of_run(config)
             path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
-            _prepare(config, None if path is None else Path(str(path)))
+            prepared = _prepare(config, None if path is None else Path(str(path)))
+            from nc_testbed.run.need import check_room, need  # torch: not before it is needed
+
+            needed += need(prepared, settings)
+            check_room(needed, settings.generations, _folder(parsed))
     return swept
+
+
+def _folder(parsed: Sequence[Override]) -> Path:
+    """The directory that is asked for, or one that is still to be made where runs go."""
+    given = (
+        str(o.value()) for o in parsed if o.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")
+    )
+    asked = next(given, str(HOME / "outputs" / "${}"))
+    return Path(asked.split("${")[0] + "new" if "${" in asked else asked)
 
 
 def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:

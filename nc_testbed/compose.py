@@ -26,7 +26,6 @@ CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE /
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 STUDY = ("figure", "sweep", "size", "full")
 """What belongs to a study and not to its runs."""
-TOKEN = secrets.token_hex(3)  # keeps processes that start within one second apart
 
 
 @contextmanager
@@ -115,12 +114,16 @@ def _every_metric() -> dict[str, Any]:
 
 
 def register_resolvers() -> None:
-    """Names of directories: anchored, apart from each other, and not too long."""
+    """Names of directories: anchored, apart from each other, and not too long.
+
+    Starts within one second, of one process or of several, differ in their ``unique``.
+    """
+    token = secrets.token_hex(4)
 
     def job_name(number: Any, overrides: str) -> str:
         return f"{number}_{overrides.replace(os.sep, '_')}"[:120]
 
     OmegaConf.register_new_resolver("outputs", lambda: str(HOME / "outputs"), replace=True)
-    OmegaConf.register_new_resolver("unique", lambda: TOKEN, replace=True)
+    OmegaConf.register_new_resolver("unique", lambda: token, replace=True)
     OmegaConf.register_new_resolver("sweep_name", lambda c: c or "sweep", replace=True)
     OmegaConf.register_new_resolver("job_name", job_name, replace=True)

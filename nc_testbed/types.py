@@ -185,6 +185,15 @@ class Stepwise(Protocol):
         ...
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """A model that says how large its fits are."""
+
+    def stored(self, space: Space, m: int) -> int:
+        """About how many bytes one chain's fit to m rows takes on disk."""
+        ...
+
+
 Part = Any
 """Some rows of a store: addresses ``[R, m]``, or their sufficient statistics."""
 Training = Any

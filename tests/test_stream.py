@@ -28,6 +28,8 @@ from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.weighted import Weighted
 from nc_testbed.rng import Streams
 from nc_testbed.run import run
+from nc_testbed.run.prepare import Prepared
+from nc_testbed.settings import Settings
 from nc_testbed.stream import STREAMED, Stream
 from nc_testbed.theory.linear_vae import decoder_mean_spectrum
 from nc_testbed.types import Sampling, Space
@@ -213,10 +215,10 @@ def test_policies_without_synthetic_rows_stay_what_they_are(referee, policy):
 def test_no_law_of_n_rows_is_held_against_a_stream(referee, monkeypatch):
     monkeypatch.setattr(run, "expected", lambda *args: {"variance": args[3]})
     data = GaussianSource(rows=300).load(3, 0, 0, 1)
-    streamed = world(referee, data=data)
-    sampled = dataclasses.replace(streamed, sampling=Sampling(), stream=False)
-    assert run._laws(sampled) == {"variance": (300, 300, 300)}
-    assert run._laws(dataclasses.replace(sampled, stream=True)) == {}
+    made = world(referee, data=data)
+    parts = (data, made.model, made.policy, {}, made.sizes, 100, made.device)
+    assert run.laws_of(Prepared(Settings(), *parts)) == {"variance": (300, 300, 300)}
+    assert run.laws_of(Prepared(Settings(stream=True), *parts)) == {}
 
 
 TINY = ["data=digits", "data.rows=300", "model=vae", "model.hidden=[24]", "model.steps=15",

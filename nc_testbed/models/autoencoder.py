@@ -84,8 +84,11 @@ class Autoencoder(ABC):
 
     def workspace(self, space: Space, m: int) -> int:
         """Weights, where they began, gradients and both moments; what a batch leaves in layers."""
-        weights = sum(math.prod(w) + math.prod(b) for _, w, b, _ in self.layers(space))
-        return 4 * (6 * weights + 16 * self.batch * self.widest(space))
+        return 6 * self.stored(space, m) + 4 * 16 * self.batch * self.widest(space)
+
+    def stored(self, space: Space, m: int) -> int:
+        """Its weights in float32."""
+        return 4 * sum(math.prod(w) + math.prod(b) for _, w, b, _ in self.layers(space))
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor], space: Space) -> AutoencoderFit:

@@ -85,6 +85,11 @@ class GMM:
         features = 1 + D + (D * (D + 1) // 2 if self.covariance == "full" else D)
         return 8 * m * (4 * D + features + 3 * self.components)
 
+    def stored(self, space: Space, m: int) -> int:
+        """Weights, means and covariances in float64."""
+        D = space.size
+        return 8 * self.components * (1 + D + (D * D if self.covariance == "full" else D))
+
     def fit(
         self,
         training: TrainingSet,

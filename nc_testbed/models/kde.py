@@ -56,6 +56,10 @@ class KDE:
         """The rows, and the noise of those that are drawn."""
         return 4 * 8 * m * space.size
 
+    def stored(self, space: Space, m: int) -> int:
+        """The rows in float64, their weights and the bandwidths."""
+        return 8 * (m * space.size + m + space.size)
+
     def fit(
         self,
         training: TrainingSet,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from nc_testbed.compose import HOME, TOKEN
+from nc_testbed.compose import HOME
 from nc_testbed.plan.answer import Answer, answer
 from nc_testbed.plan.measure import measure
 from nc_testbed.plan.question import OWN, Request, request
@@ -59,7 +60,7 @@ def plan(words: Sequence[str], parent: Path) -> Path:
     asked = request(words)
     found = answer(asked.question, measure(asked))
     print("\n".join(lines(found)), flush=True)
-    folder = parent / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{TOKEN}"
+    folder = parent / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{secrets.token_hex(4)}"
     folder.mkdir(parents=True)
     _keep(folder, found, words, [])
     if asked.question.verify:

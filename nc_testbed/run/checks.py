@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,17 +113,11 @@ def bytes_of(rows: int, space: Space) -> int:
     return rows * space.size * space.dtype.itemsize
 
 
-def check_memory(
-    settings: Settings, real: int, drawn: Sequence[int], policy: Policy, space: Space
-) -> None:
+def check_memory(settings: Settings, real: int, drawn: Sequence[int], space: Space) -> None:
     """Refuse rows that half of this machine's memory does not hold: real ones and one synthetic
-    set; of all the sets, those that the disk does not hold twice either: one to train on, one that
-    stays in the run's directory."""
-    kept = settings.generations if policy.window is None else policy.window
-    chains, n, remedy = settings.chains, max(drawn[1:]), "give fewer rows, chains or generations"
-    check_stored(chains * (real + n), space, "n", max(drawn), remedy)
-    if 2 * bytes_of(chains * kept * n, space) > shutil.disk_usage(".").free:
-        check_stored(chains * (real + kept * n), space, "n", max(drawn), remedy)
+    set. All the sets may lie on the disk, see :mod:`nc_testbed.run.need`."""
+    rows, remedy = settings.chains * (real + max(drawn[1:])), "give fewer rows or chains"
+    check_stored(rows, space, "n", max(drawn), remedy)
 
 
 def check_stored(rows: int, space: Space, key: str, value: Any, remedy: str) -> None:

@@ -103,9 +103,10 @@ class Dashboard:
             self._writer.add_image(tag, picture, generation, dataformats="HWC")
         self._writer.flush()
 
-    def close(self) -> None:
-        """Mark the run as finished and close the event file."""
-        self._summary(hparams({}, {})[2])
+    def close(self, finished: bool = True) -> None:
+        """Mark the run as finished, if it is, and close the event file."""
+        if finished:
+            self._summary(hparams({}, {})[2])
         self._writer.close()
 
     def _metric(self, generation: int, name: str, ci: Interval, chains: int) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nc_testbed.run import manifest
 from nc_testbed.run.config import root, stored, text
+from nc_testbed.run.room import writing
 from nc_testbed.run.tables import chain_rows, summary_rows
 from nc_testbed.types import Generation
 
@@ -99,18 +100,16 @@ class RunDirectory:
         sealed = manifest.sealed(self._said(config, generation, said))
         if config.get("store", "all") == "none":
             files.pop(manifest.SYNTHETIC, None)
-        try:
+        files |= {manifest.NAME: sealed}
+        with writing(final, sum(map(len, files.values())), temporary):
             temporary.mkdir()
-            for name, data in (files | {manifest.NAME: sealed}).items():
+            for name, data in files.items():
                 _put(temporary / name, data)
             _sync(temporary)
             if final.exists():  # left by a run whose record no longer verifies
                 shutil.rmtree(final)
             temporary.rename(final)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)  # a full disk needs the room
-            raise
-        _sync(self.generations)
+            _sync(self.generations)
         self._head = manifest.entry(sealed)["sha256"]
         self._tables += [] if table is None else [table]
         if time.monotonic() > self._written + EVERY:
@@ -196,13 +195,10 @@ class RunDirectory:
 def write(path: Path, data: bytes) -> None:
     """Replace a file in one step: temporary, flush to disk, rename."""
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    try:
+    with writing(path, len(data), temporary):
         _put(temporary, data)
         temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
+        _sync(path.parent)
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -100,7 +100,7 @@ def _on_rows(
     if isinstance(source, FamilySource) and source.rows is None:
         drawn = sizes(settings, None)
         space = Space((source.laws()[0][0].size,), image=False)
-        checks.check_memory(settings, drawn[0], drawn, policy, space)
+        checks.check_memory(settings, drawn[0], drawn, space)
         source = dataclasses.replace(source, rows=drawn[0])
     data = _load(source, settings, 0)
     drawn = sizes(settings, data.training.shape[1])
@@ -116,7 +116,7 @@ def _on_rows(
     if data.law is not None and fresh:
         data = _load(source, settings, fresh)
     _check_reserve(data, fresh, settings.generations)
-    checks.check_memory(settings, data.x.shape[1], drawn, policy, data.space)
+    checks.check_memory(settings, data.x.shape[1], drawn, data.space)
     chosen = _applicable(metrics, auto, data, model)
     rows = settings.evaluation.rows or evaluation_rows(data)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,10 @@ from nc_testbed.run.directory import RunDirectory
 from nc_testbed.run.expected import expected
 from nc_testbed.run.laws import Law
 from nc_testbed.run.prepare import Prepared
+from nc_testbed.run.room import again, told
+from nc_testbed.run.signals import Signals
 from nc_testbed.run.summary import summarise
+from nc_testbed.run.view import View
 from nc_testbed.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.types import Fit, Generation, Progress, require
 
@@ -44,15 +49,27 @@ def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Pa
     Raises BadInput where another process is writing there, or where what is there was made with
     other settings or from other data.
     """
-    with lock.held(path):
-        _execute(prepared, config, path)
+    directory = RunDirectory(path)
+
+    def farewell(name: str) -> None:
+        with suppress(OSError):  # a copy of what the generations hold
+            directory.write_table()
+        print(f"nc_testbed: stopped by {name}; {again(path)}", file=sys.stderr, flush=True)
+
+    with told(path), lock.held(path), Signals(farewell) as signals:
+        _execute(prepared, config, directory, signals)
 
 
-def _execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Path) -> None:
-    began = time.monotonic()
+def _execute(
+    prepared: Prepared | Laboratory,
+    config: Mapping[str, Any],
+    directory: RunDirectory,
+    signals: Signals,
+) -> None:
+    began, path = time.monotonic(), directory.path
     check_directory(path, config)
     world = prepared if isinstance(prepared, Laboratory) else prepared.world(print, str(path))
-    config, directory = recorded(config, world), RunDirectory(path)
+    config = recorded(config, world)
     _check_data(path, config)
     wanted = generations_of(world)
     done = directory.completed(wanted, config)
@@ -62,26 +79,29 @@ def _execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: P
     directory.start(config)
     directory.forget(there[:-1])
     directory.read_tables(there)
-    laws = _laws(world)
+    laws = laws_of(prepared)
     data = world.data if isinstance(world, World) else None
-    dashboard = rebuild(path, config, directory.table(), data, laws)
+    view = View(lambda: rebuild(path, config, directory.table(), data, laws), path)
     last = list(there[-1:])
-    with Console(world.generations, there[-1] + 1 if there else 0) as console:
+    with view, Console(world.generations, there[-1] + 1 if there else 0) as console:
         since = time.monotonic()
-        for generation in _loop(world, directory, there, console.step):
+        for generation in _loop(world, directory, there, signals.watched(console.step)):
             g, record = generation.number, generation.record
-            directory.commit(generation, config)
-            directory.forget(last)
+            with signals.writing:
+                directory.commit(generation, config)
+                directory.forget(last)
             last = [g]
             if record:
-                dashboard.generation(generation)
+                view.generation(generation)
                 console.generation(g, time.monotonic() - since, record)
+            signals.check()
             since = time.monotonic()
-        dashboard.close()
-        table = directory.table()
-        seconds = time.monotonic() - began
-        summary = summarise(table, config, seconds, config["facts"]["device"], laws=laws)
-        directory.finish(config, json.dumps(summary, indent=1, allow_nan=False).encode())
+        with signals.writing:
+            view.close()
+            table = directory.table()
+            seconds = time.monotonic() - began
+            summary = summarise(table, config, seconds, config["facts"]["device"], laws=laws)
+            directory.finish(config, json.dumps(summary, indent=1, allow_nan=False).encode())
         console.finish(summary, path)
 
 
@@ -127,24 +147,21 @@ def _fit(directory: RunDirectory, world: World, generation: int) -> Fit:
     return world.model.restore(weights, world.data.space)
 
 
-def _laws(world: World | Laboratory) -> dict[str, Law]:
+def laws_of(run: Prepared | Laboratory) -> dict[str, Law]:
     """The exact laws of a run, by metric; none where its data have no known one.
 
     None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
     """
-    if isinstance(world, World) and world.stream:
+    if isinstance(run, Laboratory):
+        args = (run.policy, run.sizes[:-1], run.budget)
+        return expected(run.model, run.truth, *args) if run.temperature == 1 else {}
+    if run.settings.stream or run.settings.sampling.temperature != 1:
         return {}
-    biased = world.temperature if isinstance(world, Laboratory) else world.sampling.temperature
-    if biased != 1:
-        return {}
-    if isinstance(world, Laboratory):
-        return expected(world.model, world.truth, world.policy, world.sizes[:-1], world.budget)
-    truths = world.data.truths
-    if isinstance(world.model, FamilyModel):
-        truths = tuple(pair for pair in truths if pair[0] == world.model.family())
-    truth = truths[0][1] if truths else {}
-    sizes = world.sizes[:-1]
-    return expected(world.model, truth, world.policy, sizes, world.budget) if truth else {}
+    truths = run.data.truths
+    if isinstance(run.model, FamilyModel):
+        truths = tuple(pair for pair in truths if pair[0] == run.model.family())
+    args = (run.policy, run.sizes[:-1], run.settings.budget)
+    return expected(run.model, truths[0][1], *args) if truths and truths[0][1] else {}
 
 
 def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:

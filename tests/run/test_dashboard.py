@@ -1,4 +1,5 @@
 import io
+import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -157,6 +158,7 @@ def test_a_continued_run_has_every_step_once(tmp_path):
             pictures = torch.zeros(3, 4, 64, dtype=torch.uint8)
             board.generation(measured(g, record(seed=10 * start + g), pictures))
         board.close()
+        time.sleep(1.1)  # files are read in the order of their names, which hold seconds
     found = events(tmp_path)
     steps = [event.step for event in found.Scalars("1 tail/tail_recall")]
     assert steps == [0, 1, 2, 3, 4, 5]

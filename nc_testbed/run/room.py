@@ -1,0 +1,107 @@
+"""What keeps a run from being written, said in one line: the disk is full, or refuses."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shlex import quote
+
+REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room within the quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: "allow writing there",
+    errno.EPERM: "allow writing there",
+    errno.EROFS: "make the file system writable",
+    errno.ENOENT: "put the directory back",
+    errno.ENOTDIR: "move away the file that is where a directory should be",
+    errno.EEXIST: "move away the file that is where a directory should be",
+    errno.EISDIR: "move away the directory that is where a file should be",
+    errno.EIO: "look after the disk",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
+"""What to do about an error of the system before a run goes on."""
+
+
+class CannotWrite(OSError):
+    """The system's refusal to write ``filename``, which takes ``need`` bytes."""
+
+    def __init__(self, error: OSError, path: Path, need: int):
+        super().__init__(error.errno, error.strerror, str(path))
+        self.need = need
+
+
+@contextmanager
+def writing(path: Path, need: int, temporary: Path) -> Generator[None]:
+    """Raise :class:`CannotWrite` for what keeps ``path`` of ``need`` bytes from being written.
+
+    temporary: the file or folder that would have become it; it is removed. Where two are nested
+    the outer one speaks, since it knows what all of it needs.
+    """
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise CannotWrite(error, path, need) from error
+        raise
+
+
+@contextmanager
+def told(run: Path) -> Generator[None]:
+    """End the process with one line and status 1 where the system refuses to write the run."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        raise SystemExit(f"nc_testbed: {line(error, run)}") from error
+
+
+def line(error: OSError, run: Path) -> str:
+    """Where and why, need and free space, and what to do about it.
+
+    >>> line(OSError(errno.EROFS, "Read-only file system", "/x/y"), Path("x")).split(" (")[0]
+    '/x/y: Read-only file system'
+    """
+    path = Path(str(error.filename or run))
+    wants = f"needs {size(error.need)}, " if isinstance(error, CannotWrite) else ""
+    free = size(shutil.disk_usage(nearest(path)).free)
+    remedy = REMEDIES.get(error.errno or 0, "see to it")
+    return f"{path}: {error.strerror} ({wants}{free} free); {remedy}, then {again(run)}"
+
+
+def again(run: Path) -> str:
+    """The command that goes on with a run.
+
+    >>> again(Path("outputs/a b"))
+    "go on with: python scripts/train.py resume='outputs/a b'"
+    """
+    return f"go on with: python scripts/train.py resume={quote(str(run))}"
+
+
+def nearest(path: Path) -> Path:
+    """The path itself if it is there, else the nearest of its parents that is.
+
+    >>> nearest(Path("/nowhere/at/all"))
+    PosixPath('/')
+    """
+    path = path.absolute()
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def size(count: float) -> str:
+    """A number of bytes for people.
+
+    >>> size(999), size(5_000_000)
+    ('999 bytes', '4.77 MiB')
+    """
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 2**power:
+            return f"{count / 2**power:.3g} {unit}"
+    return f"{count:.0f} bytes"
