@@ -6,11 +6,14 @@
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 from forked import Forked, record
 
 LONG = os.environ.get("TORTURE") == "long"
@@ -85,3 +88,94 @@ def test_resuming_with_another_stream_would_be_seen(forked, whole, tmp_path):
     assert forked.run(tmp_path / "log", *other) == 0
     assert record(tmp_path / "run").keys() == whole[0].keys()
     assert record(tmp_path / "run") != whole[0]
+
+
+def directories(forked, folder: Path, starts: int, *also: str) -> list[Path]:
+    """The directories of runs that are started at once, and named by themselves."""
+    root = folder / "outputs"
+    where = f"hydra.run.dir={root}/${{now:%H-%M-%S}}-${{unique:}}"
+    for i in range(starts):
+        forked.start(folder / f"log{i}", *LAW, f"seed={i}", "generations=2", where, *also)
+    statuses = [forked.wait()[1] for _ in range(starts)]
+    assert statuses == [0] * starts, [(folder / f"log{i}").read_text() for i in range(starts)]
+    return list(root.iterdir())
+
+
+def test_starts_in_one_second_have_directories_of_their_own(forked, tmp_path):
+    starts = 16 if LONG else 4
+    made = directories(forked, tmp_path, starts)
+    complete = [p for p in made if (p / "summary.json").is_file()]
+    seeds = {yaml.safe_load((p / "config.yaml").read_text())["seed"] for p in complete}
+    seconds = {p.name[:8] for p in made}
+    print(f"\n{len(seeds)}/{starts} starts complete in {len(made)} directories,"
+          f" named within {len(seconds)} s")  # fmt: skip
+    assert seeds == set(range(starts)) and len(made) == starts
+    assert len(seconds) < starts, "no two began in the same second: nothing was tested"
+
+
+def test_without_a_name_of_their_own_they_would_meet(forked, tmp_path):
+    """The negative control: two runs of other seeds in a directory without ``unique``."""
+    one = f"hydra.run.dir={tmp_path / 'one'}"
+    logs = [tmp_path / "log0", tmp_path / "log1"]
+    for i, log in enumerate(logs):
+        forked.start(log, *LAW, f"seed={i}", one)
+    statuses = [forked.wait()[1] for _ in logs]
+    seeds = {yaml.safe_load((tmp_path / "one" / "config.yaml").read_text())["seed"]}
+    assert len(seeds) < 2 or statuses != [0, 0]
+
+
+def test_a_limit_on_file_sizes_ends_a_run_in_one_line(forked, whole, tmp_path):
+    """Too small for the settings (3 kB), the weights or the sets; the log has less than 2 kB."""
+    bytes_of, _ = whole
+    largest = max(map(len, bytes_of.values()))
+    limits = range(2000, largest, largest // 12) if LONG else [2000, largest // 2]
+    same = 0
+    for limit in limits:
+        run, log = tmp_path / str(limit), tmp_path / f"log{limit}"
+        status = forked.run(log, *NETWORK, f"hydra.run.dir={run}", files=limit)
+        said = log.read_text()
+        assert (status, said.count("File too large (needs ")) == (1, 1), said
+        assert "Traceback" not in said and "ulimit -f" in said
+        assert not list(run.rglob("*tmp*"))
+        assert forked.run(log, *NETWORK, f"hydra.run.dir={run}") == 0
+        same += record(run) == bytes_of
+    print(f"\n{same}/{len(limits)} went on to the same bytes after a limit on file sizes")
+    assert same == len(limits)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MiB, where one may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system may be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_ends_a_run_in_one_line(forked, whole, small_disk, tmp_path):
+    """Another program fills the disk to all but so many bytes, after the estimate has passed."""
+    bytes_of, _ = whole
+    total = sum(map(len, bytes_of.values()))
+    rooms = [total * i // 12 for i in range(11)] if LONG else [total // 2]
+    same = 0
+    for room in rooms:
+        run, log, filler = small_disk / "run", tmp_path / "log", small_disk / "filler"
+        forked.start(log, *NETWORK, f"hydra.run.dir={run}")
+        while not (run / "generations").is_dir():
+            time.sleep(0.002)
+        free = shutil.disk_usage(small_disk).free
+        with open(filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free - room)
+        status, said = forked.wait()[1], log.read_text()
+        assert (status, said.count("No space left on device (needs ")) == (1, 1), said
+        assert "Traceback" not in said
+        assert f"nc_testbed: {run}/" in said and not list(run.rglob("*tmp*"))
+        filler.unlink()
+        assert forked.run(log, *NETWORK, f"hydra.run.dir={run}") == 0, log.read_text()
+        same += record(run) == bytes_of
+        shutil.rmtree(run)
+    print(f"\n{same}/{len(rooms)} went on to the same bytes after a full disk")
+    assert same == len(rooms)
