@@ -55,4 +55,4 @@ def stored(run: Path) -> dict[str, Any] | None:
     body, mark, _ = (data := file.read_bytes()).rpartition(LAST.encode())
     if not mark or data != body + f"{LAST}{hashlib.sha256(body).hexdigest()}\n".encode():
         raise ValueError(f"{NAME} is altered")
-    return yaml.safe_load(body)
+    return yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # five times as fast

@@ -56,10 +56,7 @@ class RunDirectory:
             return next((x.manifest["config"] for x in found if x.manifest), "")
 
     def start(self, config: Mapping[str, Any]) -> None:
-        """Store the configuration and clear what a killed run left half-written.
-
-        Call it after :meth:`completed` where generations are there.
-        """
+        """Store the configuration and clear what a killed run left; after :meth:`completed`."""
         self.generations.mkdir(parents=True, exist_ok=True)
         for left in [*self.path.glob("*.tmp-*"), *self.generations.glob("*.tmp-*")]:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
