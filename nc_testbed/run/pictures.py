@@ -9,11 +9,11 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nc_testbed.data.source import Data
-from nc_testbed.types import Space
+from nc_testbed.types import BadInput, Space
 
 PIXELS = 480
 """Grids are enlarged by a whole factor to about this width."""
@@ -72,9 +72,14 @@ def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     """
     if not (generation / "synthetic.safetensors").is_file():
         return None
-    with safe_open(generation / "synthetic.safetensors", framework="pt") as tensors:
-        there = tensors.keys()
-        return tensors.get_slice(name if name in there else "rows")[:chains, :m]
+    path = generation / "synthetic.safetensors"
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            there = tensors.keys()
+            return tensors.get_slice(name if name in there else "rows")[:chains, :m]
+    except (SafetensorError, ValueError, IndexError) as error:
+        why = " ".join(str(error).split())
+        raise BadInput("runs", path, f"is damaged ({why}): make this run again") from error
 
 
 def _modes(axes, data: Data) -> None:

@@ -59,7 +59,7 @@ class Prepared:
             sizes=self.sizes,
             budget=s.budget,
             evaluation_rows=self.evaluation_rows,
-            compute=checks.compute(s, self.model, self.sizes[1], self.device, say),
+            compute=checks.compute(s, self.model, self.sizes[1], data.space, self.device, say),
             scratch=scratch,
             recorded=s.record.among(s.generations),
             stream=s.stream,
@@ -119,9 +119,11 @@ def _on_rows(
     checks.check_memory(settings, data.x.shape[1], drawn, policy, data.space)
     chosen = _applicable(metrics, auto, data, model)
     rows = settings.evaluation.rows or evaluation_rows(data)
+    remedy = "give fewer samples, or null"
+    checks.check_stored(rows, data.space, "evaluation.rows", rows, remedy)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
-    checks.compute(settings, model, drawn[1], device)
+    checks.compute(settings, model, drawn[1], data.space, device)
     return Prepared(settings, data, model, policy, chosen, drawn, rows, device)
 
 
