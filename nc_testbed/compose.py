@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import dataclasses
 import itertools
@@ -123,14 +124,27 @@ def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception
             if ours and not override.is_add() and key not in known:
                 return BadInput(key, _given(override), nearest(key, known))
     ordered = [*groups, *(o for o in parsed if o not in groups)]
-    for i, override in enumerate(ordered):
-        try:
-            _launch(cfg := _composed(ordered[: i + 1], search))
-            _own(cfg)
-        except Exception as fault:
-            remedy = f"cannot be used here ({_reason(fault)})"
-            return BadInput(override.key_or_group, _given(override), remedy)
-    return BadInput("overrides", " ".join(overrides), _reason(error))
+    faults: dict[int, Exception | None] = {}
+
+    def fails(i: int) -> bool:
+        faults[i] = _fault(ordered[:i], search)
+        return faults[i] is not None
+
+    at = bisect.bisect_left(range(len(ordered) + 1), True, key=fails)
+    if not 0 < at <= len(ordered):
+        return BadInput("overrides", " ".join(overrides), _reason(error))
+    remedy = f"cannot be used here ({_reason(faults.get(at) or error)})"
+    return BadInput(ordered[at - 1].key_or_group, _given(ordered[at - 1]), remedy)
+
+
+def _fault(parsed: Sequence[Override], search: Sequence[str]) -> Exception | None:
+    """Why these overrides do not compose, or None."""
+    try:
+        _launch(cfg := _composed(parsed, search))
+        _own(cfg)
+    except Exception as fault:
+        return fault
+    return None
 
 
 def _composed(parsed: Sequence[Override], search: Sequence[str]) -> DictConfig:

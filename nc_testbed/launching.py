@@ -93,8 +93,8 @@ def _check_logging(key: str, node: Any) -> None:
 
 def _named(node: Any, keys: tuple[str, ...] | None) -> Iterator[Any]:
     """Every value with one of these keys at any depth of a node, or every single value."""
-    pairs = node.items() if isinstance(node, Mapping) else enumerate(node)
-    for key, value in pairs if isinstance(node, Mapping | list) else ():
+    listed = enumerate(node) if isinstance(node, list) else ()
+    for key, value in node.items() if isinstance(node, Mapping) else listed:
         if keys is not None and key in keys:
             yield value
         if isinstance(value, Mapping | list):
