@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
-import math
+import importlib.util
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -21,9 +22,22 @@ def nearest(name: str, names: Iterable[str]) -> str:
     'did you mean anchor? (anchor, replace)'
     """
     known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name[:100], known, n=1)
     hint = f"did you mean {close[0]}? " if close else "use one of "
-    return f"{hint}({', '.join(known)})"
+    return f"{hint}({', '.join(_beside(name, known))})"
+
+
+def _beside(name: str, known: list[str]) -> list[str]:
+    """Of many dotted names those with the same head, or the heads where there is none such.
+
+    >>> _beside("a.x", ["a.b", "a.c", *map(str, range(50))])
+    ['a.b', 'a.c']
+    """
+    if len(known) <= 40:
+        return known
+    head = name.rpartition(".")[0]
+    alike = [other for other in known if head and other.rpartition(".")[0] == head]
+    return alike or [other for other in known if "." not in other]
 
 
 def keyed(words: Iterable[str]) -> dict[str, str]:
@@ -65,10 +79,32 @@ def build(
         raise BadInput(prefix.rstrip("."), cls.__name__, str(error)) from None
 
 
-def build_target(node: Mapping[str, Any], group: str, extensions: Iterable[str]) -> Any:
+def check_extensions(names: Iterable[str]) -> None:
+    """Raise BadInput unless every name is that of a package or module that is there.
+
+    None of them is imported: that waits until all that needs no extension has been checked.
+    """
+    for name in names:
+        remedy = "name a package of your own: letters, digits and _, no dots"
+        require(name.isidentifier(), "extensions", name, remedy)
+        remedy = "this is Python's own: name a package of yours"
+        require(name not in sys.stdlib_module_names, "extensions", name, remedy)
+        remedy = "no such package here: run where it lies, or install it"
+        require(importlib.util.find_spec(name) is not None, "extensions", name, remedy)
+
+
+def of_package(node: Mapping[str, Any]) -> bool:
+    """Whether a ``_target_`` is this package's own, so that building it imports nothing else."""
+    return str(node.get("_target_")).split(".")[0] == "nc_testbed"
+
+
+def build_target(
+    node: Mapping[str, Any], group: str, extensions: Iterable[str], kind: Any = object
+) -> Any:
     """The object a ``_target_`` names: a dataclass of this package or of a declared extension.
 
-    The name is checked, then the resolved object, before anything of it is called.
+    The name is checked, then the resolved object, before anything of it is called; what is made
+    must have all that its kind (a protocol) has.
     """
     key, values = f"{group}._target_", dict(node)
     name = values.pop("_target_", None)
@@ -78,11 +114,25 @@ def build_target(node: Mapping[str, Any], group: str, extensions: Iterable[str])
     module, _, attribute = str(name).rpartition(".")
     try:
         target = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise BadInput(key, name, f"cannot be imported ({error})") from None
+    except Exception as error:  # a module of the user's may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise BadInput(key, name, f"cannot be imported ({' '.join(reason.split())})") from None
     own = isinstance(target, type) and target.__module__.split(".")[0] in allowed
     require(own and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
-    return build(target, values, f"{group}.", extensions)
+    made = build(target, values, f"{group}.", extensions)
+    wanted = getattr(kind, "__name__", "")
+    remedy = f"has not all that a {wanted.lower()} has: name a class that is one"
+    require(isinstance(made, kind), key, name, remedy)
+    return made
+
+
+def typed(hint: Any, value: Any, key: str) -> Any:
+    """The value as the annotated type; raises BadInput saying which type is wanted.
+
+    >>> typed(tuple[int, ...], [1, 2], "n")
+    (1, 2)
+    """
+    return _typed(hint, value, key)
 
 
 def _typed(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> Any:
@@ -130,7 +180,7 @@ def _typed_one(
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_typed(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is float and number and math.isfinite(value):
+    if hint is float and number and abs(value) <= sys.float_info.max:  # no NaN either
         return float(value)
     if hint in (int, str, bool) and type(value) is hint:
         return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,9 +27,13 @@ from nc_testbed.compose import (
     plain,
     register_resolvers,
 )
+from nc_testbed.plain_yaml import check_folder
 from nc_testbed.resume import resumed
 from nc_testbed.settings import of_run
 from nc_testbed.types import BadInput, require
+
+JOBS = 10_000
+"""Most runs of one sweep: every one is composed and checked before the first starts."""
 
 
 def main() -> None:
@@ -40,20 +46,18 @@ def main() -> None:
 
 def _main() -> None:
     register_resolvers()
-    arguments = get_args_parser().parse_args()
-    if any(word.startswith("resume=") for word in arguments.overrides):
-        return _resume(arguments.overrides, arguments.multirun)
-    asks = ("help", "hydra_help", "version", "cfg", "info", "shell_completion")
-    if not any(getattr(arguments, name, None) for name in asks):
-        try:
-            swept = check(arguments.overrides, arguments.multirun, arguments.config_dir)
-        except BadInput as error:
-            _refuse(error)
-        if swept:
-            after = sys.argv.index(arguments.overrides[-1]) + 1  # overrides must stay together
-            several = any(override.is_sweep_override() for override in parse(swept))
-            flag = ["--multirun"] if several and not arguments.multirun else []
-            sys.argv[1:] = [*flag, *sys.argv[1:after], *swept, *sys.argv[after:]]
+    try:
+        arguments = _arguments()
+        if any(word.startswith("resume=") for word in arguments.overrides):
+            return _resume(arguments.overrides, arguments.multirun)
+        swept = _checked(arguments)
+    except BadInput as error:
+        _refuse(error)
+    if swept:
+        after = sys.argv.index(arguments.overrides[-1]) + 1  # overrides must stay together
+        several = any(override.is_sweep_override() for override in parse(swept))
+        flag = ["--multirun"] if several and not arguments.multirun else []
+        sys.argv[1:] = [*flag, *sys.argv[1:after], *swept, *sys.argv[after:]]
     _finished.clear()
     hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
     _draw()
@@ -66,16 +70,62 @@ def _refuse(error: BadInput) -> NoReturn:
 
 def _resume(overrides: Sequence[str], multirun: bool) -> None:
     """Go on with a run in its own directory; Hydra, which would make another, is not asked."""
-    try:
-        require(not multirun, "resume", "given", "a run goes on alone: leave out --multirun")
-        config, path = resumed(overrides)
-        prepared = _prepare(config, path)
+    require(not multirun, "resume", "given", "a run goes on alone: leave out --multirun")
+    config, path = resumed(overrides)
+    prepared = _prepare(config, path)
 
-        from nc_testbed.run.run import execute
+    from nc_testbed.run.run import execute
 
-        execute(prepared, config, path)
-    except BadInput as error:
-        _refuse(error)
+    execute(prepared, config, path)
+
+
+def _arguments() -> argparse.Namespace:
+    """Hydra's own options, less those that would have it read what has not been checked."""
+
+    def refuse(message: str) -> NoReturn:
+        raise BadInput(
+            "arguments", " ".join(sys.argv[1:]), f"{message}; --help shows what there is"
+        )
+
+    parser = get_args_parser()
+    parser.error = refuse  # argparse would print a page
+    arguments = parser.parse_args()
+    for name in ("config_name", "config_path", "experimental_rerun"):
+        given, option = getattr(arguments, name, None), f"--{name.replace('_', '-')}"
+        require(given is None, option, given, "use --config-dir to add files of your own")
+    actions = ("run", "multirun", "cfg", "info", "shell_completion")
+    chosen = [f"--{name.replace('_', '-')}" for name in actions if getattr(arguments, name, None)]
+    require(len(chosen) < 2, "arguments", " ".join(chosen), "give one of these")
+    shows = bool(arguments.cfg or arguments.help)
+    require(shows or not arguments.resolve, "--resolve", "", "goes with --cfg or --help")
+    return arguments
+
+
+def _checked(arguments: argparse.Namespace) -> list[str]:
+    """Check what a command line asks for; returns what :func:`check` adds to it."""
+    folder, overrides = arguments.config_dir, arguments.overrides
+    if arguments.hydra_help or arguments.shell_completion:
+        if folder is not None:
+            check_folder(folder, "--config-dir")
+        return []
+    if arguments.help or arguments.cfg or arguments.info:
+        with configurations():
+            composed(overrides, _search(overrides, folder))
+        return []
+    return check(overrides, arguments.multirun, folder)
+
+
+def _search(overrides: Sequence[str], config_dir: str | None) -> list[str]:
+    """A folder of the user's as an override, once all that lies in it has been checked."""
+    for override in parse(overrides):
+        remedy = "use --config-dir, the folder that holds your groups"
+        searched = override.key_or_group.startswith("hydra.searchpath")
+        require(not searched, "hydra.searchpath", override.input_line, remedy)
+    if config_dir is None:
+        return []
+    check_folder(config_dir, "--config-dir")
+    path = str(Path(config_dir).resolve())
+    return [f"hydra.searchpath=['file://{path.replace(chr(39), chr(92) + chr(39))}']"]
 
 
 def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = None) -> list[str]:
@@ -84,19 +134,17 @@ def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = Non
     Returns the sweep that the chosen experiment adds to the overrides. Raises BadInput naming
     key, value and remedy.
     """
-    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    search = _search(overrides, config_dir)
     with configurations():
         parsed = parse(overrides)
         swept = _swept(parsed, search)
-        jobs, needed = [list(overrides)], 0
-        if multirun or swept:
-            jobs = BasicSweeper.split_arguments(parse([*overrides, *swept]), None)[0]
-        for job in jobs:
+        path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
+        needed = 0
+        for job in _jobs(parsed, swept, multirun):
             config = composed(job, search)
             _check_figure(config["figure"])
             config = {k: v for k, v in config.items() if k not in STUDY}
             settings = of_run(config)
-            path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
             prepared = _prepare(config, None if path is None else Path(str(path)))
             from nc_testbed.run.need import check_room, need  # torch: not before it is needed
 
@@ -112,6 +160,26 @@ def _folder(parsed: Sequence[Override]) -> Path:
     )
     asked = next(given, str(HOME / "outputs" / "${}"))
     return Path(asked.split("${")[0] + "new" if "${" in asked else asked)
+
+
+def _jobs(parsed: Sequence[Override], swept: Sequence[str], multirun: bool) -> list[list[str]]:
+    """The overrides of every job; BadInput for a sweep that cannot be listed, or is too long."""
+    mode = next((o.value() for o in parsed if o.key_or_group == "hydra.mode"), None)
+    overrides = [*parsed, *parse(swept)]
+    if not (multirun or swept or mode == "MULTIRUN"):
+        return [[str(override.input_line) for override in overrides]]
+    jobs = 1
+    for override in overrides:
+        key, text = override.key_or_group, override.input_line
+        if override.is_sweep_override():
+            value = str(text).partition("=")[2]
+            remedy = "list what is swept over: key=a,b"
+            require(override.is_discrete_sweep(), key, value, remedy)
+            require(not override.is_hydra_override(), key, value, "give one value")
+            values = itertools.islice(override.sweep_string_iterator(), JOBS + 1)
+            jobs *= sum(1 for _ in values)
+            require(jobs <= JOBS, key, value, f"that is more than {JOBS} runs: give fewer values")
+    return BasicSweeper.split_arguments(overrides, None)[0]
 
 
 def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:
@@ -145,8 +213,8 @@ def _added(study: Mapping[str, Any]) -> dict[str, list[Any]]:
     return sweep
 
 
-def _check_figure(figure: dict[str, Any] | None) -> None:
-    if figure:
+def _check_figure(figure: Any) -> None:
+    if figure is not None:
         from nc_testbed.report.study import check  # matplotlib: only for a study
 
         check(figure)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import bisect
+import contextlib
+import dataclasses
+import itertools
 import os
 import secrets
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nc_testbed.build import nearest
-from nc_testbed.types import BadInput
+from nc_testbed.launching import NEEDED, check_hydra
+from nc_testbed.plain_yaml import DEPTH
+from nc_testbed.settings import GROUPS, Settings
+from nc_testbed.types import BadInput, require
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -26,9 +32,11 @@ CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE /
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 STUDY = ("figure", "sweep", "size", "full")
 """What belongs to a study and not to its runs."""
+LONG = 2**16
+"""Longest value of an override, characters."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def configurations() -> Generator[None]:
     """Where :func:`composed` finds the configuration files and the resolvers they use."""
     register_resolvers()
@@ -40,42 +48,131 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     """Hydra's reading of the overrides, or BadInput for what it cannot read."""
     parser = OverridesParser.create()
     for text in overrides:
+        key, _, value = text.partition("=")
+        require(len(key) <= 200, key, value, "no key is so long")
+        require(len(value) <= LONG, key, value, f"give at most {LONG} characters")
+        require(_depth(value) <= DEPTH, key, value, f"give at most {DEPTH} nested brackets")
         try:
             parser.parse_override(text)
-        except HydraException as error:
-            key, _, value = text.partition("=")
+        except (HydraException, ValueError, RecursionError) as error:
             remedy = "cannot be read; write key=value, unusual values quoted twice: 'key=\"a=b\"'"
             raise BadInput(key, value, remedy) from error
     return parser.parse_overrides(list(overrides))
 
 
+def _given(override: Override) -> str:
+    """The value as it was written."""
+    return str(override.input_line).partition("=")[2]
+
+
+def _depth(text: str) -> int:
+    """How deep brackets may be nested in a text."""
+    return max(itertools.accumulate((c in "[{(") - (c in "]})") for c in text), default=0)
+
+
 def composed(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, Any]:
-    """The composed configuration as plain values, or BadInput for what Hydra refuses."""
+    """The composed configuration as plain values, or BadInput for what Hydra refuses.
+
+    Hydra's own settings are checked too, see :mod:`nc_testbed.launching`.
+    """
+    _check_choices(parse(overrides), search)
     try:
         cfg = compose("config", [*overrides, *search], return_hydra_config=True)
-        choices = cfg.hydra.runtime.choices
-        own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        return plain(own, choices)
-    except (HydraException, OmegaConfBaseException) as error:
+        launch = _launch(cfg)
+        choices = dict(cfg.hydra.runtime.choices)
+        own = _own(cfg)
+    except Exception as error:  # files and values of a user's may raise anything in there
         raise _complaint(overrides, search, error) from error
+    check_hydra(launch, HOME / "outputs")
+    return _named(own, choices)
+
+
+def _options(group: str, search: Sequence[str]) -> list[str]:
+    """The options of a group, here and in the folder that is searched too."""
+    folders = [str(f).removeprefix("file://") for o in parse(search) for f in cast(list, o.value())]
+    added = [file.stem for folder in folders for file in Path(folder, group).glob("*.yaml")]
+    return sorted({*GlobalHydra.instance().config_loader().get_group_options(group), *added})
+
+
+def _check_choices(parsed: Sequence[Override], search: Sequence[str]) -> None:
+    """Refuse what is no option of its group, several values for one run, and what is left out."""
+    for override in parsed:
+        key, value = override.key_or_group, override.value()
+        text = _given(override)
+        require(key not in ("", "hydra"), key, text, "write key=value")
+        groups = not override.is_add() and not override.is_delete() and "." not in key
+        options = _options(key, search) if groups else []
+        whole = override.is_delete() and "." not in key
+        require(not whole, f"~{key}", text, "a run needs it: leave it, or give another value")
+        remedy = "several values make several runs: add -m; a list is written [a,b]"
+        require(not override.is_sweep_override(), key, text, remedy)
+        for option in value if isinstance(value, list) else [value]:
+            if options and option not in options:
+                raise BadInput(key, option, nearest(str(option), options))
 
 
 def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception) -> BadInput:
     """Which override is at fault, and the nearest name that would have been right."""
-    loader = GlobalHydra.instance().config_loader()
-    own = [o for o in parse(overrides) if not o.key_or_group.startswith("hydra")]
-    groups = [o for o in own if loader.get_group_options(o.key_or_group)]
-    for override in groups:
-        options, value = loader.get_group_options(override.key_or_group), override.value()
-        for option in value if isinstance(value, list) else [value]:
-            if option is not None and option not in options:
-                return BadInput(override.key_or_group, option, nearest(str(option), options))
-    known = _keys(_container(compose("config", [*(str(o.input_line) for o in groups), *search])))
-    for override in own:
-        key = override.key_or_group
-        if override not in groups and not override.is_add() and key not in known:
-            return BadInput(key, override.get_value_element_as_str(), nearest(key, known))
-    return BadInput("overrides", " ".join(overrides), " ".join(str(error).split()))
+    parsed = parse(overrides)
+    groups = [o for o in parsed if _options(o.key_or_group, search)]
+    with contextlib.suppress(Exception):  # groups may be what cannot be composed
+        known = _keys(_own(_composed(groups, search)))
+        for override in parsed:
+            key = override.key_or_group
+            ours = override not in groups and not key.startswith("hydra")
+            if ours and not override.is_add() and key not in known:
+                return BadInput(key, _given(override), nearest(key, known))
+    ordered = [*groups, *(o for o in parsed if o not in groups)]
+    faults: dict[int, Exception | None] = {}
+
+    def fails(i: int) -> bool:
+        faults[i] = _fault(ordered[:i], search)
+        return faults[i] is not None
+
+    at = bisect.bisect_left(range(len(ordered) + 1), True, key=fails)
+    if not 0 < at <= len(ordered):
+        return BadInput("overrides", " ".join(overrides), _reason(error))
+    remedy = f"cannot be used here ({_reason(faults.get(at) or error)})"
+    return BadInput(ordered[at - 1].key_or_group, _given(ordered[at - 1]), remedy)
+
+
+def _fault(parsed: Sequence[Override], search: Sequence[str]) -> Exception | None:
+    """Why these overrides do not compose, or None."""
+    try:
+        _launch(cfg := _composed(parsed, search))
+        _own(cfg)
+    except Exception as fault:
+        return fault
+    return None
+
+
+def _composed(parsed: Sequence[Override], search: Sequence[str]) -> DictConfig:
+    texts = [str(override.input_line) for override in parsed]
+    return compose("config", [*texts, *search], return_hydra_config=True)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of the innermost cause of an error, or its name."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return " ".join(str(error).partition("full_key:")[0].split()) or type(error).__name__
+
+
+def _launch(cfg: DictConfig) -> dict[str, Any]:
+    """What of Hydra's settings :func:`check_hydra` wants to know, as they are in a job."""
+    with open_dict(cfg.hydra.job):
+        cfg.hydra.job.num, cfg.hydra.job.id = 0, "0"
+    instance = HydraConfig.instance()
+    before = instance.cfg
+    instance.set_config(cfg)
+    try:
+        found = {key: OmegaConf.select(cfg.hydra, key) for key in NEEDED}
+    finally:
+        instance.cfg = before
+    return {
+        key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        for key, value in found.items()
+    }
 
 
 def _keys(config: dict[str, Any]) -> list[str]:
@@ -87,6 +184,11 @@ def _keys(config: dict[str, Any]) -> list[str]:
     return keys
 
 
+def _own(cfg: DictConfig) -> dict[str, Any]:
+    """A run's settings, without Hydra's."""
+    return _container(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+
+
 def _container(cfg: DictConfig) -> dict[str, Any]:
     """Resolved plain values."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
@@ -94,7 +196,15 @@ def _container(cfg: DictConfig) -> dict[str, Any]:
 
 def plain(cfg: DictConfig, choices: Any) -> dict[str, Any]:
     """Resolved plain values, the chosen options' names, and every metric where all are wanted."""
-    config = _container(cfg)
+    return _named(_container(cfg), choices)
+
+
+def _named(config: dict[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    known = [*GROUPS, *STUDY, *(f.name for f in dataclasses.fields(Settings))]
+    require("name" not in config, "name", config.get("name"), nearest("name", known))
+    for group in GROUPS:
+        chosen = config.get(group)
+        require(isinstance(chosen, dict), group, chosen, f"choose one: {group}=name")
     if config["metrics"].get("auto"):
         config["metrics"] |= _every_metric()
     config["name"] = {group: choices[group] for group in ("data", "model", "policy")}

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from nc_testbed.compose import HOME
+from nc_testbed.places import output
 from nc_testbed.report.compare import compare
 from nc_testbed.types import BadInput
 
@@ -13,7 +15,8 @@ parser.add_argument("--out", type=Path, required=True, help="where the report is
 parser.add_argument("--columns", nargs="+", default=(), help="metrics to show")
 arguments = parser.parse_args()
 try:
-    print(compare(arguments.paths, arguments.out, arguments.columns))
+    out = output("--out", arguments.out, HOME / "outputs")
+    print(compare(arguments.paths, out, arguments.columns))
 except BadInput as complaint:
     print(complaint, file=sys.stderr)
     sys.exit(2)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 
 from nc_testbed.bench.families import families
 from nc_testbed.bench.floor import floor
@@ -24,6 +23,7 @@ from nc_testbed.bench.vae import vae
 from nc_testbed.build import build, keyed, nearest
 from nc_testbed.compose import HOME
 from nc_testbed.parallel import CORES
+from nc_testbed.plain_yaml import parse_yaml
 from nc_testbed.run.checks import device
 from nc_testbed.run.directory import write
 from nc_testbed.run.summary import versions
@@ -75,7 +75,7 @@ def main() -> None:
         print(HELP)
         return
     try:
-        values = {key: yaml.safe_load(value) for key, value in keyed(sys.argv[1:]).items()}
+        values = {k: parse_yaml(v, k, v) for k, v in keyed(sys.argv[1:]).items()}
         settings = build(BenchSettings, values)
         chosen = device(settings.device)
     except BadInput as error:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from nc_testbed.build import build, nearest
-from nc_testbed.types import BadInput, require
+from nc_testbed.plain_yaml import read_yaml
+from nc_testbed.types import require
 
 Size = Literal["quick", "full"]
 
@@ -136,11 +135,7 @@ def read(folder: Path, wanted: str = "all") -> dict[str, Claim]:
 
 def load(path: Path) -> dict[str, Any]:
     """The keys of a YAML file; raises BadInput for one that is not there or has none."""
-    try:
-        node = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise BadInput("folder", path, f"cannot be read ({text})") from None
+    node = read_yaml(path, "folder")
     require(isinstance(node, dict), "folder", path, "give key: value")
     return node
 

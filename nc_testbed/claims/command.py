@@ -16,6 +16,7 @@ from nc_testbed.claims.judge import find, verdict
 from nc_testbed.claims.page import Judged, page, record, table
 from nc_testbed.claims.runs import Run, check, make, planned
 from nc_testbed.compose import CONF, HOME, configurations
+from nc_testbed.places import output
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.compare import read as read_runs
 from nc_testbed.run.directory import write
@@ -67,7 +68,7 @@ def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
     claims = read(folder, settings.claims)
     worlds = load(folder.parent / "worlds.yaml")
     now = began.strftime("%Y-%m-%d_%H-%M-%S")
-    out = Path(settings.out or HOME / "outputs" / "claims" / now).resolve()
+    out = output("out", settings.out or HOME / "outputs" / "claims" / now, HOME / "outputs")
     with configurations():
         runs = {
             name: {

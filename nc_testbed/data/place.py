@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nc_testbed.data.idx import parse_idx
+from nc_testbed.data.idx import LIMIT, parse_idx, read_idx
 from nc_testbed.data.rows import Rows, relabelled
 from nc_testbed.types import BadInput, Space
 
@@ -66,20 +66,28 @@ class Place:
         """The complaint about a file that is there but cannot be what was published."""
         return BadInput("root", self.root, f"{path} is damaged: delete it and fetch it again")
 
-    def content(self, name: str) -> bytes:
-        """The uncompressed bytes of a file; a gzipped one is held against torchvision's md5."""
+    def content(self, name: str, dimensions: int) -> bytes:
+        """The uncompressed bytes of an idx file; a gzipped one is held against torchvision's md5.
+
+        No more bytes are read than the file's header says. Raises BadInput for a damaged one.
+        """
         packed = self.folder / f"{name}.gz"
-        if not packed.is_file():
-            return (self.folder / name).read_bytes()
-        data = packed.read_bytes()
+        path = packed if packed.is_file() else self.folder / name
+        try:
+            if path.stat().st_size > LIMIT:
+                raise self.damaged(path)
+            if path is packed:
+                self._check_published(packed)
+            with gzip.open(path) if path is packed else open(path, "rb") as stream:
+                return read_idx(stream, dimensions)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise self.damaged(path) from error
+
+    def _check_published(self, packed: Path) -> None:
         published = {} if self.split else dict(self.torchvision().resources)
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        found = hashlib.md5(packed.read_bytes(), usedforsecurity=False).hexdigest()
         if found != published.get(packed.name, found):
             raise self.damaged(packed)
-        try:
-            return gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise self.damaged(packed) from error
 
     def _missing(self, files: list[str]) -> list[str]:
         def there(name: str) -> bool:
@@ -140,10 +148,11 @@ def idx_rows(place: Place) -> Rows:
 
 
 def _array(place: Place, name: str, record: dict[str, str]) -> np.ndarray:
-    data = place.content(name)
+    dimensions = 3 if "idx3" in name else 1
+    data = place.content(name, dimensions)
     record[name] = hashlib.sha256(data).hexdigest()
     try:
-        return parse_idx(data, 3 if "idx3" in name else 1)
+        return parse_idx(data, dimensions)
     except ValueError as error:
         raise place.damaged(place.folder / name) from error
 

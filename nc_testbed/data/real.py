@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from nc_testbed.compute import total
 from nc_testbed.data.checks import check_flag, check_number, check_whole
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.representation import binarized, projected, sha256, standardized
@@ -56,6 +57,7 @@ class RealSource(ABC):
         rows = self._prepared()
         split = split_rows(rows, self.held_out, self.reserve)
         x, held_out, space = self._represented(rows, split)
+        _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes, spare = rows.sizes(y[split.training]), rows.sizes(y[split.reserve])
         ranks = rarity_ranks(sizes, self.imbalance, chains)
@@ -130,6 +132,15 @@ def _labelled(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarr
         shares=torch.from_numpy(counts / data.training.shape[1]),  # [R, C]
         rank=torch.from_numpy(ranks),
     )
+
+
+def _check_chains(chains: int, x: np.ndarray) -> None:
+    """Refuse more chains than memory has room for, before rows are drawn for every one of them."""
+    needed, held = chains * x.nbytes, total(torch.device("cpu"))
+    remedy = (
+        f"as many rows for each take {needed / 2**30:.3g} GiB of {held / 2**30:.3g}: give fewer"
+    )
+    require(needed <= held / 2, "chains", chains, remedy)
 
 
 def check_common(source: RealSource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -82,6 +82,7 @@ class Data:
         return bool((self.shares.amax(1) >= 2 * self.shares.amin(1)).all())
 
 
+@runtime_checkable
 class Source(Protocol):
     """Settings of a data source; ``load`` reads or draws the rows."""
 

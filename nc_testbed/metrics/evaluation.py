@@ -157,6 +157,7 @@ class Evaluation:
         return torch.stack([((self.labels == c) & hits).sum(1) for c in classes], 1).double()
 
 
+@runtime_checkable
 class Metric(Protocol):
     """Frozen settings of one family of columns.
 

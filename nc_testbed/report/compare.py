@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.intervals import Interval, interval
+from nc_testbed.report.finished import Finished, finished
 from nc_testbed.run.families import beside, headline
 from nc_testbed.run.pictures import grid, samples
 from nc_testbed.run.summary import collapsed, settings
-from nc_testbed.run.tables import Trajectories
 from nc_testbed.types import Space, require
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -72,12 +69,13 @@ def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> st
     for name in names:
         require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
     require(bool(names), "columns", "none", f"choose from {', '.join(shared)}")
-    out.mkdir(parents=True, exist_ok=True)
-    curves(arms, names).savefig(out / "curves.png", dpi=150)
-    written = table(arms, names)
-    (out / "table.md").write_text(written)
+    written, figures = table(arms, names), {"curves.png": curves(arms, names)}
     if len(arms[0].config["facts"]["event"]) > 1:
-        strips(arms).savefig(out / "strips.png", dpi=150)
+        figures["strips.png"] = strips(arms)
+    out.mkdir(parents=True, exist_ok=True)  # nothing is there before everything is drawn
+    (out / "table.md").write_text(written)
+    for name, figure in figures.items():
+        figure.savefig(out / name, dpi=150)
     return written
 
 
@@ -87,11 +85,12 @@ def read(paths: Iterable[Path]) -> list[Arm]:
     found = [file.parent for path in given for file in sorted(path.rglob("summary.json"))]
     folders = list(dict.fromkeys(found))
     require(bool(folders), "runs", " ".join(map(str, given)), "no finished run is there")
-    configs = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in folders]
+    runs = [finished(folder) for folder in folders]
+    configs = [run.config for run in runs]
     groups: dict[str, list[int]] = {}
     for i, label in enumerate(labels(configs)):
         groups.setdefault(label, []).append(i)
-    return [_arm(label, [folders[i] for i in g], configs[g[0]]) for label, g in groups.items()]
+    return [_arm(label, [runs[i] for i in g]) for label, g in groups.items()]
 
 
 def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
@@ -211,9 +210,8 @@ def strips(arms: Sequence[Arm]) -> Figure:
     return figure
 
 
-def _arm(label: str, folders: list[Path], config: dict[str, Any]) -> Arm:
-    runs = [Trajectories.of(pq.read_table(folder / "metrics.parquet")) for folder in folders]
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+def _arm(label: str, found: list[Finished]) -> Arm:
+    runs, summaries = [run.trajectories for run in found], [run.summary for run in found]
     devices = tuple(dict.fromkeys(summary["device"] for summary in summaries))
     if len(runs) == 1:
         generations, values, means = runs[0].generations, runs[0].values, runs[0].intervals
@@ -229,5 +227,14 @@ def _arm(label: str, folders: list[Path], config: dict[str, Any]) -> Arm:
     alone = len(runs) == 1
     laws, alarms = (summaries[0]["laws"], summaries[0]["alarms"]) if alone else ({}, [])
     return Arm(
-        label, tuple(folders), config, devices, generations, chains, values, means, laws, alarms
+        label,
+        tuple(run.folder for run in found),
+        found[0].config,
+        devices,
+        generations,
+        chains,
+        values,
+        means,
+        laws,
+        alarms,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.build import nearest
+from nc_testbed.build import nearest, typed
 from nc_testbed.report import studies
 from nc_testbed.report.compare import read
 from nc_testbed.types import require
@@ -30,10 +31,14 @@ def draw(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> Path:
 
 def check(figure: Mapping[str, Any]) -> None:
     """Raise BadInput for a study that is not there, or a setting its figure does not take."""
+    require(isinstance(figure, Mapping), "figure", figure, "give {study: name, ...}, or null")
     study = figure.get("study")
     known = [file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__"]
     require(study in known, "figure.study", study, nearest(str(study), known))
     drawn = importlib.import_module(f"{studies.__name__}.{study}").figure
+    hints = typing.get_type_hints(drawn)
     takes = ["study", *list(inspect.signature(drawn).parameters)[1:]]
     for key, value in figure.items():
         require(key in takes, f"figure.{key}", value, nearest(key, takes))
+        if key != "study":
+            typed(hints[key], value, f"figure.{key}")

@@ -82,6 +82,7 @@ def compute(
     settings: Settings,
     model: Any,
     n: int,
+    space: Space,
     device: torch.device,
     say: Callable[[str], None] = nobody,
 ) -> Compute:
@@ -91,6 +92,7 @@ def compute(
     held = total(device)
     ok = memory is None or memory <= held
     require(ok, "compute.memory", memory, f"this device has {held} bytes; give fewer, or auto")
+    _check_workspace(model.workspace(space, n), device, model)
     steps = model.updates(n) if isinstance(model, Stepwise) else 0
     ok = asked.precision != "bf16" or steps > 0
     remedy = f"{name} does not multiply in float32; give auto"
@@ -102,6 +104,13 @@ def compute(
     compiled = pays if asked.compile == "auto" else asked.compile
     precision = "tf32" if asked.precision == "auto" else asked.precision
     return Compute(asked.chains, memory, precision, compiled, say)
+
+
+def _check_workspace(needed: int, device: torch.device, model: Any) -> None:
+    """Refuse a model of which one chain alone does not fit into the device's memory."""
+    held = total(device)
+    remedy = f"one chain takes {needed / 2**30:.3g} GiB of {held / 2**30:.3g}: give a smaller one"
+    require(needed <= held, "model", type(model).__name__, remedy)
 
 
 def bytes_of(rows: int, space: Space) -> int:

@@ -9,11 +9,11 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nc_testbed.data.source import Data
-from nc_testbed.types import Space
+from nc_testbed.types import BadInput, Space
 
 PIXELS = 480
 """Grids are enlarged by a whole factor to about this width."""
@@ -72,10 +72,15 @@ def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     """
     held = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
     for key in sorted(held, key=lambda key: key != name):
-        file = generation / f"{held[key]}.safetensors"
-        if file.is_file():
-            with safe_open(file, framework="pt") as tensors:
+        path = generation / f"{held[key]}.safetensors"
+        if not path.is_file():
+            continue
+        try:
+            with safe_open(path, framework="pt") as tensors:
                 return tensors.get_slice(key)[:chains, :m]
+        except (SafetensorError, ValueError, IndexError) as error:
+            why = " ".join(str(error).split())
+            raise BadInput("runs", path, f"is damaged ({why}): make this run again") from error
     return None
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from nc_testbed.build import build_target
+from nc_testbed.build import build_target, check_extensions, of_package
 from nc_testbed.data.families import FamilySource
-from nc_testbed.data.source import Data
+from nc_testbed.data.source import Data, Source
 from nc_testbed.loop import World
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters
@@ -59,7 +59,7 @@ class Prepared:
             sizes=self.sizes,
             budget=s.budget,
             evaluation_rows=self.evaluation_rows,
-            compute=checks.compute(s, self.model, self.sizes[1], self.device, say),
+            compute=checks.compute(s, self.model, self.sizes[1], data.space, self.device, say),
             scratch=scratch,
             recorded=s.record.among(s.generations),
             stream=s.stream,
@@ -73,12 +73,12 @@ def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
     groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_, ...}}).
     """
     settings = of_run(config)
-    source, model, policy = (
-        build_target(config[group], group, settings.extensions) for group in GROUPS[:3]
-    )
+    check_extensions(settings.extensions)
+    built, auto = _built(config, settings)
+    source, model, policy = (built[group] for group in GROUPS[:3])
     settings.record.among(settings.generations)  # refuses what lies beyond the run
     checks.check_stream(model, policy, settings)
-    metrics, auto = _metrics(config["metrics"], settings)
+    metrics = {name: built[f"metrics.{name}"] for name in config["metrics"] if name != "auto"}
     rowless = auto or all(isinstance(m, Parameters) for m in metrics.values())
     reason = why_rows(source, model, policy, settings, rowless)
     if reason is None:
@@ -119,9 +119,11 @@ def _on_rows(
     checks.check_memory(settings, data.x.shape[1], drawn, data.space)
     chosen = _applicable(metrics, auto, data, model)
     rows = settings.evaluation.rows or evaluation_rows(data)
+    remedy = "give fewer samples, or null"
+    checks.check_stored(rows, data.space, "evaluation.rows", rows, remedy)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
-    checks.compute(settings, model, drawn[1], device)
+    checks.compute(settings, model, drawn[1], data.space, device)
     return Prepared(settings, data, model, policy, chosen, drawn, rows, device)
 
 
@@ -149,14 +151,23 @@ def _check_reserve(data: Data, fresh: int, generations: int) -> None:
         raise BadInput("policy.k", fresh, remedy)
 
 
-def _metrics(group: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Metric], bool]:
-    """The metrics of the configuration, and whether all that apply are wanted."""
-    group = dict(group)
-    auto, built = group.pop("auto", False), {}
-    for name, node in group.items():
-        if not isinstance(node, Mapping):
-            raise BadInput(f"metrics.{name}", node, "give the name of a metric: metrics=[recall]")
-        built[name] = build_target(node, f"metrics.{name}", settings.extensions)
+def _built(config: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any], bool]:
+    """All that the groups name, by key, and whether all metrics that apply are wanted.
+
+    This package's own first: an extension is imported only once everything else is right.
+    """
+    metrics = dict(config["metrics"])
+    auto = metrics.pop("auto", False)
+    require(isinstance(auto, bool), "metrics.auto", auto, "give true or false")
+    for name, node in metrics.items():
+        remedy = "give the name of a metric: metrics=[recall]"
+        require(isinstance(node, Mapping), f"metrics.{name}", node, remedy)
+    kinds = dict(zip(GROUPS, (Source, Model, Policy), strict=False))
+    nodes: list[tuple[str, Any, Any]] = [(g, config[g], kind) for g, kind in kinds.items()]
+    nodes += [(f"metrics.{name}", node, Metric) for name, node in metrics.items()]
+    built = {}
+    for key, node, kind in sorted(nodes, key=lambda each: not of_package(each[1])):
+        built[key] = build_target(node, key, settings.extensions, kind)
     return built, auto
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from nc_testbed import cli
 from nc_testbed.run import directory, room
+from nc_testbed.run.config import stored
 from nc_testbed.run.directory import RunDirectory
 
 LAW = ["data=gaussian", "model=gaussian", "policy=replace", "n=50", "chains=20",
@@ -34,16 +35,16 @@ def whole(tmp_path, monkeypatch):
 def test_a_refusal_is_one_line_and_the_run_goes_on_later(
     code, whole, tmp_path, monkeypatch, capsys
 ):
-    path, synced = tmp_path / "run", []
+    path, put = tmp_path / "run", directory._put
 
-    def refuse(descriptor):
-        synced.append(1)
-        if len(synced) == 9:  # within the third generation
+    def refuse(file, data):
+        put(file, data)
+        if "0002" in str(file):
             raise OSError(code, os.strerror(code))
 
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr(directory.os, "fsync", refuse)
+        patch.setattr(directory, "_put", refuse)
         with pytest.raises(SystemExit) as left:
             started(patch, path)
     line = str(left.value.code)  # the interpreter prints it and exits with 1
@@ -52,8 +53,8 @@ def test_a_refusal_is_one_line_and_the_run_goes_on_later(
     assert room.REMEDIES[code] in line and len(line.splitlines()) == 1
     assert line.endswith(f"go on with: python scripts/train.py resume={path}")
     assert capsys.readouterr().err == ""
-    kept = RunDirectory(path).completed(range(4))
-    assert kept >= 1 and {p.name for p in (path / "generations").iterdir()} == {
+    kept = RunDirectory(path).completed(range(4), stored(path))
+    assert kept == 2 and {p.name for p in (path / "generations").iterdir()} == {
         f"{g:04d}" for g in range(kept)
     }
     started(monkeypatch, path)

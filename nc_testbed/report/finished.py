@@ -1,0 +1,96 @@
+"""A finished run as its directory has it, every file checked before it is used."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from nc_testbed.plain_yaml import OWN, read_yaml
+from nc_testbed.run.tables import Trajectories
+from nc_testbed.types import BadInput, require
+
+CELLS = 2**27
+"""Most numbers of a table: 1 GiB of them."""
+CONFIG = {"name": ("data", "model", "policy"), "data": (), "model": (), "policy": (), "facts": ()}
+SUMMARY = {"device": str, "laws": dict, "alarms": list}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run's settings and facts, its metrics, and its summary."""
+
+    folder: Path
+    config: dict[str, Any]
+    trajectories: Trajectories
+    summary: dict[str, Any]
+
+
+def finished(folder: Path) -> Finished:
+    """Read a run's ``config.yaml``, ``metrics.parquet`` and ``summary.json``.
+
+    Raises BadInput (``runs``) naming the file that is not what a run writes; sizes that a file
+    declares are checked before anything of that size is made.
+    """
+    return Finished(
+        folder,
+        _config(folder / "config.yaml"),
+        _trajectories(folder / "metrics.parquet"),
+        _summary(folder / "summary.json"),
+    )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    config = read_yaml(path, "runs", OWN)
+    _refuse_unless(isinstance(config, dict), path, "holds no settings")
+    for key, inner in CONFIG.items():
+        node = config.get(key)
+        fits = isinstance(node, Mapping) and all(isinstance(node.get(k), str) for k in inner)
+        _refuse_unless(fits, path, f"has no {key}")
+    return config
+
+
+def _trajectories(path: Path) -> Trajectories:
+    _regular(path, OWN * 64)
+    try:
+        with pq.ParquetFile(path) as file:
+            cells = file.metadata.num_rows * file.metadata.num_columns
+            _refuse_unless(0 < cells <= CELLS, path, f"says it holds {cells} numbers")
+            return Trajectories.of(file.read())
+    except BadInput:
+        raise
+    except Exception as error:  # a damaged or hostile file may raise anything
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise BadInput("runs", path, f"is not a run's table of metrics ({why})") from error
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    _regular(path, OWN)
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:120]
+        raise BadInput("runs", path, f"is not a run's summary ({why})") from error
+    _refuse_unless(isinstance(summary, dict), path, "is not a run's summary")
+    for key, kind in SUMMARY.items():
+        _refuse_unless(isinstance(summary.get(key), kind), path, f"has no {key}")
+    return summary
+
+
+def _regular(path: Path, limit: int) -> None:
+    """Refuse what is no file, or too long a one: reading a pipe would wait for ever."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise BadInput("runs", path, f"cannot be read ({error.strerror})") from None
+    _refuse_unless(stat.S_ISREG(facts.st_mode), path, "is no file")
+    _refuse_unless(facts.st_size <= limit, path, f"has {facts.st_size} bytes")
+
+
+def _refuse_unless(fits: bool, path: Path, why: str) -> None:
+    require(fits, "runs", path, f"{why}: leave this run out, or make it again")
