@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from nc_testbed.status import finite
+
 LINE = 16  # float32 numbers in 64 bytes
 
 
@@ -112,10 +114,8 @@ class Adam:
 
     def _sound(self) -> Tensor:
         """Chains whose losses since weights were kept, and whose weights, are finite, ``[R]``."""
-        # The extremes take a fiftieth of the time of asking every number, and NaN goes through.
-        weights = [leaf.detach().flatten(1) for leaf in self._leaves.values()]
-        extremes = [extreme for w in weights for extreme in (w.amin(1), w.amax(1))]
-        return torch.stack(extremes).isfinite().all(0) & self._finite
+        weights = [finite(leaf) for leaf in self._leaves.values()]
+        return torch.stack([self._finite, *weights]).all(0)
 
     @torch.no_grad()
     def _hold(self, weights: Mapping[str, Tensor]) -> None:
