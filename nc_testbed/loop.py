@@ -17,6 +17,7 @@ from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.parallel import CORES, each, one_thread
 from nc_testbed.rng import Streams, parts
+from nc_testbed.status import status
 from nc_testbed.stream import Stream
 from nc_testbed.types import Fit, Generation, Model, Policy, Progress, Sampling, silent
 
@@ -109,14 +110,13 @@ def closed_loop(
             synthetic = sample(world, previous, world.sizes[generation + 1], streams)
             wanted = world.recorded is None or generation in world.recorded
             record = measure(world, previous, streams, first, training) if wanted else {}
+            shown, weights = pictures(world, previous), previous.state_dict()
+            if wanted:
+                record["status"] = status(weights, record, (synthetic, shown))
             archive.add(synthetic, judge(world, synthetic))
             if archive.window >= world.generations:  # nothing is overwritten: one copy is enough
                 synthetic = archive.last()
-            shown, weights, came = (
-                pictures(world, previous),
-                previous.state_dict(),
-                lineage(training),
-            )
+            came = lineage(training)
             left = Generation(generation, weights, record, synthetic, shown, lineage=came)
         yield left
 

@@ -14,6 +14,7 @@ from nc_testbed.models.family import FamilyModel
 from nc_testbed.parallel import CORES, each, one_thread
 from nc_testbed.rng import Streams, parts
 from nc_testbed.statistics import Statistics
+from nc_testbed.status import status
 from nc_testbed.types import Generation, Policy, Progress, silent
 
 TOGETHER = 64
@@ -100,10 +101,12 @@ def _gathered(archives: list[Statistics], number: int) -> Generation:
     columns = [family.columns(fit, truth) for fit in fits if fit is not None]
     count = torch.tensor(float(sums[0].count if sums[0] else 0), dtype=torch.float64)
     statistic = _joined([part.values for part in sums if part is not None])
+    weights = _joined([fit for fit in fits if fit is not None])
+    record = {name: value.cpu() for name, value in _joined(columns).items()}
     return Generation(
         number,
-        weights=_joined([fit for fit in fits if fit is not None]),
-        record={name: value.cpu() for name, value in _joined(columns).items()},
+        weights=weights,
+        record=record | {"status": status(weights, record)},
         statistic=statistic | {"count": count},
     )
 

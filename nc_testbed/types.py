@@ -111,10 +111,13 @@ class Space:
         return numbers / 255 if self.image else numbers
 
     def stored(self, values: Tensor) -> Tensor:
-        """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255."""
+        """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255.
+
+        A pixel has no NaN: one is stored as 0, on every machine. A vector's stays NaN.
+        """
         if not self.image:
             return values.to(self.dtype)
-        return (values.clamp(0, 1) * 255).round_().to(self.dtype)
+        return (values.nan_to_num(nan=0.0).clamp_(0, 1) * 255).round_().to(self.dtype)
 
 
 @dataclass(frozen=True)

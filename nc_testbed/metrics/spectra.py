@@ -27,7 +27,16 @@ def eigenvalues(matrix: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(matrix).clamp(min=0)
 
 
+def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues ``[F]``, ascending, and eigenvectors ``[F, F]`` of a symmetric matrix; NaN where
+    the matrix is not finite."""
+    if not matrix.isfinite().all():
+        return torch.full_like(matrix[0], torch.nan), torch.full_like(matrix, torch.nan)
+    values, vectors = torch.linalg.eigh(matrix)
+    return values, vectors
+
+
 def root(matrix: Tensor) -> Tensor:
     """Symmetric square root ``[F, F]`` of a positive semi-definite matrix."""
-    values, vectors = torch.linalg.eigh(matrix)
+    values, vectors = eigenvectors(matrix)
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.metrics.spectra import covariance
+from nc_testbed.metrics.spectra import covariance, eigenvectors
 
 DIRECTIONS = 8
 """Most directions the spread is taken in: few, so that rare classes have a covariance."""
@@ -40,7 +40,7 @@ def _basis(reference: Reference) -> Tensor:
     points = reference.features
     smallest = min(len(rows) for rows in reference.groups)
     d = min(DIRECTIONS, points.shape[1], smallest - 2)
-    return torch.linalg.eigh(covariance(points)).eigenvectors[:, -d:]
+    return eigenvectors(covariance(points))[1][:, -d:]
 
 
 def _real(reference: Reference) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar, Literal
 
@@ -83,8 +83,8 @@ class Autoencoder(ABC):
         """Numbers in the widest layer, for one row."""
 
     def workspace(self, space: Space, m: int) -> int:
-        """Weights, where they began, gradients and both moments; what a batch leaves in layers."""
-        return 6 * self.stored(space, m) + 4 * 16 * self.batch * self.widest(space)
+        """Weights, gradients, both moments, what is kept of them; what a batch leaves in layers."""
+        return 8 * self.stored(space, m) + 4 * 16 * self.batch * self.widest(space)
 
     def stored(self, space: Space, m: int) -> int:
         """Its weights in float32."""
@@ -92,7 +92,7 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor], space: Space) -> AutoencoderFit:
-        """The fit whose ``state_dict()`` this is."""
+        """The fit whose ``state_dict()`` this is; the weights alone are one that is not over."""
 
     @abstractmethod
     def layers(self, space: Space) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], int]]:
@@ -105,10 +105,16 @@ class Autoencoder(ABC):
         previous: Fit | None = None,
         progress: Progress = silent,
     ) -> AutoencoderFit:
-        """R independent fits by Adam; ``progress(done, total)`` is called after every step."""
-        warm = self.start == "warm" and previous is not None
-        first = previous.state_dict() if warm else self._initial(training.space, streams("init"))
-        adam = Adam(first, self.rate, self.weight_decay)
+        """R independent fits by Adam; ``progress(done, total)`` is called after every step.
+
+        A chain whose loss or gradient is not finite keeps the weights it had before that step and
+        is ``diverged``. A cold start begins anew; warm, it has nowhere to go on from and stays.
+        """
+        if self.start == "warm" and isinstance(previous, AutoencoderFit):
+            first, stopped = previous.weights, previous.diverged
+        else:
+            first, stopped = self._initial(training.space, streams("init")), None
+        adam = Adam(first, self.rate, self.weight_decay, stopped)
         shape = self.batch, self.latent
         inputs = Inputs(training, shape, self.updates(training.size), streams)
         bound = (compiled if now().compile else bound_of)(self, training.space)
@@ -116,14 +122,10 @@ class Autoencoder(ABC):
         def step() -> None:
             rows, eps, weights = inputs.take()
             bounds = bound(adam.weights(), rows, eps)
-            adam.step(-(bounds if weights is None else bounds * weights).mean(1).sum())
+            adam.step(-(bounds if weights is None else bounds * weights).mean(1))
 
-        def restart() -> None:
-            adam.restart()
-            inputs.rewind()
-
-        run(step, restart, inputs, progress)
-        return self.restore(adam.fitted(), training.space)
+        run(step, adam, inputs, progress)
+        return replace(self.restore(adam.fitted(), training.space), diverged=adam.stopped)
 
     def updates(self, m: int) -> int:
         """Updates of one fit on m rows: ``steps``, or ceil(epochs m / batch)."""

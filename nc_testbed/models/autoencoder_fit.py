@@ -23,12 +23,17 @@ ROWS = 256
 
 @dataclass(frozen=True)
 class AutoencoderFit(ABC):
-    """R fitted variational autoencoders; every weight has the chain axis first."""
+    """R fitted variational autoencoders; every weight has the chain axis first.
+
+    diverged: chains ``[R]`` bool that stopped at a loss or gradient that was not finite; None
+    while the fit is not over.
+    """
 
     likelihood: str
     variance: float | None
     weights: dict[str, Tensor]
     space: Space
+    diverged: Tensor | None = None
 
     @abstractmethod
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,7 +54,7 @@ class AutoencoderFit(ABC):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every tensor, chain axis first."""
-        return self.weights
+        return self.weights | ({} if self.diverged is None else {"diverged": self.diverged})
 
     def report(self) -> dict[str, Tensor]:
         """The learned variance of the Gaussian likelihood, if it was learned, ``[R]``."""

@@ -62,8 +62,10 @@ class ConvVAE(Autoencoder):
         return space.size // first // 4 * self.channels[0]
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> ConvVAEFit:
-        """The fit whose ``state_dict()`` this is."""
-        return ConvVAEFit(self.likelihood, self.variance, dict(state), space)
+        """The fit whose ``state_dict()`` this is; the weights alone are one that is not over."""
+        weights = dict(state)
+        diverged = weights.pop("diverged", None)
+        return ConvVAEFit(self.likelihood, self.variance, weights, space, diverged)
 
     def layers(self, space: Space) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], int]]:
         """Kernels ``[out, in, 4, 4]`` (transposed ``[in, out, 4, 4]``), matrices ``[in, out]``."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.archive import TrainingSet
+from nc_testbed.models.adam import Adam
 from nc_testbed.rng import Draws, Streams
 from nc_testbed.types import Progress
 
@@ -71,20 +72,30 @@ class Inputs:
                 self._now[name][: len(values)] = values
 
 
-def run(
-    step: Callable[[], None],
-    restart: Callable[[], None],
-    inputs: Inputs,
-    progress: Progress,
-) -> None:
-    """Take all the steps there are inputs for; see :func:`recorded`."""
+def run(step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress) -> None:
+    """Take all the steps there are inputs for; see :func:`recorded`.
+
+    A block in which a chain has got lost is taken again: the others end with the same bits.
+    """
     done, take = 0, None
+
+    def restart() -> None:
+        adam.restart()
+        inputs.rewind()
+
     for size in inputs.blocks():
+        adam.keep()
         take = take or recorded(step, restart, inputs.device)
         for _ in range(size):
             take()
             done += 1
             progress(done, inputs.steps)
+        if adam.lost():
+            restart()
+            for _ in range(size):
+                adam.watched(step)
+        else:
+            adam.hold()
 
 
 def recorded(

@@ -49,8 +49,10 @@ class VAE(Autoencoder):
         return max(space.size, *self.hidden)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> VAEFit:
-        """The fit whose ``state_dict()`` this is."""
-        return VAEFit(self.likelihood, self.variance, dict(state), space)
+        """The fit whose ``state_dict()`` this is; the weights alone are one that is not over."""
+        weights = dict(state)
+        diverged = weights.pop("diverged", None)
+        return VAEFit(self.likelihood, self.variance, weights, space, diverged)
 
     def layers(self, space: Space) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], int]]:
         """Matrices ``[in, out]`` and biases ``[1, out]``."""

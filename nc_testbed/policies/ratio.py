@@ -29,7 +29,8 @@ def log_density_ratio(real: Array, synthetic: Array) -> Array:
     components, standardised, with their squares and products. For two Gaussian laws in at most 20
     dimensions the log ratio is quadratic and the estimate consistent; elsewhere it is the best
     such quadratic. It is evaluated at the rows it was fitted to, which makes it bolder where they
-    are few; the penalty makes it milder, most where laws lie far apart.
+    are few; the penalty makes it milder, most where laws lie far apart. 0 where rows are not
+    finite, or too large for their squares to be: then nothing can be told, and the fit says so.
 
     real: ``[n, D]``; synthetic: ``[m, D]``, n, m >= 1. A function of its rows alone if the
     caller keeps linear algebra to one thread.
@@ -44,7 +45,9 @@ def log_density_ratio(real: Array, synthetic: Array) -> Array:
     """
     n, m = len(real), len(synthetic)
     rows, is_real = np.concatenate([real, synthetic]), np.repeat([True, False], [n, m])
-    scores = principal_scores(rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        known = np.isfinite(np.square(rows - rows.mean(0)).sum())
+    scores = principal_scores(rows) if known else rows[:, :0]
     if not scores.shape[1]:
         return np.zeros(m)
     classifier = make_pipeline(

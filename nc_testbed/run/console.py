@@ -179,7 +179,23 @@ def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
             f"{collapsed['count']} of {collapsed['chains']} chains lost three quarters "
             f"of their {summary['headline']['metric']}"
         )
+    if summary["troubles"]:
+        lines.append(_status(summary))
     return lines + [_alarm(a, R) for a in summary["alarms"]] + list(summary["notes"])
+
+
+def _status(summary: Mapping[str, Any]) -> str:
+    """How many chains ended ok, and what became of the others.
+
+    >>> ended = {"last": 9, "status": {"ok": 62, "diverged": 2}}
+    >>> _status(ended | {"troubles": {"diverged": {"first": 3, "most": 4}}})
+    'status at generation 9: 62 ok, 2 diverged (first at generation 3, at most 4)'
+    """
+    counts = [f"{summary['status'].get('ok', 0)} ok"]
+    for word, seen in summary["troubles"].items():
+        when = f"first at generation {seen['first']}, at most {seen['most']}"
+        counts.append(f"{summary['status'].get(word, 0)} {word} ({when})")
+    return f"status at generation {summary['last']}: {', '.join(counts)}"
 
 
 def _alarm(alarm: Mapping[str, Any], chains: int) -> str:

@@ -67,8 +67,8 @@ class Dashboard:
 
     def generation(self, left: Generation) -> None:
         """Add a generation that has just been measured."""
-        values = {name: x.to("cpu", torch.float64).numpy() for name, x in left.record.items()}
         table = Trajectories.of(chain_rows(left))
+        values = {name: x[:, 0] for name, x in table.values.items()}
         self.write(left.number, table, 0, values, left.pictures, left.synthetic)
 
     def write(

@@ -39,7 +39,10 @@ def summarise(
 
     ``metrics`` holds for every metric its mean, 95% interval and number of finite chains at the
     first and the last generation. ``headline`` holds the collapsed chains and the worst decile
-    of the metric the run is judged by; null where none was measured. ``laws`` holds, for every
+    of the metric the run is judged by; null where none was measured. ``status`` counts the chains
+    by their status at the last generation, and ``troubles`` holds, for every word but ok that
+    occurred, the first generation that had such a chain and how many one had at most (see
+    :func:`nc_testbed.status.status`). ``laws`` holds, for every
     metric that has one, its name and source, its values, the z-scores of the means and the last
     generation's verdict (see :mod:`nc_testbed.theory.rules`). ``alarms`` holds when the tail was
     seen to die (see :mod:`nc_testbed.run.alarms`). ``verdicts`` belong to analyses that a plain
@@ -61,6 +64,8 @@ def summarise(
         "last": int(runs.generations[-1]),
         "metrics": ends,
         "headline": _headline(runs),
+        "status": _status(runs),
+        "troubles": _troubles(runs),
         "laws": {name: _held(runs, name, law) for name, law in (laws or {}).items()},
         "alarms": alarms(runs, config),
         "verdicts": [],
@@ -133,6 +138,20 @@ def _headline(runs: Trajectories) -> dict[str, Any] | None:
         "collapsed_below": COLLAPSED,
         "collapsed": {"count": count, **_numbers(share(count, judged))},
         "worst_decile": worst,
+    }
+
+
+def _status(runs: Trajectories) -> dict[str, int]:
+    last = {word: int(counts[-1]) for word, counts in runs.troubles.items() if counts[-1]}
+    ok = runs.chains - sum(last.values())
+    return ({"ok": ok} if ok else {}) | last if runs.troubles else {}
+
+
+def _troubles(runs: Trajectories) -> dict[str, dict[str, int]]:
+    return {
+        word: {"first": int(runs.generations[(counts > 0).argmax()]), "most": int(counts.max())}
+        for word, counts in runs.troubles.items()
+        if counts.any()
     }
 
 

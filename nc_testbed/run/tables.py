@@ -12,8 +12,10 @@ from scipy import stats
 
 from nc_testbed.intervals import Interval, interval
 from nc_testbed.run.families import ordered
+from nc_testbed.status import WORDS
 from nc_testbed.types import Generation
 
+_TROUBLES = list(enumerate(WORDS))[1:]
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
@@ -25,14 +27,17 @@ def chain_rows(generation: Generation) -> pa.Table:
 
 
 def summary_rows(generation: Generation) -> pa.Table:
-    """A row per metric, over its finite chains.
+    """A row per metric, over its finite chains; of ``status`` one per word but ok, of shares.
 
     Columns generation, metric, chains (finite ones), of (all), mean, low and high (its 95%
     interval), sd, skewness, excess kurtosis, and the quantiles q0 .. q100.
     """
     rows = []
-    for name, values in generation.record.items():
-        x = values.numpy()
+    columns = {name: x.numpy() for name, x in generation.record.items()}
+    status = columns.pop("status", None)
+    if status is not None:
+        columns |= {f"status_{word}": 1.0 * (status == i) for i, word in _TROUBLES}
+    for name, x in columns.items():
         ci, finite = interval(x), x[np.isfinite(x)]
         row: dict[str, Any] = {"generation": generation.number, "metric": name}
         row |= {"chains": int(ci.chains), "of": len(x), "mean": float(ci.mean)}
@@ -66,7 +71,9 @@ class Trajectories:
 
     chains: R. values: ``{metric: [R, T]}``, NaN where the table has no value; empty where only
     summaries were kept. intervals: ``{metric: interval over chains [T]}`` in reading order.
-    sds: ``{metric: [T]}``, standard deviations over chains.
+    sds: ``{metric: [T]}``, standard deviations over chains. troubles: how many chains were not ok,
+    ``{word: [T]}`` (see :func:`nc_testbed.status.status`, which is no metric of a fit's quality and
+    so is not among the others); empty for tables that do not tell.
     """
 
     generations: NDArray[np.int64]
@@ -74,6 +81,7 @@ class Trajectories:
     values: dict[str, NDArray[np.float64]]
     intervals: dict[str, Interval]
     sds: dict[str, NDArray[np.float64]]
+    troubles: dict[str, NDArray[np.int64]]
 
     @staticmethod
     def of(table: pa.Table) -> Trajectories:
@@ -94,12 +102,14 @@ def _chains(table: pa.Table) -> Trajectories:
         if name not in ("generation", "chain"):
             values[name] = np.full((len(chains), len(generations)), np.nan)
             values[name][r, t] = _column(table, name)
+    status = values.pop("status", None)
+    troubles = {} if status is None else {word: (status == i).sum(0) for i, word in _TROUBLES}
     names = ordered(values)
     if names:
         together = interval(np.stack([values[name] for name in names], axis=1))
     intervals = {name: together[i] for i, name in enumerate(names)}
     sds = {name: deviation(values[name]) for name in names}
-    return Trajectories(generations.astype(int), len(chains), values, intervals, sds)
+    return Trajectories(generations.astype(int), len(chains), values, intervals, sds, troubles)
 
 
 def _summaries(table: pa.Table) -> Trajectories:
@@ -116,7 +126,11 @@ def _summaries(table: pa.Table) -> Trajectories:
         columns["chains"] = np.nan_to_num(columns["chains"]).astype(int)
         intervals[name] = Interval(**columns)
     R = int(_column(table, "of").max())
-    return Trajectories(generations.astype(int), R, {}, intervals, sds)
+    names = {word: f"status_{word}" for _, word in _TROUBLES if f"status_{word}" in intervals}
+    shares = {word: intervals.pop(name).mean for word, name in names.items()}
+    sds = {name: sds[name] for name in intervals}
+    troubles = {k: np.rint(np.nan_to_num(x) * R).astype(int) for k, x in shares.items()}
+    return Trajectories(generations.astype(int), R, {}, intervals, sds, troubles)
 
 
 def _column(table: pa.Table, name: str) -> NDArray[np.float64]:

@@ -117,10 +117,10 @@ def test_a_compiler_sees_the_whole_loss(model):
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_bfloat16_is_near_float32(model):
     model, second = dataclasses.replace(model, steps=10), slice(1, 2)
-    usual = model.fit(training(), STREAMS).state_dict()
+    usual = model.fit(training(), STREAMS).weights
     with using(Compute(precision="bf16"), CPU), products(CPU):
-        alone = model.fit(training().part(second), STREAMS.part(second)).state_dict()
-        both = model.fit(training(), STREAMS).state_dict()
+        alone = model.fit(training().part(second), STREAMS.part(second)).weights
+        both = model.fit(training(), STREAMS).weights
     for name, weight in alone.items():
         assert weight.dtype is torch.float32
         assert not torch.equal(weight[0], usual[name][1]), name

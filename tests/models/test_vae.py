@@ -140,13 +140,13 @@ def test_weight_decay_is_adams_l2_penalty():
     data, on_one = training(IMAGE, 2), dataclasses.replace(SMALL, steps=1, weight_decay=100.0)
     start = dataclasses.replace(SMALL, steps=1, rate=1e-9).fit(data, streams(0, 1))
     fit = on_one.fit(data, streams(0, 1))
-    for name, before in start.state_dict().items():
+    for name, before in start.weights.items():
         # The penalty's gradient, 100 w, outweighs the bound's: Adam's first step is rate sign(w).
         heavy = before.abs() > 0.1
-        moved = (fit.state_dict()[name] - before)[heavy]
+        moved = (fit.weights[name] - before)[heavy]
         torch.testing.assert_close(moved, -1e-3 * before[heavy].sign(), rtol=1e-3, atol=1e-6)
-    none = dataclasses.replace(SMALL, weight_decay=0.0).fit(data, streams(0, 1)).state_dict()
-    plain = SMALL.fit(data, streams(0, 1)).state_dict()
+    none = dataclasses.replace(SMALL, weight_decay=0.0).fit(data, streams(0, 1)).weights
+    plain = SMALL.fit(data, streams(0, 1)).weights
     assert all(torch.equal(none[name], plain[name]) for name in plain)
 
 

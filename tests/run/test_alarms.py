@@ -87,7 +87,7 @@ def test_none_where_no_class_is_rare_or_not_all_was_recorded():
     assert alarms(runs(equal), settings()) == []
     assert alarms(runs(values, generations=3), settings()) == []
     assert alarms(runs(values, generations=1), config(generations=1, facts=FACTS)) == []
-    summaries = Trajectories(np.arange(GENERATIONS), CHAINS, {}, {}, {})
+    summaries = Trajectories(np.arange(GENERATIONS), CHAINS, {}, {}, {}, {})
     assert alarms(summaries, settings()) == []
     holes = {k: np.where(np.arange(GENERATIONS) == 2, np.nan, v) for k, v in values.items()}
     assert alarms(runs(holes), settings()) == []
