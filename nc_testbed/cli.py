@@ -166,6 +166,9 @@ def _jobs(parsed: Sequence[Override], swept: Sequence[str], multirun: bool) -> l
     """The overrides of every job; BadInput for a sweep that cannot be listed, or is too long."""
     mode = next((o.value() for o in parsed if o.key_or_group == "hydra.mode"), None)
     overrides = [*parsed, *parse(swept)]
+    require(
+        mode != "RUN" or not multirun, "hydra.mode", mode, "-m makes several runs: leave it out"
+    )
     if not (multirun or swept or mode == "MULTIRUN"):
         return [[str(override.input_line) for override in overrides]]
     jobs = 1

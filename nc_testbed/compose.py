@@ -163,10 +163,11 @@ def _launch(cfg: DictConfig) -> dict[str, Any]:
     with open_dict(cfg.hydra.job):
         cfg.hydra.job.num, cfg.hydra.job.id = 0, "0"
     instance = HydraConfig.instance()
-    before = instance.cfg
-    instance.set_config(cfg)
+    before, instance.cfg = instance.cfg, None
     try:
-        found = {key: OmegaConf.select(cfg.hydra, key) for key in NEEDED}
+        found = {"sweep.dir": OmegaConf.select(cfg.hydra, "sweep.dir")}  # read before any job is
+        instance.set_config(cfg)
+        found |= {key: OmegaConf.select(cfg.hydra, key) for key in NEEDED if key not in found}
     finally:
         instance.cfg = before
     return {

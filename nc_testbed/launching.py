@@ -32,10 +32,11 @@ PLUGINS = {
 INNER = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w*")
 """What a sweeper may be made of."""
 LOGS = ("logging.StreamHandler", "logging.FileHandler", "colorlog.ColoredFormatter")
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 LOGFILE = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
 NEEDED = (
     "callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "output_subdir",
-    "job.name", "run.dir", "sweep.dir", "sweep.subdir",
+    "job.name", "run.dir", "sweep.dir", "sweep.subdir", "verbose", "sweeper.max_batch_size",
 )  # fmt: skip
 """The keys that :func:`check_hydra` looks at."""
 
@@ -52,6 +53,13 @@ def check_hydra(values: Mapping[str, Any], *roots: Path) -> None:
         _check_plugin(f"hydra.{part}", values[part], allowed)
     for part in ("job_logging", "hydra_logging"):
         _check_logging(f"hydra.{part}", values[part])
+    verbose, names = values["verbose"], "give true, false, or names of loggers"
+    listed = verbose if isinstance(verbose, list) else [verbose]
+    fits = isinstance(verbose, bool) or all(isinstance(name, str) for name in listed)
+    require(fits, "hydra.verbose", verbose, names)
+    batch = values["sweeper.max_batch_size"]
+    fits = batch is None or (isinstance(batch, int) and (batch == -1 or batch > 0))
+    require(fits, "hydra.sweeper.max_batch_size", batch, "give at least 1 run at once, or null")
     for part in ("job.name", "output_subdir"):
         name, plain = values[part], "give a plain name, without a directory"
         fits = name is None or (str(name) not in (".", "..", "") and not re.search(r"[/\0]", name))
@@ -80,6 +88,11 @@ def _check_plugin(key: str, node: Any, allowed: tuple[str, ...]) -> None:
 
 
 def _check_logging(key: str, node: Any) -> None:
+    version = node.get("version", 1) if isinstance(node, Mapping) else 1
+    require(version == 1, f"{key}.version", version, "give 1")
+    for level in _named(node, ("level",)):
+        fits = level in (None, *LEVELS) or (isinstance(level, int) and not isinstance(level, bool))
+        require(fits, f"{key}.level", level, f"use one of ({', '.join(LEVELS)})")
     remedy = f"logs are made of {', '.join(LOGS)} alone"
     for name in _named(node, ("class", "()")):
         require(name in LOGS, f"{key}.class", name, remedy)

@@ -246,7 +246,8 @@ def test_a_sweeper_is_made_of_samplers_alone(tmp_path):
         "callbacks": {}, "launcher": {"_target_": PLUGINS["launcher"][1]}, "job_logging": {},
         "sweeper": {"_target_": sweeper, "sampler": {"_target_": "optuna.samplers.TPESampler"}},
         "hydra_logging": {}, "output_subdir": None, "job.name": "a", "run.dir": "a",
-        "sweep.dir": str(tmp_path), "sweep.subdir": "0",
+        "sweep.dir": str(tmp_path), "sweep.subdir": "0", "verbose": False,
+        "sweeper.max_batch_size": None,
     }  # fmt: skip
     check_hydra(right)
     for inner in ({"_target_": "os.system"}, {"_target_": "optuna.samplers._base.os.system"}):
