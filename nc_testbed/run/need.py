@@ -26,8 +26,8 @@ COLUMN = 330
 
 
 def need(run: Prepared | Laboratory, settings: Settings) -> int:
-    """About how many bytes of the disk a run takes at most: what it writes, and a file for its
-    rows while it runs where memory does not hold them."""
+    """About how many bytes of the disk a run takes: what it writes, and a file for its rows while
+    it runs where memory does not hold them."""
     if isinstance(run, Laboratory):
         recorded, columns = len(run.recorded), 10
         parameters = sum(value[0].numel() for value in run.truth.values())

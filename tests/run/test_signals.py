@@ -31,6 +31,7 @@ def test_the_first_signal_ends_the_run_where_it_tells_of_progress(name, capfd):
             send(name)
             assert left == []
             progress(2, 2)
+            left.append("went on")
 
     with pytest.raises(Stopped) as stopped:
         run()
@@ -65,14 +66,16 @@ def test_workers_stop_too():
     def fit(step):
         step(1, 2)
 
+    fits = []
+
     def run():
         with Signals(lambda name: None) as signals, ThreadPoolExecutor(2) as pool:
             send("SIGUSR1")
-            fits = [pool.submit(fit, signals.watched(silent)) for _ in range(2)]
-        assert all(isinstance(f.exception(), Stopped) for f in fits)
+            fits.extend(pool.submit(fit, signals.watched(silent)) for _ in range(2))
 
     with pytest.raises(Stopped):
         run()
+    assert [getattr(f.exception(), "code", None) for f in fits] == [85, 85]
 
 
 def test_elsewhere_than_on_the_main_thread_nothing_is_touched():
