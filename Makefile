@@ -4,13 +4,16 @@ BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check clean
+.PHONY: train test check torture clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
 
 test: .venv/test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+torture: .venv/test
+	TORTURE=long $(BIN)/python -m pytest -s -m torture $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff format --check .
