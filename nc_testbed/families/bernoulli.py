@@ -34,6 +34,10 @@ class Bernoulli(Family):
         """1."""
         return 1
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """Zeros and ones."""
+        return ((rows == 0) | (rows == 1)).all(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """``ones ~ Binomial(n, p)``."""
         p = parameters["p"].expand(len(streams.chains))

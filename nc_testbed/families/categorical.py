@@ -40,6 +40,10 @@ class Categorical(Family):
         """1: the class's number."""
         return 1
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """Class numbers."""
+        return ((rows >= 0) & (rows < self.classes) & (rows == rows.floor())).all(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """``counts ~ Multinomial(n, p)``."""
         shares = parameters["shares"].expand(len(streams.chains), -1)

@@ -26,6 +26,10 @@ class Exponential(Family):
         """1."""
         return 1
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """Numbers >= 0."""
+        return (rows >= 0).all(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """``sum ~ scale Gamma(n)``."""
         gamma = BlockDraws(streams, purpose).gamma(float(n))

@@ -47,6 +47,10 @@ class Family(ABC):
         """D, the numbers in one row."""
 
     @abstractmethod
+    def draws(self, rows: Tensor) -> Tensor:
+        """Whether rows ``[..., D]`` are of the kind that the family draws, ``[...]`` bool."""
+
+    @abstractmethod
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """Statistics of n >= 1 rows, drawn without the rows: the cost does not depend on n."""
 

@@ -34,6 +34,10 @@ class Gaussian(Family):
         """d."""
         return self.dim
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """Any numbers."""
+        return ~rows.isnan().any(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """Mean ``mean + F z / sqrt n``; scatter Wishart(n - 1) by Bartlett's decomposition."""
         draws, F = BlockDraws(streams, purpose), parameters["factor"]

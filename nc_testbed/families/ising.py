@@ -33,6 +33,10 @@ class IndependentSpins(Family):
         """N."""
         return self.spins
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """-1 and 1."""
+        return (rows.abs() == 1).all(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """``ups ~ Binomial(N n, up)``."""
         up = parameters["up"].expand(len(streams.chains))
@@ -108,6 +112,10 @@ class CoupledSpins(Family):
         u = torch.arange(self.spins + 1, dtype=torch.float64)
         ways = torch.lgamma(N + 1) - torch.lgamma(u + 1) - torch.lgamma(N - u + 1)
         return (ways + theta[:, :1] * m + theta[:, 1:] * (m.square() - N) / 2).softmax(1)
+
+    def draws(self, rows: Tensor) -> Tensor:
+        """-1 and 1."""
+        return (rows.abs() == 1).all(-1)
 
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """Rows at every level are multinomial; sums of m and m^2 over them."""

@@ -38,6 +38,10 @@ class LinearGaussian(Family):
         """d + 1."""
         return self.dim + 1
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """Any numbers."""
+        return ~rows.isnan().any(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """``X'X = B B'`` Wishart(n), ``X'y = X'X w + noise B z``."""
         d = self.dim

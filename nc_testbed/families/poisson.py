@@ -26,6 +26,10 @@ class Poisson(Family):
         """1."""
         return 1
 
+    def draws(self, rows: Tensor) -> Tensor:
+        """Counts, up to 2^53."""
+        return ((rows >= 0) & (rows <= 2.0**53) & (rows == rows.floor())).all(-1)
+
     def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
         """``sum ~ Poisson(n rate)``."""
         rate = parameters["rate"].expand(len(streams.chains))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nc_testbed.compute import Compute, nobody, total
 from nc_testbed.families.linear import LinearGaussian
@@ -76,6 +77,14 @@ def check_family(
     require(fewest >= least, "n", fewest, f"this estimator needs at least {least} rows")
     ok = budget is None or budget >= least
     require(ok, "budget", budget, f"this estimator needs at least {least} rows")
+
+
+def check_rows(model: FamilyModel, rows: Tensor) -> None:
+    """Refuse real rows ``[..., D]`` that the model's family never draws, such as counts below 0:
+    they have no likelihood."""
+    strange = int((~model.family().draws(rows)).sum())
+    remedy = f"{strange} real rows are none that its law ever draws; give another model, or data"
+    require(strange == 0, "model", type(model).__name__, remedy)
 
 
 def compute(

@@ -109,6 +109,8 @@ def _on_rows(
         model = checks.with_group("model", model.like, data.truths, data.space.size)
         checks.check_family(model, drawn, settings, policy)
     checks.with_group("model", model.check, data.space)
+    if isinstance(model, FamilyModel):
+        checks.check_rows(model, data.x)
     judged = data.shares is not None or not policy.asks_referee
     remedy = "it asks for the classes of rows and these data have none"
     require(judged, "policy", type(policy).__name__, remedy)
