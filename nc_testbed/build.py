@@ -9,7 +9,7 @@ import importlib.util
 import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from nc_testbed.types import BadInput, require
@@ -177,7 +177,8 @@ def _typed_one(
         return value
     if origin is dict and isinstance(value, Mapping):
         return {k: _typed(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()}
-    if origin is tuple and isinstance(value, list | tuple):
+    listed = origin in (tuple, Sequence)
+    if listed and isinstance(value, list | tuple):
         return tuple(_typed(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is float and number and abs(value) <= sys.float_info.max:  # no NaN either
@@ -187,5 +188,5 @@ def _typed_one(
     names = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
     if dataclasses.is_dataclass(hint):
         names[hint] = f"{{{', '.join(f.name for f in dataclasses.fields(hint))}}}"
-    wanted = names.get(hint, "a list" if origin is tuple else getattr(hint, "__name__", str(hint)))
+    wanted = names.get(hint, "a list" if listed else getattr(hint, "__name__", str(hint)))
     raise BadInput(key, value, f"give {wanted}{' or null' if optional else ''}")

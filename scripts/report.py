@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from nc_testbed.compose import HOME
 from nc_testbed.places import output
@@ -13,8 +14,15 @@ parser = argparse.ArgumentParser(description="Compare finished runs: figure, tab
 parser.add_argument("paths", nargs="+", type=Path, help="run or sweep directories")
 parser.add_argument("--out", type=Path, required=True, help="where the report is written")
 parser.add_argument("--columns", nargs="+", default=(), help="metrics to show")
-arguments = parser.parse_args()
+
+
+def refuse(message: str) -> NoReturn:
+    raise BadInput("arguments", " ".join(sys.argv[1:]), f"{message}; --help shows them")
+
+
+parser.error = refuse  # argparse would print two lines
 try:
+    arguments = parser.parse_args()
     out = output("--out", arguments.out, HOME / "outputs")
     print(compare(arguments.paths, out, arguments.columns))
 except BadInput as complaint:

@@ -57,13 +57,45 @@ def test_only_the_command_line_knows_hydra(path):
         assert not names & {"hydra", "omegaconf"}, path
 
 
+ROOT = PACKAGE.parent
+RUN = sorted([*MODULES, *(ROOT / "scripts").glob("*.py")])
+HELPERS = [p for p in sorted((ROOT / "tests").rglob("*.py")) if not p.name.startswith("test_")]
+UNSAFE = (
+    r"(import|from) (pickle|dill|joblib|marshal|shelve)\b|pickle\.(load|Unpickler)"
+    r"|torch\.load|weights_only=False|allow_pickle=True|\beval\(|\bexec\("
+    r"|np\.load\((?![^)]*allow_pickle=False)|yaml\.(unsafe_|full_)?load(_all)?\("
+    r"|shell=True|os\.(system|popen)\("
+)
+"""What no module may contain: each can run code that a file or a setting brings along."""
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_ambient_randomness_and_no_pickle(path):
-    text = path.read_text()
+def test_no_ambient_randomness(path):
     ambient = r"torch\.manual_seed|np\.random\.(seed|rand|normal)|np\.random\.default_rng\(\)"
-    # The words that no module may contain: each can run code that a file brings along.
-    unsafe = r"import pickle|pickle\.load|torch\.load|weights_only=False|allow_pickle=True|\beval\("
-    assert not re.search(f"{ambient}|{unsafe}|import random", text)
+    assert not re.search(f"{ambient}|import random", path.read_text())
+
+
+@pytest.mark.parametrize("path", [*RUN, *HELPERS], ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_that_runs_what_a_file_brings_along(path):
+    found = re.search(UNSAFE, path.read_text(), re.MULTILINE)
+    assert not found, found
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import pickle", "pickle.load(f)", "torch.load(f)", "np.load(f)", "yaml.load(f, L)", "eval(x)",
+     "f(weights_only=False)", "np.load(f, allow_pickle=True)", "yaml.unsafe_load(f)", "exec(x)",
+     "run(x, shell=True)", "os.system(x)", "from pickle import loads", "import joblib"],
+)  # fmt: skip
+def test_what_is_unsafe_is_found(line):
+    assert re.search(UNSAFE, line, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "line", ["np.load(f, allow_pickle=False)", "yaml.safe_load(f)", "# no pickle is ever read"]
+)
+def test_what_is_safe_is_not(line):
+    assert not re.search(UNSAFE, line, re.MULTILINE)
 
 
 def test_the_loop_neither_writes_nor_logs():

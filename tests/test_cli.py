@@ -189,6 +189,23 @@ REFUSED = {
     "budget=0": "budget=0: ",
     "budget=99999": "budget=99999: ",
     "policy.k=[": "policy.k=[: cannot be read",
+    "policy=null": "policy=None: use one of (accumulate, anchor",
+    "policy=../model/gmm": "policy=../model/gmm: use one of (accumulate, anchor",
+    "policy=anchor,replace": "policy=anchor,replace: several values make several runs",
+    "~data": "~data=: a run needs it",
+    "metrics=[]": "metrics=None: choose one",
+    "+name=3": "name=3: ",
+    "seed='a\x1b[31m\nb'": "seed=a\\x1b[31m\\nb: give a whole number",
+    "seed=${oc.env:NO_SUCH_NAME}": "seed=${oc.env:NO_SUCH_NAME}: cannot be used here",
+    "figure=3": "figure=3: give {study: name, ...}, or null",
+    "figure={study:curves,columns:3}": "figure.columns=3: give a list",
+    "extensions=[os]": "extensions=os: this is Python's own",
+    "extensions=[no_such_package]": "extensions=no_such_package: no such package here",
+    "model.latent=1000000000000": "model=VAE: one chain takes",
+    "evaluation.rows=10000000000000": "evaluation.rows=10000000000000: ",
+    "hydra.sweep.dir=../x": "hydra.sweep.dir=../x: leads out of the working directory",
+    "+hydra.callbacks.a._target_=os.system": "hydra.callbacks=",
+    "hydra.searchpath=[pkg://os]": "hydra.searchpath=",
 }
 
 

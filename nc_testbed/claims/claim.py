@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -125,6 +126,7 @@ def read(folder: Path, wanted: str = "all") -> dict[str, Claim]:
     A claim's name is its file's, less the number in front. Raises BadInput for a name that is not
     there, and for a file that states no claim.
     """
+    require(os.path.isdir(folder), "folder", folder, "no such folder")
     files = {re.sub(r"^\d+_", "", path.stem): path for path in sorted(folder.glob("*.yaml"))}
     require(bool(files), "folder", folder, "no claim is there, a .yaml file each")
     names = list(files) if wanted == "all" else wanted.split(",")

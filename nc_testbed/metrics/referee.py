@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import math
 import os
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
@@ -204,7 +206,8 @@ def referee_for(
     x, y, name = _lessons(data)
     for path in (SHIPPED / f"{name}.safetensors", cache() / f"{name}.safetensors"):
         if path.is_file():
-            return Referee(data.space, load(path.read_bytes()))
+            with contextlib.suppress(SafetensorError):  # a damaged one is trained again
+                return Referee(data.space, load(path.read_bytes()))
     say(f"training the referee of {data.name} once, to be kept as {path}")
     referee = train(data.space, x, y)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,8 @@ def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> st
 def read(paths: Iterable[Path]) -> list[Arm]:
     """All finished runs (those with a summary.json) at or below the paths, grouped by settings."""
     given = list(paths)
-    found = [file.parent for path in given for file in sorted(path.rglob("summary.json"))]
+    there = [path for path in given if os.path.isdir(path)]  # no name is too long for this
+    found = [file.parent for path in there for file in sorted(path.rglob("summary.json"))]
     folders = list(dict.fromkeys(found))
     require(bool(folders), "runs", " ".join(map(str, given)), "no finished run is there")
     runs = [finished(folder) for folder in folders]

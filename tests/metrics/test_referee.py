@@ -64,6 +64,17 @@ def test_training_depends_on_the_rows_alone():
     assert first.sha256 != other.sha256
 
 
+def test_a_damaged_referee_is_trained_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
+    data = Wine().load(1, 0, 0, 1)
+    first = referee_for(data)
+    (file,) = (tmp_path / "referees").glob("*.safetensors")
+    for damaged in (b"", b"\xff" * 20, file.read_bytes()[:-8]):
+        file.write_bytes(damaged)
+        assert referee_for(data).sha256 == first.sha256
+        assert referee_for(data, pytest.fail).sha256 == first.sha256  # it was kept
+
+
 def test_features_are_the_hidden_units_of_images_and_the_rows_of_vectors():
     digits, wine = Digits().load(1, 0, 0, 1), Wine().load(1, 0, 0, 1)
     images = train(digits.space, digits.x[0, :200], digits.y[0, :200], epochs=1)
