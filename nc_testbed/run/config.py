@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from nc_testbed.plain_yaml import LOADER
+
 NAME = "config.yaml"
 LARGEST = 2**24
 """Bytes of a file of settings or a manifest that are read at most."""
@@ -55,4 +57,4 @@ def stored(run: Path) -> dict[str, Any] | None:
     body, mark, _ = (data := file.read_bytes()).rpartition(LAST.encode())
     if not mark or data != body + f"{LAST}{hashlib.sha256(body).hexdigest()}\n".encode():
         raise ValueError(f"{NAME} is altered")
-    return yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # five times as fast
+    return LOADER(body).get_single_data()  # C's loader: five times as fast

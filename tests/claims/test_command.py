@@ -81,7 +81,7 @@ def test_a_run_is_its_world_with_what_it_changes():
         (["size=huge"], {}, "size=huge: use one of (full, quick)"),
         (["sise=full"], {}, "sise=full: did you mean size? "),
         (["quick"], {}, "quick=: write key=value"),
-        (["folder=nowhere"], {}, "folder=nowhere: no claim is there"),
+        (["folder=nowhere"], {}, "folder=nowhere: no such folder"),
         ([], {"runs": {"replace": "coin n=-1", "real": "coin"}}, "n=-1: give 1 to"),
         ([], {"runs": {"replace": "coin polcy=real", "real": "coin"}}, "polcy=real: did you mean "),
         ([], {"runs": {"replace": "con", "real": "coin"}}, "runs.replace=con: did you mean coin? "),
@@ -106,6 +106,17 @@ def test_bad_input_is_one_line_and_creates_nothing(
     assert said.err.startswith(f"nc_testbed: {line}")
     assert said.err.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_folder_without_a_claim_is_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["claims.py", f"folder={tmp_path / 'empty'}"])
+    with pytest.raises(SystemExit) as left:
+        command.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        f"nc_testbed: folder={tmp_path / 'empty'}: no claim is there, a .yaml file each\n"
+    )
 
 
 def test_help_names_every_key(monkeypatch, capsys):
