@@ -15,6 +15,11 @@ from nc_testbed.parallel import CORES
 
 T = TypeVar("T")
 
+RAN_OUT = "memory ran out"
+SAID = ("can't allocate memory", "Cannot allocate memory", "out of memory", "ALLOC_FAILED",
+        "could not create a primitive", "can't start new thread")  # fmt: skip
+"""How torch, the system, CUDA's libraries, oneDNN and threads say so in errors of no own kind."""
+
 
 def nobody(line: str) -> None:
     """Whom nothing is said to."""
@@ -132,12 +137,12 @@ def within_memory(work: Callable[[], T], chains: int) -> T:
             said = str(error).split("\n")[0]
         # Only here, outside, are the tensors free that the error's traceback held.
         if chains >> _now.halvings <= 1:
-            raise MemoryError(f"memory ran out with a single chain at once: {said}")
+            raise MemoryError(f"{RAN_OUT} with a single chain at once: {said}")
         _now.halvings += 1
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        _now.say(f"memory ran out, so half as many chains are taken at once from here on: {said}")
+        _now.say(f"{RAN_OUT}, so half as many chains are taken at once from here on: {said}")
 
 
 def ran_out(error: BaseException) -> bool:
@@ -149,9 +154,8 @@ def ran_out(error: BaseException) -> bool:
     """
     named = isinstance(error, MemoryError | torch.OutOfMemoryError)
     before = error.__context__
-    return (
-        named or "can't allocate memory" in str(error) or (before is not None and ran_out(before))
-    )
+    said = isinstance(error, RuntimeError | OSError) and any(text in str(error) for text in SAID)
+    return named or said or (before is not None and ran_out(before))
 
 
 def total(device: torch.device) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from nc_testbed.build import build_target, check_extensions, of_package
+from nc_testbed.compute import ran_out
 from nc_testbed.data.families import FamilySource
 from nc_testbed.data.source import Data, Source
 from nc_testbed.loop import World
@@ -74,6 +75,17 @@ def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
     """
     settings = of_run(config)
     check_extensions(settings.extensions)
+    try:
+        return _prepared(config, settings)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        remedy = f"memory ran out before the run began ({error}): give fewer chains or rows (n)"
+        raise BadInput("chains", settings.chains, remedy) from None
+
+
+def _prepared(config: Mapping[str, Any], settings: Settings) -> Prepared | Laboratory:
+    """The run, of settings that are right by themselves."""
     built, auto = _built(config, settings)
     source, model, policy = (built[group] for group in GROUPS[:3])
     settings.record.among(settings.generations)  # refuses what lies beyond the run

@@ -1,4 +1,4 @@
-"""What keeps a run from being written, said in one line: the disk is full, or refuses."""
+"""What keeps a run from going on, said in one line: the disk is full or refuses, memory ran out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
+
+from nc_testbed.compute import RAN_OUT, ran_out
 
 REMEDIES = {
     errno.ENOSPC: "make room",
@@ -54,11 +56,14 @@ def writing(path: Path, need: int, temporary: Path) -> Generator[None]:
 
 @contextmanager
 def told(run: Path) -> Generator[None]:
-    """End the process with one line and status 1 where the system refuses to write the run."""
+    """End the process with one line and status 1 where the system refuses to write the run, or has
+    no memory for it."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in REMEDIES:
+    except (OSError, MemoryError, RuntimeError) as error:
+        if ran_out(error):
+            raise SystemExit(f"nc_testbed: {starved(error, run)}") from error
+        if not isinstance(error, OSError) or error.errno not in REMEDIES:
             raise
         raise SystemExit(f"nc_testbed: {line(error, run)}") from error
 
@@ -74,6 +79,19 @@ def line(error: OSError, run: Path) -> str:
     free = size(shutil.disk_usage(nearest(path)).free)
     remedy = REMEDIES.get(error.errno or 0, "see to it")
     return f"{path}: {error.strerror} ({wants}{free} free); {remedy}, then {again(run)}"
+
+
+def starved(error: BaseException, run: Path) -> str:
+    """How memory ran out, and what to do about it.
+
+    >>> starved(MemoryError("none\\nleft"), Path("x")).split("; ")[0]
+    'x: memory ran out: none'
+    """
+    first = (str(error) or type(error).__name__).splitlines()[0]
+    said = first if first.startswith(RAN_OUT) else f"{RAN_OUT}: {first}"
+    remedy = "free some, or add compute.memory=BYTES for smaller blocks, then"
+    other = "a smaller model, n or evaluation.rows makes another run"
+    return f"{run}: {said}; {remedy} {again(run)}; {other}"
 
 
 def again(run: Path) -> str:

@@ -1,11 +1,14 @@
 """The record of truth: whole generations or none."""
 
 import json
+import os
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from nc_testbed.run import directory as module
 from nc_testbed.run.config import settings_hash
 from nc_testbed.run.directory import RunDirectory
 from nc_testbed.run.pictures import samples
@@ -147,3 +150,59 @@ def test_summaries_are_stored_in_place_of_chains(tmp_path):
     runs = Trajectories.of(made.table())
     assert (runs.chains, runs.values) == (2, {})
     assert runs.intervals["recall"].mean.tolist() == [0.35]
+
+
+class Disk:
+    """Knows what has been flushed to disk: a power cut may take all else. Every rename is held
+    against it, since what is renamed counts from then on."""
+
+    def __init__(self, patch):
+        self._sizes: dict[str, int] = {}
+        self._order: list[str] = []
+        self._due: list[str] = []  # folders whose new names are not on disk yet
+        self._fsync, self._rename = os.fsync, os.rename
+        self.renames = 0
+        patch.setattr(os, "fsync", self.flush)
+        patch.setattr(os, "rename", self.rename)
+
+    def flush(self, descriptor):
+        self._fsync(descriptor)
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        self._sizes[path] = os.fstat(descriptor).st_size
+        self._order.append(path)
+        self._due = [folder for folder in self._due if folder != path]
+
+    def rename(self, source, target):
+        assert not self._due, "an earlier rename is not on disk"
+        inside = [p for p in [*Path(source).rglob("*"), Path(source)] if p.is_file()]
+        assert inside and all(self._sizes.get(str(p)) == p.stat().st_size for p in inside)
+        if Path(source).is_dir():
+            last = self._order[-2:]  # the manifest after all others, then their names
+            assert last == [f"{source}/manifest.json", str(source)], last
+        self._rename(source, target)
+        self._due.append(str(Path(target).parent))
+        self.renames += 1
+
+    def whole(self) -> bool:
+        return not self._due
+
+
+def test_what_counts_has_been_flushed_to_disk(tmp_path, monkeypatch):
+    disk, made = Disk(monkeypatch), RunDirectory(tmp_path / "run")
+    made.start(CONFIG)
+    for g in range(2):
+        made.commit(generation(g), CONFIG)
+        assert disk.whole()
+    made.finish(CONFIG, b"{}")
+    assert disk.whole() and disk.renames == 1 + 2 + 1 + 3  # of them one early copy of metrics
+
+
+@pytest.mark.parametrize("left_out", ["_put", "_sync"])
+def test_what_has_not_been_flushed_is_noticed(left_out, tmp_path, monkeypatch):
+    disk, made = Disk(monkeypatch), RunDirectory(tmp_path / "run")
+    made.start(CONFIG)
+    forgets = {"_put": lambda path, data: path.write_bytes(data), "_sync": lambda folder: None}
+    monkeypatch.setattr(module, left_out, forgets[left_out])
+    with pytest.raises(AssertionError):
+        made.commit(generation(0), CONFIG)
+    assert disk.renames == 1

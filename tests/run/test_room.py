@@ -5,14 +5,19 @@ import os
 import sys
 
 import pytest
+import torch
 
 from nc_testbed import cli
+from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.run import directory, room
 from nc_testbed.run.config import stored
 from nc_testbed.run.directory import RunDirectory
 
 LAW = ["data=gaussian", "model=gaussian", "policy=replace", "n=50", "chains=20",
        "generations=4", "device=cpu"]  # fmt: skip
+
+
+DOOR = "python scripts/train.py resume="
 
 
 def started(monkeypatch, path, *also):
@@ -61,9 +66,54 @@ def test_a_refusal_is_one_line_and_the_run_goes_on_later(
     assert record(path) == whole
 
 
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB\nmore"), MemoryError(),
+     OSError(errno.ENOMEM, "Cannot allocate memory"), RuntimeError("could not create a primitive")],
+    ids=lambda e: type(e).__name__,
+)  # fmt: skip
+def test_memory_that_holds_no_single_chain_is_one_line_too(
+    error, whole, tmp_path, monkeypatch, capsys
+):
+    path, fit = tmp_path / "run", GaussianModel.estimate
+
+    def starved(model, statistic):
+        if len(list(path.glob("generations/*"))) == 2:
+            raise error
+        return fit(model, statistic)
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(GaussianModel, "estimate", starved)
+        with pytest.raises(SystemExit) as left:
+            started(patch, path)
+    line = str(left.value.code)  # the interpreter prints it and exits with 1
+    assert line.startswith(f"nc_testbed: {path}: memory ran out: ") and line.isprintable()
+    assert f"compute.memory=BYTES for smaller blocks, then go on with: {DOOR}{path}; " in line
+    assert capsys.readouterr().err == ""
+    started(monkeypatch, path)
+    assert record(path) == whole
+
+
+def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, capsys):
+    def starved(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    cli._prepared.clear()
+    monkeypatch.setattr("nc_testbed.run.prepare._load", starved)
+    with pytest.raises(SystemExit) as left:
+        started(monkeypatch, tmp_path / "run", "sampling.draw=rows")
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and len(said.splitlines()) == 1
+    assert said.startswith("nc_testbed: chains=20: memory ran out before the run began (Default")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_program_error_is_not_taken_for_the_disk(tmp_path):
     with pytest.raises(OSError, match="odd"), room.told(tmp_path):
         raise OSError(errno.EPIPE, "odd")
+    with pytest.raises(RuntimeError, match="shapes"), room.told(tmp_path):
+        raise RuntimeError("shapes do not match")
 
 
 def test_what_was_begun_is_removed(tmp_path):

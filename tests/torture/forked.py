@@ -1,7 +1,8 @@
 """Runs in processes of their own at the price of a fork: imported once, forked for every run.
 
-A line of JSON, {arguments, log, files?}, starts ``train.py`` with these arguments in a child whose
-output goes to the log; files is the most bytes a file of it may have. The server answers with the
+A line of JSON, {arguments, log, files?, memory?}, starts ``train.py`` with these arguments in a
+child whose output goes to the log; files is the most bytes a file of it may have, memory how many
+it may map beside what it has. The server answers with the
 child's process id, and with its exit status when an empty line asks for the next that has ended.
 """
 
@@ -41,6 +42,9 @@ def _run(order, main) -> None:
     os.dup2(log, 1), os.dup2(log, 2)
     if order.get("files"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["files"], order["files"]))
+    if order.get("memory"):
+        most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (most + order["memory"], most + order["memory"]))
     sys.argv = ["train.py", *order["arguments"]]
     status = 0
     try:
@@ -67,9 +71,9 @@ class Forked:
         self._server = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)
         assert self._server.stdout.readline() == "ready\n"
 
-    def start(self, log: Path, *arguments: str, files: int | None = None) -> int:
-        """Start a run; its process id."""
-        order = {"arguments": [str(a) for a in arguments], "log": str(log), "files": files}
+    def start(self, log: Path, *arguments: str, **limits: int) -> int:
+        """Start a run, with limits on files or memory in bytes; its process id."""
+        order = {"arguments": [str(a) for a in arguments], "log": str(log)} | limits
         return int(self._ask(json.dumps(order)))
 
     def wait(self) -> tuple[int, int]:
@@ -77,9 +81,9 @@ class Forked:
         child, status = json.loads(self._ask(""))
         return child, status
 
-    def run(self, log: Path, *arguments: str, files: int | None = None) -> int:
+    def run(self, log: Path, *arguments: str, **limits: int) -> int:
         """Start a run and wait for its exit status."""
-        child = self.start(log, *arguments, files=files)
+        child = self.start(log, *arguments, **limits)
         ended, status = self.wait()
         assert ended == child
         return status

@@ -1,4 +1,4 @@
-"""Signals at random moments, starts within one second, disks and limits that are full.
+"""Signals at random moments, starts within one second, full disks, limits on files and memory.
 
 ``TORTURE=long`` makes the long version; every test prints its figure (``pytest -s``).
 """
@@ -148,6 +148,24 @@ def test_a_limit_on_file_sizes_ends_a_run_in_one_line(forked, whole, tmp_path):
         same += record(run) == bytes_of
     print(f"\n{same}/{len(limits)} went on to the same bytes after a limit on file sizes")
     assert same == len(limits)
+
+
+def test_a_limit_on_memory_ends_a_run_in_one_line(forked, whole, tmp_path):
+    """Whoever asks for memory first gets none: torch, oneDNN, Arrow, TensorBoard's thread."""
+    bytes_of, _ = whole
+    limits, ended, same = range(8, 44, 4) if LONG else [16], 0, 0
+    for limit in limits:
+        run, log = tmp_path / str(limit), tmp_path / f"log{limit}"
+        status = forked.run(log, *NETWORK, f"hydra.run.dir={run}", memory=limit * 2**20)
+        said = log.read_text()
+        assert status in (0, 1) and "Traceback" not in said, said
+        assert status == 0 or f"nc_testbed: {run}: memory ran out" in said.splitlines()[-1], said
+        assert not list(run.rglob("*tmp*"))
+        assert forked.run(log, *NETWORK, f"hydra.run.dir={run}") == 0
+        ended, same = ended + status, same + (record(run) == bytes_of)
+    print(f"\n{same}/{len(limits)} went on to the same bytes after a limit on memory, of which"
+          f" {ended} were ended by it")  # fmt: skip
+    assert same == len(limits) and ended > 0
 
 
 @pytest.fixture
