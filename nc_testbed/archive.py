@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -67,6 +68,17 @@ class Archive:
             for kept, new in zip(self._opinion, opinion, strict=True):
                 kept[:, place] = new
         self.generations += 1
+
+    def part(self, part: slice) -> Archive:
+        """The archive of some of the chains, a view: sets are added to the whole alone."""
+        own = copy(self)
+        own.real = self.real[part] if len(self.real) > 1 else self.real
+        own.training, own.reserve = self.training[part], self.reserve[part]
+        own.synthetic = self.synthetic[part]
+        own.shares = None if self.shares is None else self.shares[part]
+        if self._opinion is not None:
+            own._opinion = self._opinion[0][part], self._opinion[1][part]
+        return own
 
     def last(self) -> Tensor:
         """The last synthetic set ``[R, m, D]``, a view of where it lies."""

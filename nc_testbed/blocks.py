@@ -51,6 +51,7 @@ class BlockDraws:
         self.device = streams.device
         self._host = self.device.type == "cpu" if host is None else host
         self._block = BLOCK if self._host else GPU_BLOCK
+        assert isinstance(streams.seed, int), "blocks of chains have one seed"
         self._first, self._chains = streams.chains[0], len(streams.chains)
         if self._first % self._block:
             raise AssertionError(f"chain {self._first} does not begin a block of {self._block}")

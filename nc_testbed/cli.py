@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -238,15 +238,42 @@ def _job(cfg: DictConfig) -> None:
     """One run, in the directory that Hydra made for it."""
     from nc_testbed.run.run import execute
 
-    hydra_config = HydraConfig.get()
-    config = plain(cfg, hydra_config.runtime.choices)
-    path = Path(hydra_config.runtime.output_dir)
-    figure = {key: config.pop(key) for key in STUDY}["figure"]
+    run = noted(cfg)
     try:
-        execute(_prepare(config, None), config, path)
+        execute(_prepare(run.config, None), run.config, run.path)
     except BadInput as error:  # the directory is in use, or holds a run on other data
         _refuse(error)
-    _finished.append((path, figure, hydra_config.runtime.choices["experiment"] or "figure"))
+    _finished.append((run.path, run.figure, run.name))
+
+
+class Noted(NamedTuple):
+    """A run that Hydra asks for: its settings, its directory, its study's figure and name."""
+
+    config: dict[str, Any]
+    path: Path
+    figure: Any
+    name: str
+
+
+def noted(cfg: DictConfig) -> Noted:
+    """The run that Hydra is about to start, in the directory that it has made for it."""
+    hydra_config = HydraConfig.get()
+    config = plain(cfg, hydra_config.runtime.choices)
+    figure = {key: config.pop(key) for key in STUDY}["figure"]
+    name = hydra_config.runtime.choices["experiment"] or "figure"
+    return Noted(config, Path(hydra_config.runtime.output_dir), figure, name)
+
+
+def make_packed(runs: Sequence[Noted]) -> None:
+    """Make all runs of a sweep, side by side where they fit together."""
+    from nc_testbed.run.packed import Job, execute_all
+
+    jobs = [Job(run.config, run.path) for run in runs]
+    try:
+        execute_all(jobs, lambda config: _prepare(config, None))
+    except BadInput as error:
+        _refuse(error)
+    _finished.extend((run.path, run.figure, run.name) for run in runs)
 
 
 def _prepare(config: dict[str, Any], path: Path | None) -> Any:

@@ -18,6 +18,7 @@ from nc_testbed.types import require
 PLUGINS = {
     "launcher": (
         "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+        "hydra_plugins.nc_testbed_packed.PackedLauncher",
         "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
         "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
         "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",

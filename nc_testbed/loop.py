@@ -34,6 +34,8 @@ class World:
     machine is taken at once; memory depends on it, results do not. scratch: a folder for rows that
     memory does not hold. stream: after generation 0 every batch is drawn afresh from the fit
     before, and the synthetic sets are drawn to be looked at, not to be trained on.
+    runs: the chains of each run where several lie side by side (:mod:`nc_testbed.run.pack`); seed
+    and numbers are then those of every chain in its own run. Else all chains are those of one.
     """
 
     data: Data
@@ -42,7 +44,7 @@ class World:
     metrics: Mapping[str, Metric]
     reference: Reference
     sampling: Sampling
-    seed: int
+    seed: int | tuple[int, ...]
     chains: int
     generations: int
     sizes: tuple[int, ...]
@@ -52,6 +54,8 @@ class World:
     scratch: str | None = None
     recorded: tuple[int, ...] | None = None
     stream: bool = False
+    runs: tuple[slice, ...] = (slice(None),)
+    numbers: tuple[int, ...] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -60,7 +64,8 @@ class World:
 
     def streams(self, generation: int) -> Streams:
         """The streams of all chains at one generation."""
-        return Streams(self.seed, tuple(range(self.chains)), generation, self.device)
+        numbers = self.numbers or tuple(range(self.chains))
+        return Streams(self.seed, numbers, generation, self.device)
 
     def parts(self, m: int) -> list[slice]:
         """The chains that are taken together with m rows each: all on a GPU, a core's share of
@@ -116,7 +121,7 @@ def closed_loop(
             archive.add(synthetic, judge(world, synthetic))
             if archive.window >= world.generations:  # nothing is overwritten: one copy is enough
                 synthetic = archive.last()
-            came = lineage(training)
+            came = tuple(lineage(training.part(run)) for run in world.runs)
             left = Generation(generation, weights, record, synthetic, shown, lineage=came)
         yield left
 

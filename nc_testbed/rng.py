@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -100,14 +101,18 @@ class Streams:
 
     A chain's draws depend on the seed, its own number, the generation and the purpose: not on
     the other chains, on how chains are split to fit memory, on the policy, or on the metrics.
+    seed: of all chains, or one for each where chains of several runs lie side by side.
 
     >>> both = Streams(seed=0, chains=(0, 1))("example").normal(3)
     >>> alone = Streams(seed=0, chains=(1,))("example").normal(3)
     >>> torch.equal(both[1], alone[0])
     True
+    >>> other = Streams(seed=(0, 7), chains=(1, 1))("example").normal(3)
+    >>> torch.equal(other[0], alone[0]), torch.equal(other[1], alone[0])
+    (True, False)
     """
 
-    seed: int
+    seed: int | tuple[int, ...]
     chains: tuple[int, ...]
     generation: int = 0
     device: torch.device = CPU
@@ -116,8 +121,9 @@ class Streams:
     def __call__(self, purpose: str) -> Draws:
         """The draws for a purpose, always from their beginning."""
         purpose = self.scope + purpose
-        keys = [key(self.seed, chain, self.generation, purpose) for chain in self.chains]
-        return Draws(keys, self.device)
+        seeds = repeat(self.seed) if isinstance(self.seed, int) else self.seed
+        pairs = zip(seeds, self.chains, strict=False)  # one seed has no end
+        return Draws([key(s, chain, self.generation, purpose) for s, chain in pairs], self.device)
 
     def scoped(self, scope: str) -> Streams:
         """The same chains with every purpose inside a scope, apart from all others.
@@ -133,7 +139,8 @@ class Streams:
 
     def part(self, part: slice) -> Streams:
         """The streams of some of these chains."""
-        return replace(self, chains=self.chains[part])
+        seed = self.seed if isinstance(self.seed, int) else self.seed[part]
+        return replace(self, seed=seed, chains=self.chains[part])
 
 
 def parts(chains: int, at_once: int) -> Iterator[slice]:

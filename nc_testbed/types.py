@@ -316,8 +316,9 @@ class Generation:
     """What one generation left: the fit's tensors, a record {metric: [R]}, and what it drew.
 
     record: empty where the generation was not to be measured. Of rows: synthetic ``[R, n, D]``
-    and pictures ``[R, m, D]``, and the lineage of the rows trained on (see
-    :func:`nc_testbed.lineage.lineage`). Of sufficient statistics: those the fit was made from.
+    and pictures ``[R, m, D]``, and the lineage of the rows trained on, for each run whose chains
+    these are (see :func:`nc_testbed.lineage.lineage`). Of sufficient statistics: those the fit was
+    made from.
     """
 
     number: int
@@ -326,4 +327,4 @@ class Generation:
     synthetic: Tensor | None = None
     pictures: Tensor | None = None
     statistic: dict[str, Tensor] | None = None
-    lineage: dict[str, Any] | None = None
+    lineage: tuple[dict[str, Any], ...] = ()

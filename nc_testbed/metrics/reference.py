@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -59,14 +59,16 @@ class Reference:
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def build(cls, data: Data, referee: Referee, rows: int) -> Reference:
-        """The reference for chains 0..R-1, each measured on ``rows`` synthetic rows.
+    def build(
+        cls, data: Data, referee: Referee, rows: int, chains: Sequence[int] | None = None
+    ) -> Reference:
+        """The reference for these chains, None = 0..R-1, each measured on ``rows`` synthetic rows.
 
         Its draws are the same for every seed, as the held-out rows are. Raises BadInput with the
         full key when there are too few rows for balls of k = 5 neighbours.
         """
-        chains = tuple(range(data.training.shape[0]))
-        reference = cls(data, referee, rows, Streams(0, chains, device=data.x.device))
+        numbers = tuple(range(data.training.shape[0]) if chains is None else chains)
+        reference = cls(data, referee, rows, Streams(0, numbers, device=data.x.device))
         least = NEIGHBOURS + 2
         remedy = f"metrics need at least {least} rows"
         require(rows >= least, "evaluation.rows", rows, remedy)

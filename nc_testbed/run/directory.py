@@ -116,7 +116,7 @@ class RunDirectory:
         self, config: Mapping[str, Any], generation: Generation | None, files: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A manifest of a generation, or of the whole run."""
-        facts, lineage = config.get("facts", {}), generation.lineage if generation else None
+        facts, lineage = config.get("facts", {}), generation.lineage if generation else ()
         return {
             "generation": generation.number if generation else None,
             "config": config["hash"],
@@ -124,7 +124,7 @@ class RunDirectory:
             "seed": config["seed"],
             "store": config.get("store", "all"),
             "versions": manifest.versions(facts.get("device")),
-            **({"lineage": lineage} if lineage else {}),
+            **({"lineage": lineage[0]} if lineage else {}),
             "files": dict(files),
         }
 

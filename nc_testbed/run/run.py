@@ -7,22 +7,21 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from nc_testbed.data.source import Data
 from nc_testbed.loop import World, closed_loop, drawn_again
 from nc_testbed.models.family import FamilyModel
 from nc_testbed.run import lock
 from nc_testbed.run.config import root, settings_hash, stored
 from nc_testbed.run.console import Console
-from nc_testbed.run.dashboard import rebuild
+from nc_testbed.run.dashboard import Dashboard, rebuild
 from nc_testbed.run.directory import RunDirectory
 from nc_testbed.run.expected import expected
+from nc_testbed.run.facts import recorded
 from nc_testbed.run.laws import Law
 from nc_testbed.run.prepare import Prepared
 from nc_testbed.run.room import again, told
@@ -50,69 +49,117 @@ def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Pa
     other settings or from other data.
     """
     directory = RunDirectory(path)
+    leave = partial(farewell, directory)
+    with (
+        told(path),
+        lock.held(path),
+        Signals(leave) as signals,
+        Open(prepared, config, directory) as run,
+    ):
+        _execute(run, signals)
 
-    def farewell(name: str) -> None:
-        with suppress(OSError):  # a copy of what the generations hold
-            directory.write_table()
-        print(f"nc_testbed: stopped by {name}; {again(path)}", file=sys.stderr, flush=True)
 
-    with told(path), lock.held(path), Signals(farewell) as signals:
-        _execute(prepared, config, directory, signals)
-
-
-def _execute(
-    prepared: Prepared | Laboratory,
-    config: Mapping[str, Any],
-    directory: RunDirectory,
-    signals: Signals,
-) -> None:
-    began, path = time.monotonic(), directory.path
-    check_directory(path, config)
-    world = prepared if isinstance(prepared, Laboratory) else prepared.world(print, str(path))
-    config = recorded(config, world)
-    _check_data(path, config)
-    wanted = generations_of(world)
-    done = directory.completed(wanted, config)
-    there = wanted[:done]
-    for line in directory.rejected:
-        print(f"{line}; it is made again")
-    directory.start(config)
-    directory.forget(there[:-1])
-    directory.read_tables(there)
-    laws = laws_of(prepared)
-    data = world.data if isinstance(world, World) else None
-    view = View(lambda: rebuild(path, config, directory.table(), data, laws), path)
-    last = list(there[-1:])
-    with view, Console(world.generations, there[-1] + 1 if there else 0) as console:
+def _execute(run: Open, signals: Signals) -> None:
+    """All generations of a run that are not there yet."""
+    with Console(run.world.generations, run.next) as console:
         since = time.monotonic()
-        for generation in _loop(world, directory, there, signals.watched(console.step)):
-            g, record = generation.number, generation.record
+        for generation in _loop(run, signals.watched(console.step)):
             with signals.writing:
-                directory.commit(generation, config)
-                directory.forget(last)
-            last = [g]
-            if record:
-                view.generation(generation)
-                console.generation(g, time.monotonic() - since, record)
+                run.commit(generation)
+            run.show(generation)
+            if generation.record:
+                seconds = time.monotonic() - since
+                console.generation(generation.number, seconds, generation.record)
             signals.check()
             since = time.monotonic()
         with signals.writing:
-            view.close()
-            table = directory.table()
-            seconds = time.monotonic() - began
-            summary = summarise(table, config, seconds, config["facts"]["device"], laws=laws)
-            directory.finish(config, json.dumps(summary, indent=1, allow_nan=False).encode())
-        console.finish(summary, path)
+            summary = run.finish()
+        console.finish(summary, run.path)
 
 
-def _loop(
-    world: World | Laboratory, directory: RunDirectory, there: Sequence[int], progress: Progress
-) -> Iterator[Generation]:
+def farewell(directory: RunDirectory, name: str) -> None:
+    """Leave a run's directory because of a signal of this name, and say how to go on."""
+    with suppress(OSError):  # a copy of what the generations hold
+        directory.write_table()
+    line = f"nc_testbed: stopped by {name}; {again(directory.path)}"
+    print(line, file=sys.stderr, flush=True)
+
+
+class Open:
+    """A run whose directory is open: what it holds already, and what is added to it.
+
+    world: what the loop needs. config: the settings with what they led to. there: the generations
+    that are committed, ascending. The directory's lock must be held for as long as it is used, as
+    a context manager. Raises BadInput for a directory made with other settings or other data.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared | Laboratory,
+        config: Mapping[str, Any],
+        directory: RunDirectory,
+    ):
+        self._began, self.path, self.directory = time.monotonic(), directory.path, directory
+        check_directory(self.path, config)
+        lab = isinstance(prepared, Laboratory)
+        self.world = prepared if lab else prepared.world(print, str(self.path))
+        self.config = recorded(config, self.world)
+        _check_data(self.path, self.config)
+        wanted = generations_of(self.world)
+        self.there = list(wanted[: directory.completed(wanted, self.config)])
+        for line in directory.rejected:
+            print(f"{line}; it is made again")
+        directory.start(self.config)
+        directory.forget(self.there[:-1])
+        directory.read_tables(self.there)
+        self._laws = laws_of(prepared)
+        self._view = View(self._dashboard, self.path)
+
+    def __enter__(self) -> Open:
+        self._view.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._view.__exit__(*error)
+
+    @property
+    def next(self) -> int:
+        """The generation after the last that is there."""
+        return self.there[-1] + 1 if self.there else 0
+
+    def commit(self, generation: Generation) -> None:
+        """Make a generation part of the record."""
+        self.directory.commit(generation, self.config)
+        self.directory.forget(self.there[-1:])
+        self.there.append(generation.number)
+
+    def show(self, generation: Generation) -> None:
+        """Add a generation to the view, if it was measured."""
+        if generation.record:
+            self._view.generation(generation)
+
+    def finish(self) -> dict[str, Any]:
+        """Close the view and the record; the summary that ends it."""
+        self._view.close()
+        table, seconds = self.directory.table(), time.monotonic() - self._began
+        device = self.config["facts"]["device"]
+        summary = summarise(table, self.config, seconds, device, laws=self._laws)
+        said = json.dumps(summary, indent=1, allow_nan=False).encode()
+        self.directory.finish(self.config, said)
+        return summary
+
+    def _dashboard(self) -> Dashboard:
+        data = self.world.data if isinstance(self.world, World) else None
+        return rebuild(self.path, self.config, self.directory.table(), data, self._laws)
+
+
+def _loop(run: Open, progress: Progress) -> Iterator[Generation]:
     """The generations that are not there yet."""
+    world, directory, there = run.world, run.directory, run.there
     if isinstance(world, World):
         skipped = max(0, len(there) - (world.policy.window or len(there)))
         past = (synthetic(directory, world, g) for g in there[skipped:])
-        first, last = (_fit(directory, world, there[i]) if there else None for i in (0, -1))
+        first, last = (fit_of(directory, world, there[i]) if there else None for i in (0, -1))
         return closed_loop(world, past, last, progress, first, skipped)
     last = None
     if there:
@@ -134,13 +181,13 @@ def synthetic(directory: RunDirectory, world: World, generation: int) -> Tensor:
     rows = directory.synthetic(generation)
     if rows is not None:
         return rows.to(world.device)
-    rows = drawn_again(world, _fit(directory, world, generation), generation)
+    rows = drawn_again(world, fit_of(directory, world, generation), generation)
     remedy = f"generation {generation} cannot be drawn again as it was: go on where it was made"
     require(directory.is_synthetic(generation, rows), "store", directory.path, remedy)
     return rows
 
 
-def _fit(directory: RunDirectory, world: World, generation: int) -> Fit:
+def fit_of(directory: RunDirectory, world: World, generation: int) -> Fit:
     """The fit of a generation that is there."""
     # Copies, since products round by where a chain begins in memory and files begin anywhere.
     weights = {k: v.to(world.device).clone() for k, v in directory.weights(generation).items()}
@@ -164,48 +211,6 @@ def laws_of(run: Prepared | Laboratory) -> dict[str, Law]:
     return expected(run.model, truths[0][1], *args) if truths and truths[0][1] else {}
 
 
-def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:
-    """The configuration with what it led to: sizes, hashes of data and referee, ranks."""
-    drawn = world.sizes[1] if len(set(world.sizes[1:])) == 1 else list(world.sizes[1:])
-    facts: dict[str, Any] = {
-        "n": drawn,
-        "real_rows": world.sizes[0],
-        "device": _device_name(world.device),
-    }
-    if isinstance(world, Laboratory):
-        facts |= {"draw": "statistics", "event": [world.model.family().size], "image": False}
-        truth = {name: value[0].tolist() for name, value in world.truth.items()}
-        facts |= {"truth": truth, "real_sha256": sha256(json.dumps(truth).encode()).hexdigest()}
-        return {**config, "hash": settings_hash(config), "facts": facts}
-    data = world.data
-    facts |= {
-        "draw": "rows",
-        "real_sha256": _real(data),
-        "data": data.record,
-        "referee": world.reference.referee.sha256,
-        "event": list(data.space.event),
-        "image": data.space.image,
-        "classes": list(data.classes),
-        "evaluation_rows": world.evaluation_rows,
-    }
-    if data.rank is not None and data.held_out_y is not None:
-        facts["rank_to_class"] = data.rank.argsort(1).tolist()
-        facts["held_out_rows"] = data.held_out_y.bincount(minlength=len(data.classes)).tolist()
-    return {**config, "hash": settings_hash(config), "facts": facts}
-
-
-def _real(data: Data) -> str:
-    """sha256 of the real rows, of which are generation 0's and of those held out.
-
-    Rows that an exact law draws for later generations are left out: a longer run draws more.
-    """
-    rows = data.x if data.law is None else data.x[:, : data.training.shape[1]]
-    whole = sha256()
-    for tensor in (rows, data.training, data.held_out):
-        whole.update(tensor.cpu().contiguous().numpy())
-    return whole.hexdigest()
-
-
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:
     """Refuse to go on from other real data, or with another referee, than a run began with."""
     try:
@@ -215,7 +220,3 @@ def _check_data(path: Path, config: Mapping[str, Any]) -> None:
     remedy = "holds a run on other real data or with another referee; name another directory"
     same = there is None or root(there) == root(config)
     require(same, "hydra.run.dir", path, remedy)
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,38 @@
+"""The launcher ``packed``: all runs of a sweep in this process, side by side where they fit.
+
+Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this one lies
+here, beside the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class PackedLauncher(Launcher):
+    """Notes every run of the sweep as Hydra's own launcher would start it, then makes all."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra's own launcher is to be given."""
+        self._context, self._config = hydra_context, config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Make all runs; every return holds what was noted of its run."""
+        from nc_testbed.cli import make_packed, noted
+
+        basic: Any = BasicLauncher()
+        basic.setup(hydra_context=self._context, config=self._config, task_function=noted)
+        returns = basic.launch(job_overrides, initial_job_idx)
+        make_packed([each.return_value for each in returns])
+        return returns
