@@ -21,12 +21,15 @@ from nc_testbed.compose import (
     CONF,
     HOME,
     STUDY,
+    chosen,
     composed,
     configurations,
     parse,
     plain,
     register_resolvers,
 )
+from nc_testbed.describe import Book
+from nc_testbed.help import Chosen, help_page, settings_page, show
 from nc_testbed.plain_yaml import check_folder
 from nc_testbed.resume import resumed
 from nc_testbed.settings import of_run
@@ -50,6 +53,8 @@ def _main() -> None:
         arguments = _arguments()
         if any(word.startswith("resume=") for word in arguments.overrides):
             return _resume(arguments.overrides, arguments.multirun)
+        if arguments.help or (arguments.cfg == "job" and not arguments.package):
+            return show(_page(arguments))
         swept = _checked(arguments)
     except BadInput as error:
         _refuse(error)
@@ -108,11 +113,22 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
         if folder is not None:
             check_folder(folder, "--config-dir")
         return []
-    if arguments.help or arguments.cfg or arguments.info:
+    if arguments.cfg or arguments.info:
         with configurations():
             composed(overrides, _search(overrides, folder))
         return []
     return check(overrides, arguments.multirun, folder)
+
+
+def _page(arguments: argparse.Namespace) -> str:
+    """What ``--help`` and ``--cfg job`` print."""
+    words, folder = arguments.overrides, arguments.config_dir
+    search = _search(words, folder)
+    with configurations():
+        settings, choices = chosen(words, search, arguments.resolve)
+    book = Book([CONF] if folder is None else [CONF, Path(folder)])
+    made = Chosen(settings, choices, book, STUDY)
+    return help_page(made) if arguments.help else settings_page(made, words)
 
 
 def _search(overrides: Sequence[str], config_dir: str | None) -> list[str]:

@@ -71,20 +71,29 @@ def _depth(text: str) -> int:
 
 
 def composed(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, Any]:
-    """The composed configuration as plain values, or BadInput for what Hydra refuses.
+    """The composed configuration as plain values, or BadInput for what Hydra refuses."""
+    return _checked(overrides, search)[1]
 
-    Hydra's own settings are checked too, see :mod:`nc_testbed.launching`.
-    """
+
+def chosen(
+    overrides: Sequence[str], search: Sequence[str] = (), resolve: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings, ``${n}`` as written unless resolve, and what was chosen of every group."""
+    cfg, _ = _checked(overrides, search)
+    return _own(cfg, resolve), dict(cfg.hydra.runtime.choices)
+
+
+def _checked(overrides: Sequence[str], search: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    """The composed configuration, Hydra's settings too, and its own settings as plain values."""
     _check_choices(parse(overrides), search)
     try:
         cfg = compose("config", [*overrides, *search], return_hydra_config=True)
         launch = _launch(cfg)
-        choices = dict(cfg.hydra.runtime.choices)
         own = _own(cfg)
     except Exception as error:  # files and values of a user's may raise anything in there
         raise _complaint(overrides, search, error) from error
     check_hydra(launch, HOME / "outputs")
-    return _named(own, choices)
+    return cfg, _named(own, dict(cfg.hydra.runtime.choices))
 
 
 def _options(group: str, search: Sequence[str]) -> list[str]:
@@ -185,14 +194,15 @@ def _keys(config: dict[str, Any]) -> list[str]:
     return keys
 
 
-def _own(cfg: DictConfig) -> dict[str, Any]:
+def _own(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
     """A run's settings, without Hydra's."""
-    return _container(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return _container(own, resolve)
 
 
-def _container(cfg: DictConfig) -> dict[str, Any]:
-    """Resolved plain values."""
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+def _container(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
+    """Plain values."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=resolve))
 
 
 def plain(cfg: DictConfig, choices: Any) -> dict[str, Any]:

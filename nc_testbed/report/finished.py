@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nc_testbed.plain_yaml import OWN, read_yaml
 from nc_testbed.run.tables import Trajectories
 from nc_testbed.types import BadInput, require
 
+CONFIG, TABLE, SUMMARY = "config.yaml", "metrics.parquet", "summary.json"
 CELLS = 2**27
 """Most numbers of a table: 1 GiB of them."""
-CONFIG = {"name": ("data", "model", "policy"), "data": (), "model": (), "policy": (), "facts": ()}
-SUMMARY = {"device": str, "laws": dict, "alarms": list}
+NODES = {"name": ("data", "model", "policy"), "data": (), "model": (), "policy": (), "facts": ()}
+PARTS = {"device": str, "laws": dict, "alarms": list}
 
 
 @dataclass(frozen=True)
@@ -37,52 +41,77 @@ def finished(folder: Path) -> Finished:
     Raises BadInput (``runs``) naming the file that is not what a run writes; sizes that a file
     declares are checked before anything of that size is made.
     """
-    return Finished(
-        folder,
-        _config(folder / "config.yaml"),
-        _trajectories(folder / "metrics.parquet"),
-        _summary(folder / "summary.json"),
-    )
+    config, table = read_config(folder), read_table(folder)
+    with reading(folder / TABLE, "a run's table of metrics"):
+        trajectories = Trajectories.of(table)
+    return Finished(folder, config, trajectories, read_summary(folder))
 
 
-def _config(path: Path) -> dict[str, Any]:
+def below(paths: Iterable[Path]) -> tuple[list[Path], int]:
+    """The finished runs (those with a ``summary.json``) at or below the paths, each once, and
+    how many runs are there that are not finished.
+
+    Raises BadInput (``runs``) where there is none. What lies within a run is not searched.
+    """
+    given, found = list(paths), {}
+    for path in given:
+        for parent, folders, files in os.walk(path) if os.path.isdir(path) else ():
+            if CONFIG in files:
+                found[Path(parent)] = SUMMARY in files
+                folders.clear()
+            folders.sort()
+    runs = [folder for folder, done in found.items() if done]
+    require(bool(runs), "runs", " ".join(map(str, given)), "no finished run is there")
+    return runs, len(found) - len(runs)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A run's settings and facts, or BadInput."""
+    path = folder / CONFIG
     config = read_yaml(path, "runs", OWN)
     _refuse_unless(isinstance(config, dict), path, "holds no settings")
-    for key, inner in CONFIG.items():
+    for key, inner in NODES.items():
         node = config.get(key)
         fits = isinstance(node, Mapping) and all(isinstance(node.get(k), str) for k in inner)
         _refuse_unless(fits, path, f"has no {key}")
     return config
 
 
-def _trajectories(path: Path) -> Trajectories:
-    _regular(path, OWN * 64)
-    try:
-        with pq.ParquetFile(path) as file:
-            cells = file.metadata.num_rows * file.metadata.num_columns
-            _refuse_unless(0 < cells <= CELLS, path, f"says it holds {cells} numbers")
-            return Trajectories.of(file.read())
-    except BadInput:
-        raise
-    except Exception as error:  # a damaged or hostile file may raise anything
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise BadInput("runs", path, f"is not a run's table of metrics ({why})") from error
+def read_table(folder: Path) -> pa.Table:
+    """A run's metrics, a table of :mod:`nc_testbed.run.tables`, or BadInput."""
+    path = folder / TABLE
+    regular(path, OWN * 64)
+    with reading(path, "a run's table of metrics"), pq.ParquetFile(path) as file:
+        cells = file.metadata.num_rows * file.metadata.num_columns
+        _refuse_unless(0 < cells <= CELLS, path, f"says it holds {cells} numbers")
+        return file.read()
 
 
-def _summary(path: Path) -> dict[str, Any]:
-    _regular(path, OWN)
-    try:
+def read_summary(folder: Path) -> dict[str, Any]:
+    """A run's summary, or BadInput."""
+    path = folder / SUMMARY
+    regular(path, OWN)
+    with reading(path, "a run's summary"):
         summary = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())[:120]
-        raise BadInput("runs", path, f"is not a run's summary ({why})") from error
     _refuse_unless(isinstance(summary, dict), path, "is not a run's summary")
-    for key, kind in SUMMARY.items():
+    for key, kind in PARTS.items():
         _refuse_unless(isinstance(summary.get(key), kind), path, f"has no {key}")
     return summary
 
 
-def _regular(path: Path, limit: int) -> None:
+@contextlib.contextmanager
+def reading(path: Path, what: str) -> Generator[None]:
+    """Whatever goes wrong in here is a file that is not what it should be: BadInput (``runs``)."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:  # a damaged or hostile file may raise anything
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise BadInput("runs", path, f"is not {what} ({why})") from error
+
+
+def regular(path: Path, limit: int) -> None:
     """Refuse what is no file, or too long a one: reading a pipe would wait for ever."""
     try:
         facts = path.stat()

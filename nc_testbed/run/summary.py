@@ -81,11 +81,18 @@ def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
     >>> dict(settings({"seed": 0, "policy": {"_target_": "a.B", "k": 1}, "hash": "3f"}))
     {'seed': 0, 'policy.k': 1}
+
+    A part that was chosen within another one is named by its class:
+
+    >>> dict(settings({"policy": {"_target_": "a.B", "inner": {"_target_": "a.C"}}}))
+    {'policy.inner': 'C'}
     """
     for key, value in config.items():
         if key in ("facts", "record", "hash", "metrics", "dashboard", "compute", "_target_"):
             continue
         if isinstance(value, Mapping):
+            if "_target_" in config and "_target_" in value:
+                yield key, str(value["_target_"]).rpartition(".")[2]
             prefix = "" if key == "name" else f"{key}."
             yield from ((prefix + inner, x) for inner, x in settings(value))
         else:

@@ -92,16 +92,29 @@ class Trajectories:
         return (_summaries if "metric" in table.column_names else _chains)(table)
 
 
-def _chains(table: pa.Table) -> Trajectories:
+def pivoted(
+    table: pa.Table,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    """Generations ``[T]`` and chains ``[R]`` of a table of :func:`chain_rows`, both ascending, and
+    its other columns ``{name: [R, T]}``, NaN where the table has no value.
+
+    Raises ValueError if a chain has two rows for one generation.
+    """
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     chains, r = np.unique(_column(table, "chain"), return_inverse=True)
     if len(np.unique(r * len(generations) + t)) < table.num_rows:
         raise ValueError("a chain has two rows for one generation")
+    _check_filled(len(chains) * len(generations), table)
     values = {}
     for name in table.column_names:
         if name not in ("generation", "chain"):
             values[name] = np.full((len(chains), len(generations)), np.nan)
             values[name][r, t] = _column(table, name)
+    return generations.astype(int), chains.astype(int), values
+
+
+def _chains(table: pa.Table) -> Trajectories:
+    generations, chains, values = pivoted(table)
     status = values.pop("status", None)
     troubles = {} if status is None else {word: (status == i).sum(0) for i, word in _TROUBLES}
     names = ordered(values)
@@ -109,7 +122,23 @@ def _chains(table: pa.Table) -> Trajectories:
         together = interval(np.stack([values[name] for name in names], axis=1))
     intervals = {name: together[i] for i, name in enumerate(names)}
     sds = {name: deviation(values[name]) for name in names}
-    return Trajectories(generations.astype(int), len(chains), values, intervals, sds, troubles)
+    return Trajectories(generations, len(chains), values, intervals, sds, troubles)
+
+
+def summarised(
+    table: pa.Table,
+) -> tuple[NDArray[np.int64], list[str], dict[str, NDArray[np.float64]]]:
+    """Generations ``[T]``, ascending, and names of the statistics ``[S]`` of a table of
+    :func:`summary_rows`, and its metrics ``{name: [S, T]}``, NaN where the table has no value."""
+    generations, t = np.unique(_column(table, "generation"), return_inverse=True)
+    statistics = [name for name in table.column_names if name not in ("generation", "metric")]
+    listed = table["metric"].to_pylist()
+    row = {name: i for i, name in enumerate(dict.fromkeys(listed))}
+    _check_filled(len(row) * len(generations), table)
+    values = np.full((len(row), len(statistics), len(generations)), np.nan)
+    for s, name in enumerate(statistics):
+        values[[row[metric] for metric in listed], s, t] = _column(table, name)
+    return generations.astype(int), statistics, dict(zip(row, values, strict=True))
 
 
 def _summaries(table: pa.Table) -> Trajectories:
@@ -131,6 +160,12 @@ def _summaries(table: pa.Table) -> Trajectories:
     sds = {name: sds[name] for name in intervals}
     troubles = {k: np.rint(np.nan_to_num(x) * R).astype(int) for k, x in shares.items()}
     return Trajectories(generations.astype(int), R, {}, intervals, sds, troubles)
+
+
+def _check_filled(cells: int, table: pa.Table) -> None:
+    """Raise ValueError for a table that is all gaps: arrays without them would fill the memory."""
+    if cells > 16 * table.num_rows:
+        raise ValueError(f"{table.num_rows} rows stand for {cells}")
 
 
 def _column(table: pa.Table, name: str) -> NDArray[np.float64]:
