@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nc_testbed.resume import run_settings
 from nc_testbed.run.config import stored
 from nc_testbed.run.dashboard import rebuild
 from nc_testbed.run.directory import RunDirectory
@@ -40,14 +41,10 @@ def rebuilt(run: Path) -> int:
     Data and exact laws are read or computed again. Raises BadInput where there is no run, or
     where its settings or data are no longer understood.
     """
-    try:
-        config = stored(run)
-    except ValueError as error:
-        raise BadInput("run", run, str(error)) from None
-    if config is None:
-        raise BadInput("run", run, "holds no config.yaml; name the directory of a run")
+    settings = run_settings(run, "run")
+    config = stored(run) or {}
     directory = RunDirectory(run)
-    prepared = prepare({k: v for k, v in config.items() if k not in ("facts", "hash")})
+    prepared = prepare(settings)
     world: Any = prepared if isinstance(prepared, Laboratory) else prepared.settings
     wanted = world.recorded if isinstance(world, Laboratory) else range(world.generations)
     there = wanted[: directory.completed(wanted, config)]

@@ -9,7 +9,7 @@ from typing import Any
 from nc_testbed.build import nearest
 from nc_testbed.compose import parse
 from nc_testbed.run.config import FREE, settings_hash, stored
-from nc_testbed.settings import of_run
+from nc_testbed.settings import GROUPS, of_run
 from nc_testbed.types import BadInput, require
 
 
@@ -46,6 +46,8 @@ def run_settings(path: Path, key: str = "resume") -> dict[str, Any]:
     kept = {name: value for name, value in config.items() if name not in ("facts", "hash")}
     damaged = "config.yaml does not fit its own hash"
     require(settings_hash(kept) == config.get("hash"), key, path, damaged)
+    for group in GROUPS:
+        require(isinstance(kept.get(group), dict), key, path, f"config.yaml names no {group}")
     return kept
 
 

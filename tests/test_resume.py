@@ -1,8 +1,10 @@
 """Going on: with resume=, after damage, with sets that were not kept, and one at a time."""
 
+import hashlib
 import re
 import shutil
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -10,11 +12,15 @@ import pytest
 from nc_testbed import cli
 from nc_testbed.compose import STUDY, composed, configurations
 from nc_testbed.loop import drawn_again
+from nc_testbed.rebuild import rebuilt
+from nc_testbed.resume import run_settings
 from nc_testbed.run import lock
+from nc_testbed.run.config import LAST, settings_hash
 from nc_testbed.run.directory import RunDirectory
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
+from nc_testbed.run.run import check_directory, execute
 from nc_testbed.run.verify import verify
+from nc_testbed.types import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +101,45 @@ def test_damaged_settings_are_written_anew_by_the_same_command(base, copy, monke
     run(monkeypatch, *base, "generations=3", where)
     assert (copy / "config.yaml").read_text() == text
     assert "made again" not in capsys.readouterr().out
+
+
+def hashed(body: bytes) -> bytes:
+    """A config.yaml whose last line is right: a hash is no signature, anybody can make one."""
+    return body + f"{LAST}{hashlib.sha256(body).hexdigest()}\n".encode()
+
+
+BOMB = "a: &a [x]\n" + "".join(
+    f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
+)
+HOSTILE = {
+    "bomb": f"{BOMB}hash: x\n".encode(),
+    "deep": b"hash: x\na: " + b"[" * 100_000,
+    "digits": b"hash: x\nseed: " + b"9" * 5000 + b"\n",
+    "code": b"hash: !!python/object/apply:os.system ['touch executed']\n",
+    "no YAML": b"a: [1\n",
+    "no text": b"\xff\xfe",
+    "nothing": b"",
+    "a list": b"- 1\n",
+    "no hash": b"a: 1\n",
+    "another hash": b"hash: x\n",
+    "no groups": f"seed: 0\nhash: {settings_hash({'seed': 0})}\n".encode(),
+    "no settings": f"generations: x\nhash: {settings_hash({})}\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_settings_that_somebody_has_made_up_are_refused_in_time(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_bytes(hashed(HOSTILE[name]))
+    began = time.monotonic()
+    for door in (lambda: run_settings(tmp_path), lambda: rebuilt(tmp_path)):
+        with pytest.raises(BadInput, match="config.yaml"):
+            door()
+    assert verify(tmp_path).faults == ["config.yaml is missing, altered, or not of this version"]
+    with pytest.raises(BadInput, match="name another directory"):
+        check_directory(tmp_path, {"seed": 1})
+    assert time.monotonic() - began < 5
+    assert [p.name for p in tmp_path.iterdir()] == ["config.yaml"]
 
 
 def test_a_config_yaml_of_something_else_stays(base, tmp_path, monkeypatch, capsys):

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from nc_testbed.run import manifest
 from nc_testbed.run.config import root, settings_hash, stored
 from nc_testbed.run.directory import RunDirectory, parquet
-from nc_testbed.settings import RecordSettings
-from nc_testbed.types import require
+from nc_testbed.settings import RecordSettings, of_run
+from nc_testbed.types import BadInput, require
 
 
 @dataclass
@@ -70,9 +70,15 @@ def _config(run: Path) -> dict[str, Any] | None:
     """The stored settings, None where they do not verify."""
     try:
         config = stored(run)
-    except (ValueError, OSError):
+        if config is None or config["hash"] != settings_hash(config):
+            return None
+        of_run({k: v for k, v in config.items() if k not in ("facts", "hash")})
+    except (ValueError, OSError, BadInput):
         return None
-    return config if config and config.get("hash") == settings_hash(config) else None
+    facts = config.get("facts")
+    return (
+        config if isinstance(facts, dict) and facts.get("draw") in ("rows", "statistics") else None
+    )
 
 
 def _wanted(config: Mapping[str, Any] | None) -> list[int]:

@@ -165,6 +165,31 @@ def test_what_is_being_written_is_finished_first():
     assert (status, out) == (143, "written\nleft by SIGTERM\n")
 
 
+COMMITTING = """
+import os, signal, sys, time
+from nc_testbed import cli
+from nc_testbed.run import directory, signals
+put, signals.Signals.__init__.__defaults__ = directory._put, (0.3,)
+def slow(path, data):
+    if "0001.tmp" in str(path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.6)
+    put(path, data)
+directory._put, sys.argv = slow, ["train.py", "data=gaussian", "model=gaussian", "policy=replace",
+    "n=50", "chains=20", "generations=4", "device=cpu", "hydra.run.dir=" + sys.argv[1]]
+cli.main()
+"""
+
+
+def test_a_generation_that_is_being_committed_is_finished_first(tmp_path):
+    """Though its writing takes longer than a run may take to leave."""
+    command = [sys.executable, "-c", COMMITTING, str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 143, done.stderr
+    there = sorted(p.name for p in (tmp_path / "run" / "generations").iterdir())
+    assert there == ["0000", "0001"]
+
+
 def test_ctrl_c_twice_leaves_at_once():
     body = "print('busy', flush=True); time.sleep(30)"
     status, out, seconds = busy(body, signal.SIGINT, signal.SIGINT)

@@ -73,7 +73,9 @@ def test_where_there_is_no_run(tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         rebuild.main([str(tmp_path)])
     assert left.value.code == 2
-    assert capsys.readouterr().err.startswith(f"nc_testbed: run={tmp_path}: holds no config.yaml")
+    assert capsys.readouterr().err.startswith(
+        f"nc_testbed: run={tmp_path}: no run there: name a dir"
+    )
 
 
 def test_a_run_goes_on_without_its_view(tmp_path, monkeypatch, capsys):
