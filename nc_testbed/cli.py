@@ -30,6 +30,7 @@ from nc_testbed.compose import (
 )
 from nc_testbed.describe import Book
 from nc_testbed.help import Chosen, help_page, settings_page, show
+from nc_testbed.once import shared
 from nc_testbed.plain_yaml import check_folder
 from nc_testbed.resume import resumed
 from nc_testbed.settings import of_run
@@ -42,7 +43,8 @@ JOBS = 10_000
 def main() -> None:
     """Check the command line; print one line and exit with 2 if it cannot be run; run it."""
     try:
-        _main()
+        with shared():
+            _main()
     except KeyboardInterrupt:  # before a run has begun, which would have noted it
         sys.exit(130)
 

@@ -11,6 +11,7 @@ LAYERS = {
     "types": 0, "rng": 0, "blocks": 0, "archive": 0, "intervals": 0, "parallel": 0,
     "settings": 0, "build": 0, "families": 0, "statistics": 0, "stream": 0, "compute": 0,
     "storage": 0, "lineage": 0, "plain_yaml": 0, "places": 0, "launching": 0, "status": 0,
+    "once": 0,
     "models": 1, "policies": 1, "data": 1, "theory": 1,
     "metrics": 2, "alarm": 2, "loop": 3, "statistics_loop": 3, "run": 4, "report": 5, "bench": 6,
     "compose": 5, "verify": 5, "resume": 6, "claims": 6, "plan": 6, "cli": 7, "rebuild": 7,

@@ -9,7 +9,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from nc_testbed import loop
-from nc_testbed.bench import command, families, floor, gmm, metrics, runs, scaling, vae
+from nc_testbed.bench import command, families, floor, gmm, metrics, packed, runs, scaling, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
 from nc_testbed.models.vae import VAE
@@ -38,6 +38,7 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(scaling, "ROWS", (20, 40))
     monkeypatch.setattr(scaling, "GENERATIONS", 2)
     monkeypatch.setattr(scaling, "ACCUMULATE", f"{tiny} policy=accumulate")
+    monkeypatch.setattr(packed, "SWEEPS", {"two": (f"{tiny} generations=2", ["seed=0", "seed=1"])})
     table = run(BenchSettings(chains=10), torch.device("cpu"), tmp_path / "bench")
     content = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert table.count("VAE epoch per chain, R = ") == 4

@@ -17,6 +17,7 @@ from nc_testbed.bench.floor import floor
 from nc_testbed.bench.gmm import gmm
 from nc_testbed.bench.measure import REPEATS, processor
 from nc_testbed.bench.metrics import metrics
+from nc_testbed.bench.packed import packed
 from nc_testbed.bench.runs import runs
 from nc_testbed.bench.scaling import scaling
 from nc_testbed.bench.vae import vae
@@ -38,6 +39,7 @@ ROWS: dict[str, Row] = {
     "floor": floor,
     "runs": runs,
     "scaling": scaling,
+    "packed": packed,
 }
 HELP = f"""Ratios measured side by side, in one run.
 
@@ -46,6 +48,7 @@ python scripts/bench.py rows=vae,floor device=cpu
   rows     all (default), or of {", ".join(ROWS)}, separated by commas
            runs: the default run and its metrics, the GMM study against scikit-learn, accumulating
            scaling: time by chains, rows and generations
+           packed: runs of a sweep side by side against one after the other
   device   auto (default), cpu or cuda
   chains   of the large runs of families; 10^5, on a GPU 10^6"""
 

@@ -15,6 +15,7 @@ from nc_testbed.data.representation import binarized, projected, sha256, standar
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
+from nc_testbed.once import once
 from nc_testbed.rng import SHARED, Streams
 from nc_testbed.types import Space, require
 
@@ -54,9 +55,8 @@ class RealSource(ABC):
         rows without replacement from the training part, and its reserve, of the same class law,
         from the reserve part. Raises BadInput where a setting does not fit the data.
         """
-        rows = self._prepared()
-        split = split_rows(rows, self.held_out, self.reserve)
-        x, held_out, space = self._represented(rows, split)
+        # No extension's settings need have a hash, but two of the same repr are the same.
+        rows, split, x, held_out, space = once((type(self), repr(self)), self._split)
         _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes, spare = rows.sizes(y[split.training]), rows.sizes(y[split.reserve])
@@ -76,6 +76,12 @@ class RealSource(ABC):
             record=self._record(rows, split, x, held_out) | {"rows_per_chain": training.shape[1]},
         )
         return data if rows.y is None else _labelled(data, y, split.held_out_y, ranks)
+
+    def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
+        """What no seed and no chain changes: the rows, their parts, and how they are stored."""
+        rows = self._prepared()
+        split = split_rows(rows, self.held_out, self.reserve)
+        return rows, split, *self._represented(rows, split)
 
     def _prepared(self) -> Rows:
         """The rows as read, binarised if asked for."""

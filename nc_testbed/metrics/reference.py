@@ -189,7 +189,7 @@ class Reference:
 
     @cached_property
     def balls(self) -> tuple[Balls, ...]:
-        """The balls of every chain."""
+        """The balls of every chain; those of chains with the same held-out rows are made once."""
         points = self.centred(self.features)
         factor, groups, own = left(points), self.groups, self.own[0]
 
@@ -198,7 +198,9 @@ class Reference:
             overall[member] = radii(points[member])[0]
             return Balls(factor, groups, overall, own)
 
-        return tuple(each(one, list(self.member), points.device))
+        members, which = self.member.unique(dim=0, return_inverse=True)
+        made = each(one, list(members), points.device)
+        return tuple(made[i] for i in which.tolist())
 
     @cached_property
     def acceptance(self) -> Tensor:

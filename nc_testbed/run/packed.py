@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from nc_testbed.compute import Compute
 from nc_testbed.loop import World, closed_loop
+from nc_testbed.parallel import each
 from nc_testbed.run import lock
 from nc_testbed.run.checks import bytes_of
 from nc_testbed.run.console import Console
@@ -22,9 +23,10 @@ from nc_testbed.run.directory import RunDirectory
 from nc_testbed.run.pack import divided, joined, joined_fits, same_rows, training_sizes
 from nc_testbed.run.prepare import Prepared
 from nc_testbed.run.room import told
-from nc_testbed.run.run import Open, execute, farewell, fit_of, synthetic
+from nc_testbed.run.run import Open, execute, farewell, fit_of, generations_of, loop, synthetic
 from nc_testbed.run.signals import Signals
 from nc_testbed.statistics_loop import Laboratory
+from nc_testbed.storage import HOST
 from nc_testbed.types import Fit, Generation, Progress
 
 MOST = 64
@@ -60,8 +62,8 @@ Pair = tuple[Job, Prepared | Laboratory]
 def packs(jobs: Sequence[Job], prepared: Sequence[Prepared | Laboratory]) -> list[list[Pair]]:
     """The runs of a group in packs that memory has room for and that train on equally many rows.
 
-    Runs on sufficient statistics stay alone: they take a hundredth of their time to draw and to
-    fit, and nothing else would be shared.
+    Runs on sufficient statistics always fit together: each draws and fits by itself, in a hundredth
+    of its time; what they share are the cores that write.
     """
     found: list[list[Pair]] = []
     for job, run in zip(jobs, prepared, strict=True):
@@ -103,7 +105,7 @@ def _joins(pack: Sequence[Pair], run: Prepared | Laboratory) -> bool:
     """Whether a run fits to those of a pack."""
     first = pack[0][1]
     if not (isinstance(first, Prepared) and isinstance(run, Prepared)):
-        return False
+        return type(first) is type(run)
     alike = first.sizes == run.sizes and first.evaluation_rows == run.evaluation_rows
     return (
         alike
@@ -157,21 +159,17 @@ def _execute(pack: Sequence[Pair]) -> None:
 
 def _side_by_side(runs: Sequence[Open], signals: Signals) -> None:
     """Every generation of all runs; those that lag behind catch up first."""
-    last = runs[0].world.generations
+    last = len(generations_of(runs[0].world))
     levels = sorted({last, *(len(run.there) for run in runs)})
     chains = sum(run.world.chains for run in runs)
     print(f"{len(runs)} runs side by side, {chains} chains: {runs[0].path}, ...")
-    with Console(last, levels[0]) as console:
+    with Console(runs[0].world.generations, min(run.next for run in runs)) as console:
         for begin, end in pairwise(levels):
             since = time.monotonic()
             behind = [run for run in runs if len(run.there) == begin]
             for left in _together(behind, end, signals.watched(console.step)):
                 with signals.writing:
-                    for run, own in zip(behind, left, strict=True):
-                        with told(run.path):
-                            run.commit(own)
-                for run, own in zip(behind, left, strict=True):
-                    run.show(own)
+                    each(_keep, list(zip(behind, left, strict=True)), HOST)
                 console.generation(left[0].number, time.monotonic() - since, {})
                 signals.check()
                 since = time.monotonic()
@@ -181,9 +179,21 @@ def _side_by_side(runs: Sequence[Open], signals: Signals) -> None:
             console.finish(summary, run.path)
 
 
+def _keep(pair: tuple[Open, Generation]) -> None:
+    """Commit what a generation has left of a run, and show it."""
+    run, own = pair
+    with told(run.path):
+        run.commit(own)
+    run.show(own)
+
+
 def _together(runs: Sequence[Open], end: int, progress: Progress) -> Iterator[list[Generation]]:
-    """What every generation before ``end`` that is not there yet leaves of every run."""
+    """What every generation that is not there yet leaves of every run, until ``end`` are there."""
     worlds = [run.world for run in runs if isinstance(run.world, World)]
+    if not worlds:
+        abreast = zip(*(loop(run, progress) for run in runs), strict=True)
+        yield from map(list, islice(abreast, end - len(runs[0].there)))
+        return
     pairs = [(run.directory, world) for run, world in zip(runs, worlds, strict=True)]
     world = joined([replace(world, generations=end) for world in worlds])
     begin = len(runs[0].there)

@@ -63,7 +63,7 @@ def _execute(run: Open, signals: Signals) -> None:
     """All generations of a run that are not there yet."""
     with Console(run.world.generations, run.next) as console:
         since = time.monotonic()
-        for generation in _loop(run, signals.watched(console.step)):
+        for generation in loop(run, signals.watched(console.step)):
             with signals.writing:
                 run.commit(generation)
             run.show(generation)
@@ -153,7 +153,7 @@ class Open:
         return rebuild(self.path, self.config, self.directory.table(), data, self._laws)
 
 
-def _loop(run: Open, progress: Progress) -> Iterator[Generation]:
+def loop(run: Open, progress: Progress) -> Iterator[Generation]:
     """The generations that are not there yet."""
     world, directory, there = run.world, run.directory, run.there
     if isinstance(world, World):

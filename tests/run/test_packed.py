@@ -1,17 +1,27 @@
 """Runs side by side end with the bytes that they end with alone."""
 
+import dataclasses
 import json
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from nc_testbed.bench.runs import configuration
-from nc_testbed.run import packed
-from nc_testbed.run.packed import Job, execute_all
-from nc_testbed.run.prepare import prepare
+from nc_testbed import cli
+from nc_testbed.bench.runs import configuration, loop_of
+from nc_testbed.data.scikit import Digits
+from nc_testbed.loop import closed_loop
+from nc_testbed.run import lock, packed
+from nc_testbed.run.pack import divided, joined, training_sizes
+from nc_testbed.run.packed import Job, execute_all, packs
+from nc_testbed.run.prepare import Prepared, prepare
+from nc_testbed.run.room import again
 from nc_testbed.run.run import execute
 from nc_testbed.run.verify import verify
+from nc_testbed.types import BadInput
 
 CPU = torch.device("cpu")
 VAE = "data=digits data.rows=200 model=vae model.steps=20 model.hidden=[16] evaluation.rows=100"
@@ -79,7 +89,9 @@ def sizes(monkeypatch) -> list[int]:
          ["seed=0", "seed=1"], [2]),
         (f"{COINS} policy=anchor sampling.draw=rows {T}",
          ["seed=0 policy.k=1", "seed=1 policy.k=5"], [2]),
-        (f"{COINS} policy=anchor {T}", ["seed=0 policy.k=1", "seed=1 policy.k=5"], [1, 1]),
+        (f"{COINS} policy=anchor {T}", ["seed=0 policy.k=1", "seed=1 policy.k=5"], [2]),
+        ("data=gaussian data.dim=3 model=gaussian n=50 chains=3 policy=accumulate generations=9 "
+         "record.generations=4", ["seed=0", "seed=1", "seed=2"], [3]),
     ],
 )  # fmt: skip
 def test_every_run_has_the_bytes_that_it_has_alone(tmp_path, sizes, common, each, wanted):
@@ -89,3 +101,141 @@ def test_every_run_has_the_bytes_that_it_has_alone(tmp_path, sizes, common, each
     for run, other in zip(made, alone(made, tmp_path / "alone"), strict=True):
         assert record(run.path) == other
         assert not verify(run.path).faults
+
+
+@pytest.mark.parametrize(
+    "common", [f"{VAE} metrics=[recall] policy=accumulate chains=1", f"{COINS} policy=accumulate"]
+)
+def test_runs_at_different_generations_go_on_together(tmp_path, sizes, common):
+    made = jobs_of(tmp_path / "packed", f"{common} {T}", *(f"seed={s}" for s in range(4)))
+    for run, generations in zip(made, (1, 2, 0, 3), strict=True):
+        shorter = {**run.config, "generations": generations}
+        if generations:
+            execute(prepare(shorter), shorter, run.path)
+    execute_all(made, prepare)
+    assert sizes == [4]
+    assert [record(run.path) for run in made] == alone(made, tmp_path / "alone")
+
+
+def test_a_signal_leaves_every_run_whole(tmp_path, monkeypatch, capsys):
+    common = f"{VAE} metrics=[recall] policy=replace chains=1 {T}"
+    made = jobs_of(tmp_path / "packed", common, "seed=0", "seed=1")
+    keep = packed._keep
+
+    def signalled(pair):
+        run, own = pair
+        if own.number == 1 and run.path == made[0].path:
+            os.kill(os.getpid(), signal.SIGTERM)
+        keep(pair)
+
+    monkeypatch.setattr(packed, "_keep", signalled)
+    with pytest.raises(SystemExit) as left:
+        execute_all(made, prepare)
+    monkeypatch.setattr(packed, "_keep", keep)
+    assert left.value.code == 143
+    said = capsys.readouterr().err
+    for run in made:
+        assert f"stopped by SIGTERM; {again(run.path)}" in said
+        there = sorted(path.name for path in run.path.glob("generations/*"))
+        assert there == ["0000", "0001"]
+        assert not verify(run.path).faults
+    execute_all(made, prepare)
+    assert [record(run.path) for run in made] == alone(made, tmp_path / "alone")
+
+
+def test_a_directory_in_use_is_refused_and_nothing_is_run(tmp_path):
+    made = jobs_of(tmp_path, f"{VAE} metrics=[recall] chains=1 {T}", "seed=0", "seed=1")
+    with lock.held(made[1].path), pytest.raises(BadInput, match="is writing there"):
+        execute_all(made, prepare)
+    assert not (made[0].path / "config.yaml").exists()
+
+
+def test_runs_that_do_not_fit_together_stay_apart(tmp_path, monkeypatch):
+    def sizes_of(common: str, *each: str) -> list[int]:
+        made = jobs_of(tmp_path, common, *each)
+        groups = packed._grouped(made)
+        found = [packs(g, [prepare(job.config) for job in g]) for g in groups]
+        return [len(pack) for group in found for pack in group]
+
+    seeds = ["seed=0", "seed=1"]
+    assert sizes_of(VAE, *seeds) == [2]
+    for key in ("n=100,150", "generations=2,3", "model.steps=10,11", "policy=replace,anchor"):
+        name, _, values = key.partition("=")
+        assert sizes_of(VAE, *(f"{name}={value}" for value in values.split(","))) == [1, 1]
+    assert sizes_of(f"{VAE} policy=anchor", "policy.source=pool", "policy.source=fixed") == [1, 1]
+    monkeypatch.setattr(packed, "_room", lambda run: packed._bytes(run))
+    assert sizes_of(VAE, *seeds) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("policy", "rows"),
+    [("replace", [200, 50, 70]), ("accumulate", [200, 250, 320]), ("collect", [200, 203, 206]),
+     ("weighted", [200, 250, 270]), ("anchor", [200, 50, 70])],
+)  # fmt: skip
+def test_training_sizes_are_those_that_a_policy_composes(policy, rows):
+    more = " policy.k=3" if policy in ("collect", "anchor") else ""
+    run = prepare(configuration(CPU, f"{VAE} policy={policy}{more} n=[200,50,70] {T}"))
+    assert isinstance(run, Prepared)
+    assert training_sizes(run.policy, run.data, run.sizes, None) == rows
+    world = run.world(print)
+    composed = [sum(g.lineage[0]["rows"].values()) for g in closed_loop(world)]
+    assert composed == [world.chains * m for m in rows]
+
+
+def test_a_chain_that_diverges_does_not_touch_those_of_other_runs():
+    common = "data=blobs data.rows=64 model=vae model.likelihood=gaussian model.steps=20"
+    small = "model.hidden=[16] metrics=[spread] chains=2 generations=2 evaluation.rows=50"
+    one, other = (loop_of(CPU, f"{common} {small} seed={seed}") for seed in (0, 1))
+    broken = dataclasses.replace(other.data, x=other.data.x * 1e200)
+    whole = joined([one, dataclasses.replace(other, data=broken)])
+    found = [divided(g, whole.runs) for g in closed_loop(whole)]
+    assert all(g.weights["diverged"].all() for _, g in found)
+    for (g, _), own in zip(found, closed_loop(one), strict=True):
+        assert torch.equal(g.synthetic, own.synthetic)
+        assert all(torch.equal(g.weights[name], own.weights[name]) for name in own.weights)
+        assert {k: v.tolist() for k, v in g.record.items() if not v.isnan().any()} == {
+            k: v.tolist() for k, v in own.record.items() if not v.isnan().any()
+        }
+
+
+def started(monkeypatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    cli.main()
+
+
+def test_the_launcher_makes_the_sweep_that_hydras_own_makes(tmp_path, monkeypatch, capsys, sizes):
+    words = ["-m", *VAE.split(), "metrics=[recall]", "chains=1", "generations=2", "policy=anchor"]
+    words += ["seed=0,1", "policy.k=1,10"]
+    for name in ("basic", "packed"):
+        launcher = f"hydra/launcher={name}"
+        started(monkeypatch, *words, launcher, f"hydra.sweep.dir={tmp_path / name}")
+    assert sizes == [4]
+    made = sorted(path.parent.name for path in (tmp_path / "packed").glob("*/summary.json"))
+    assert len(made) == 4
+    for run in made:
+        assert record(tmp_path / "packed" / run) == record(tmp_path / "basic" / run)
+    said = capsys.readouterr().out
+    assert "4 runs side by side, 4 chains" in said
+    assert said.count(f"run: {tmp_path / 'packed'}") == 4
+
+
+def test_a_study_is_drawn_after_a_packed_sweep(tmp_path, monkeypatch, capsys):
+    where = f"hydra.sweep.dir={tmp_path / 'study'}"
+    tiny = ["n=20", "generations=2", "model.steps=3", "record.generations=all"]
+    started(monkeypatch, "-m", "experiment=gmm_study", "chains=2", *tiny, "seed=0,1",
+            "hydra/launcher=packed", where)  # fmt: skip
+    assert f"figure: {tmp_path / 'study' / 'gmm_study.png'}" in capsys.readouterr().out
+
+
+def test_rows_are_read_once_for_all_runs_of_a_command(tmp_path, monkeypatch, capsys):
+    read, times = Digits.read, []
+
+    def counted(self):
+        times.append(1)
+        return read(self)
+
+    monkeypatch.setattr(Digits, "read", counted)
+    words = [*VAE.split(), "metrics=[recall]", "chains=1", "generations=1", "seed=0,1"]
+    for k in (1, 2):
+        started(monkeypatch, "-m", *words, f"hydra.sweep.dir={tmp_path / str(k)}")
+        assert len(times) == k
