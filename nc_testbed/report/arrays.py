@@ -83,7 +83,8 @@ def load_samples(
     config = read_config(folder)
     file, number = _file(folder, generation, "synthetic")
     with reading(file, "a synthetic set"), safe_open(file, framework="numpy") as tensors:
-        found = tensors.get_slice("rows")[:, :rows]
+        kept = tensors.get_slice("rows")
+        found = kept[:, : min(rows or kept.get_shape()[1], kept.get_shape()[1])]
         event = tuple(config["facts"]["event"])
         values = found.reshape(*found.shape[:2], *event)
         inner = ("channel", "y", "x")[-len(event) :] if len(event) > 1 else ("coordinate",)

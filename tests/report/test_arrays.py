@@ -1,8 +1,10 @@
 """Runs for notebooks: the numbers are the record's, the axes have names."""
 
 import json
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -97,7 +99,7 @@ def test_samples_have_the_axes_of_an_event_and_only_those_asked_for_are_read(one
     assert found["generation"].item() == 2
     assert (found == 20).all()
     assert load_samples(one)["generation"].item() == 3
-    assert load_samples(one).sizes["row"] == 20
+    assert load_samples(one).sizes["row"] == load_samples(one, rows=99).sizes["row"] == 20
 
 
 @pytest.mark.parametrize(
@@ -121,6 +123,15 @@ def test_a_sweep_is_a_data_frame_whose_values_are_the_runs(tmp_path):
     mine = frame[(frame["policy.k"] == 9) & (frame["metric"] == "nll") & (frame["chain"] == 2)]
     wanted = load_run(tmp_path / "sweep" / "9")["nll"].sel(chain=2)
     assert mine.sort_values("generation")["value"].tolist() == wanted.values.tolist()
+
+
+def test_what_the_readme_shows_can_be_run(tmp_path, monkeypatch):
+    run(tmp_path / "outputs" / "my_run", config())
+    run(tmp_path / "outputs" / "sweep" / "0", config())
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (tmp_path / "shown.py").write_text(readme.split("```py\n")[1].split("```")[0])
+    monkeypatch.chdir(tmp_path)
+    assert "load_weights" in runpy.run_path("shown.py")
 
 
 def _cut(file):
