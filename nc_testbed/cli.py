@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from nc_testbed.compose import CONF, HOME, STUDY, composed, configurations, parse
 from nc_testbed.plain_yaml import check_folder
-from nc_testbed.resolved import plain, register_resolvers
+from nc_testbed.resolved import plain, register
 from nc_testbed.resume import resumed
 from nc_testbed.settings import of_run
 from nc_testbed.sweeps.overrides import added, several
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _main() -> None:
-    register_resolvers()
+    register()
     try:
         arguments = _arguments()
         if any(word.startswith("resume=") for word in arguments.overrides):

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from nc_testbed.build import nearest
 from nc_testbed.launching import NEEDED, check_hydra
 from nc_testbed.plain_yaml import DEPTH
-from nc_testbed.resolved import CONF, HOME, STUDY, named, own, register_resolvers
+from nc_testbed.resolved import CONF, HOME, STUDY, named, own, register
 from nc_testbed.types import BadInput, require
 
 __all__ = ["CONF", "HOME", "STUDY", "composed", "configurations", "launched", "parse"]
@@ -32,7 +32,7 @@ LONG = 2**16
 @contextlib.contextmanager
 def configurations() -> Generator[None]:
     """Where :func:`composed` finds the configuration files and the resolvers they use."""
-    register_resolvers()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from nc_testbed.build import nearest
@@ -20,6 +22,7 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE / "conf"
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
+PRESETS = PACKAGE / "presets"
 STUDY = ("figure", "sweep", "size", "full", "objective")
 """What belongs to a study or a search and not to its runs."""
 
@@ -63,7 +66,20 @@ def _every_metric() -> dict[str, Any]:
     return metrics
 
 
-def register_resolvers() -> None:
+def register() -> None:
+    """Tell Hydra of this package's resolvers, and of how it starts engines.
+
+    The presets take the place of what Hydra's plugins offer under the same names, and are there
+    without the plugins too: files of one name with a plugin's schema Hydra would refuse.
+    """
+    _register_resolvers()
+    Plugins.instance()  # they store theirs
+    for file in PRESETS.rglob("*.yaml"):
+        group = str(file.parent.relative_to(PRESETS))
+        ConfigStore.instance().store(file.stem, OmegaConf.load(file), group, provider="nc_testbed")
+
+
+def _register_resolvers() -> None:
     """Names of directories: anchored, apart from each other, and not too long.
 
     Starts within one second, of one process or of several, differ in their ``unique``; jobs of a
