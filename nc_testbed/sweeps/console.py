@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from pathlib import Path
 from shlex import quote
 from typing import TextIO
 
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from nc_testbed.sweeps.planned import Sweep
 from nc_testbed.sweeps.words import ENDED, Word, Words
 
 EVERY = 0.3
@@ -59,6 +59,11 @@ class Console:
         self._look()
         self._progress.stop()
 
+    @property
+    def seconds(self) -> float:
+        """Since the sweep began."""
+        return time.monotonic() - self._began
+
     def say(self, line: str) -> None:
         """Print a line, above the progress bar if there is one."""
         if self._terminal is None:
@@ -98,7 +103,7 @@ class Console:
         missing = self._total - before - made
         if not made or missing <= 0:
             return []
-        return [f"{duration((time.monotonic() - self._began) / made * missing)} left"]
+        return [f"{duration(self.seconds / made * missing)} left"]
 
 
 def duration(seconds: float) -> str:
@@ -113,21 +118,25 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def closing(
-    ended: dict[int, Word], left: dict[int, Word], total: int, folder: Path, seconds: float
-) -> list[str]:
-    """The lines that end a sweep: counts, then one for every job that is not there."""
-    counts = {state: sum(w.state == state for w in ended.values()) for state in ENDED}
-    counts["not finished"] = total - len(ended)
-    names = {"done": "made", "there": "already there", "failed": "failed"}
-    said = [f"{n} {names.get(state, state)}" for state, n in counts.items() if n]
-    s = "s" * (total != 1)
-    lines = [f"{total} run{s} in {quote(str(folder))}: {', '.join(said)}; {duration(seconds)}"]
-    lines += [
-        f"failed: {word.label or word.number}: {word.text} (see {word.path}/log.txt)"
-        for word in ended.values()
-        if word.state == "failed"
-    ]
-    return lines + [
-        f"not finished: {word.label or word.number} ({word.path})" for word in left.values()
-    ]
+def closing(console: Console, sweep: Sweep) -> list[str]:
+    """The lines that end a sweep: counts, the best of a search, and every job that is not there."""
+    ended, total = console.ended.values(), sweep.total
+    counts = {state: sum(word.state == state for word in ended) for state in ENDED}
+    counts["not finished"] = total - len(console.ended)
+    names = {"done": "made", "there": "already there"}
+    said = ", ".join(f"{n} {names.get(state, state)}" for state, n in counts.items() if n)
+    runs, place = f"{total} run{'s' * (total != 1)}", quote(str(sweep.folder))
+    lines = [f"{runs} in {place}: {said}; {duration(console.seconds)}"]
+    valued = [word for word in ended if word.value is not None]
+    if sweep.direction and valued:
+        chosen = max if sweep.direction == "maximize" else min
+        best = chosen(valued, key=lambda word: word.value or 0.0)
+        lines.append(f"best: {best.label}: objective {best.value:.6g}  {best.text} ({best.path})")
+    for word in (*ended, *console.left.values()):
+        if word.state == "failed":
+            lines.append(
+                f"failed: {word.label or word.number}: {word.text} (see {word.path}/log.txt)"
+            )
+        elif word.state not in ENDED:
+            lines.append(f"not finished: {word.label or word.number} ({word.path})")
+    return lines

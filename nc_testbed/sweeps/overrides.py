@@ -62,8 +62,9 @@ def given(override: Override) -> str:
 
 
 def fixed(overrides: Sequence[Override]) -> list[Override]:
-    """The words that all jobs share."""
-    return [override for override in overrides if not override.is_sweep_override()]
+    """The words that all jobs share; of several with one key the last."""
+    last = {override.get_key_element(): override for override in overrides}
+    return [override for override in last.values() if not override.is_sweep_override()]
 
 
 def of_sweeper(launch: Mapping[str, Any]) -> list[Override]:

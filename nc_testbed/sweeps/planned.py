@@ -34,8 +34,8 @@ class Sweep:
 
     folder: where its jobs' directories lie. places: the overrides that say so to Hydra. name: that
     of its experiment. jobs: all of them; of a search, which chooses them as it goes, those at both
-    ends of its intervals. total: runs that will be made. search: whether it is one. apart: whether
-    jobs run in processes of their own.
+    ends of its intervals. total: runs that will be made. direction: of a search, ``minimize`` or
+    ``maximize``. apart: whether jobs run in processes of their own.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Sweep:
     name: str
     jobs: list[Planned]
     total: int
-    search: bool
+    direction: str | None
     apart: bool
 
 
@@ -70,7 +70,8 @@ def planned(words: Sequence[Override], find: Sequence[str]) -> Sweep:
     total = launch["sweeper"]["n_trials"] if search else len(listed)
     engines.check_at_once(launch, total)
     name = launch["runtime.choices"].get("experiment") or "figure"
-    return Sweep(folder, places, name, listed, total, search, engines.apart(launch))
+    direction = str(launch["sweeper"]["direction"]) if search else None
+    return Sweep(folder, places, name, listed, total, direction, engines.apart(launch))
 
 
 def _planned(overrides: Sequence[str], find: Sequence[str], folder: Path) -> Planned:

@@ -6,7 +6,6 @@ import contextlib
 import secrets
 import signal
 import sys
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +25,7 @@ def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
     Exits with 1 where a job has failed, once all the others have been made. Raises BadInput where
     another process sweeps in the same folder.
     """
-    words, began, name = Words(sweep.folder), time.monotonic(), secrets.token_hex(4)
+    words, name = Words(sweep.folder), secrets.token_hex(4)
     engines.prepare()
     with lock.held(sweep.folder, "hydra.sweep.dir"):
         words.begin(name)
@@ -37,8 +36,7 @@ def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
             with _ended(sweep.apart), console:
                 launch()
         finally:
-            seconds = time.monotonic() - began
-            for line in closing(console.ended, console.left, sweep.total, sweep.folder, seconds):
+            for line in closing(console, sweep):
                 console.say(line)
     failed = [word for word in console.ended.values() if word.state == "failed"]
     if failed or len(console.ended) < sweep.total:
