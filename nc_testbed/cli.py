@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from nc_testbed.compose import (
-    CONF,
-    HOME,
-    STUDY,
-    chosen,
-    composed,
-    configurations,
-    parse,
-    plain,
-    register_resolvers,
-)
+from nc_testbed.checking import check, prepared, searched
+from nc_testbed.compose import CONF, STUDY, chosen, composed, configurations
 from nc_testbed.describe import Book
 from nc_testbed.help import Chosen, help_page, settings_page, show
 from nc_testbed.once import shared
 from nc_testbed.plain_yaml import check_folder
+from nc_testbed.resolved import plain, register
 from nc_testbed.resume import resumed
-from nc_testbed.settings import of_run
+from nc_testbed.sweeps.planned import Sweep
 from nc_testbed.types import BadInput, require
 
-JOBS = 10_000
-"""Most runs of one sweep: every one is composed and checked before the first starts."""
+if TYPE_CHECKING:
+    from nc_testbed.sweeps.job import Job
 
 
 def main() -> None:
@@ -50,24 +40,44 @@ def main() -> None:
 
 
 def _main() -> None:
-    register_resolvers()
+    register()
     try:
         arguments = _arguments()
         if any(word.startswith("resume=") for word in arguments.overrides):
             return _resume(arguments.overrides, arguments.multirun)
         if arguments.help or (arguments.cfg == "job" and not arguments.package):
             return show(_page(arguments))
-        swept = _checked(arguments)
+        swept, sweep = _checked(arguments)
+        _add(arguments, swept, sweep)
+        run = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)
+        if sweep is not None:
+            return _sweep(sweep, run)
     except BadInput as error:
         _refuse(error)
-    if swept:
-        after = sys.argv.index(arguments.overrides[-1]) + 1  # overrides must stay together
-        several = any(override.is_sweep_override() for override in parse(swept))
-        flag = ["--multirun"] if several and not arguments.multirun else []
-        sys.argv[1:] = [*flag, *sys.argv[1:after], *swept, *sys.argv[after:]]
     _finished.clear()
-    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
-    _draw()
+    run()
+    if _finished:
+        _draw(*_finished)
+
+
+def _add(arguments: argparse.Namespace, swept: Sequence[str], sweep: Sweep | None) -> None:
+    """Put what a study adds, and where a sweep lies, among the words that Hydra will read."""
+    words = [*swept, *(sweep.places if sweep else [])]
+    given = arguments.overrides
+    after = sys.argv.index(given[-1]) + 1 if given else len(sys.argv)  # they must stay together
+    mode = any(word.startswith("hydra.mode=") for word in given)
+    flag = ["--multirun"] if sweep and not (arguments.multirun or mode) else []
+    sys.argv[1:] = [*flag, *sys.argv[1:after], *words, *sys.argv[after:]]
+
+
+def _sweep(sweep: Sweep, run: Callable[[], Any]) -> None:
+    """Make the runs of a sweep, then the figure of its study."""
+    from nc_testbed.sweeps.start import start  # torch: not for a wrong name or a help page
+
+    runs, figure = start(sweep, run), sweep.jobs[0].study["figure"]
+    if figure:
+        folder = sweep.folder if len(runs) > 1 else runs[0]
+        _draw(runs, figure, folder / f"{sweep.name}.png")
 
 
 def _refuse(error: BadInput) -> NoReturn:
@@ -79,11 +89,11 @@ def _resume(overrides: Sequence[str], multirun: bool) -> None:
     """Go on with a run in its own directory; Hydra, which would make another, is not asked."""
     require(not multirun, "resume", "given", "a run goes on alone: leave out --multirun")
     config, path = resumed(overrides)
-    prepared = _prepare(config, path)
+    run = prepared(config, path)
 
     from nc_testbed.run.run import execute
 
-    execute(prepared, config, path)
+    execute(run, config, path)
 
 
 def _arguments() -> argparse.Namespace:
@@ -108,24 +118,24 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _checked(arguments: argparse.Namespace) -> list[str]:
-    """Check what a command line asks for; returns what :func:`check` adds to it."""
+def _checked(arguments: argparse.Namespace) -> tuple[list[str], Sweep | None]:
+    """Check what a command line asks for; returns what :func:`check` does."""
     folder, overrides = arguments.config_dir, arguments.overrides
     if arguments.hydra_help or arguments.shell_completion:
         if folder is not None:
             check_folder(folder, "--config-dir")
-        return []
+        return [], None
     if arguments.cfg or arguments.info:
         with configurations():
-            composed(overrides, _search(overrides, folder))
-        return []
+            composed(overrides, searched(overrides, folder))
+        return [], None
     return check(overrides, arguments.multirun, folder)
 
 
 def _page(arguments: argparse.Namespace) -> str:
     """What ``--help`` and ``--cfg job`` print."""
     words, folder = arguments.overrides, arguments.config_dir
-    search = _search(words, folder)
+    search = searched(words, folder)
     with configurations():
         settings, choices = chosen(words, search, arguments.resolve)
     book = Book([CONF] if folder is None else [CONF, Path(folder)])
@@ -133,184 +143,57 @@ def _page(arguments: argparse.Namespace) -> str:
     return help_page(made) if arguments.help else settings_page(made, words)
 
 
-def _search(overrides: Sequence[str], config_dir: str | None) -> list[str]:
-    """A folder of the user's as an override, once all that lies in it has been checked."""
-    for override in parse(overrides):
-        remedy = "use --config-dir, the folder that holds your groups"
-        searched = override.key_or_group.startswith("hydra.searchpath")
-        require(not searched, "hydra.searchpath", override.input_line, remedy)
-    if config_dir is None:
-        return []
-    check_folder(config_dir, "--config-dir")
-    path = str(Path(config_dir).resolve())
-    return [f"hydra.searchpath=['file://{path.replace(chr(39), chr(92) + chr(39))}']"]
-
-
-def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = None) -> list[str]:
-    """Compose and prepare every job of a command line; nothing is created.
-
-    Returns the sweep that the chosen experiment adds to the overrides. Raises BadInput naming
-    key, value and remedy.
-    """
-    search = _search(overrides, config_dir)
-    with configurations():
-        parsed = parse(overrides)
-        swept = _swept(parsed, search)
-        path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
-        needed = 0
-        for job in _jobs(parsed, swept, multirun):
-            config = composed(job, search)
-            _check_figure(config["figure"])
-            config = {k: v for k, v in config.items() if k not in STUDY}
-            settings = of_run(config)
-            prepared = _prepare(config, None if path is None else Path(str(path)))
-            from nc_testbed.run.need import check_room, need  # torch: not before it is needed
-
-            needed += need(prepared, settings)
-            check_room(needed, settings.generations, _folder(parsed))
-    return swept
-
-
-def _folder(parsed: Sequence[Override]) -> Path:
-    """The directory that is asked for, or one that is still to be made where runs go."""
-    given = (
-        str(o.value()) for o in parsed if o.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")
-    )
-    asked = next(given, str(HOME / "outputs" / "${}"))
-    return Path(asked.split("${")[0] + "new" if "${" in asked else asked)
-
-
-def _jobs(parsed: Sequence[Override], swept: Sequence[str], multirun: bool) -> list[list[str]]:
-    """The overrides of every job; BadInput for a sweep that cannot be listed, or is too long."""
-    mode = next((o.value() for o in parsed if o.key_or_group == "hydra.mode"), None)
-    overrides = [*parsed, *parse(swept)]
-    require(
-        mode != "RUN" or not multirun, "hydra.mode", mode, "-m makes several runs: leave it out"
-    )
-    if not (multirun or swept or mode == "MULTIRUN"):
-        return [[str(override.input_line) for override in overrides]]
-    jobs = 1
-    for override in overrides:
-        key, text = override.key_or_group, override.input_line
-        if override.is_sweep_override():
-            value = str(text).partition("=")[2]
-            remedy = "list what is swept over: key=a,b"
-            require(override.is_discrete_sweep(), key, value, remedy)
-            require(not override.is_hydra_override(), key, value, "give one value")
-            values = itertools.islice(override.sweep_string_iterator(), JOBS + 1)
-            jobs *= sum(1 for _ in values)
-            require(jobs <= JOBS, key, value, f"that is more than {JOBS} runs: give fewer values")
-    return BasicSweeper.split_arguments(overrides, None)[0]
-
-
-def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:
-    """What an experiment sweeps over, and what its full size changes, as overrides, less the
-    keys that are given."""
-    given = {override.key_or_group for override in parsed}
-    chosen = [o for o in parsed if o.key_or_group in ("experiment", "sweep", "size", "full")]
-    if any(override.is_sweep_override() for override in chosen):
-        return []
-    study = composed([str(o.input_line) for o in chosen], search)
-    added = {key: value for key, value in _added(study).items() if key not in given}
-    several = "this study makes several runs: give hydra.sweep.dir"
-    many = any(len(values) > 1 for values in added.values())
-    require(not many or "hydra.run.dir" not in given, "hydra.run.dir", "given", several)
-    return [
-        f"{key}={','.join('null' if value is None else str(value) for value in values)}"
-        for key, values in added.items()
-    ]
-
-
-def _added(study: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Every key that a study sets beside its file, with its values: several are swept over."""
-    sweep, full, size = study["sweep"] or {}, study["full"] or {}, study["size"]
-    listed = isinstance(sweep, dict) and all(isinstance(v, list) for v in sweep.values())
-    require(listed, "sweep", sweep, "give {key: [values]}")
-    require(size in ("quick", "full"), "size", size, "give quick or full")
-    require(isinstance(full, dict), "full", full, "give {key: value or [values]}")
-    if size == "full":
-        require(bool(full), "size", size, "this experiment has one size; leave it out")
-        sweep = sweep | {k: v if isinstance(v, list) else [v] for k, v in full.items()}
-    return sweep
-
-
-def _check_figure(figure: Any) -> None:
-    if figure is not None:
-        from nc_testbed.report.study import check  # matplotlib: only for a study
-
-        check(figure)
-
-
-def _draw() -> None:
-    """The figure of a study, from the runs that have just been made, beside them."""
-    if not _finished or not _finished[0][1]:
-        return
+def _draw(runs: Sequence[Path], figure: Mapping[str, Any], path: Path) -> None:
+    """The figure of a study, from the runs that have just been made."""
     from nc_testbed.report.study import draw
 
-    runs, (_, figure, name) = [path for path, _, _ in _finished], _finished[0]
-    folder = runs[0].parent if len(runs) > 1 else runs[0]
-    print(f"figure: {draw(figure, runs, folder / f'{name}.png')}")
+    print(f"figure: {draw(figure, runs, path)}")
 
 
-def _job(cfg: DictConfig) -> None:
-    """One run, in the directory that Hydra made for it."""
+def _job(cfg: DictConfig) -> float | None:
+    """One run, in the directory that Hydra made for it; returns the objective of a search."""
     from nc_testbed.run.run import execute
 
-    run = noted(cfg)
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode is RunMode.MULTIRUN:
+        return _job_of_sweep(cfg)
+    config = plain(cfg, hydra_config.runtime.choices)
+    path = Path(hydra_config.runtime.output_dir)
+    figure = {key: config.pop(key) for key in STUDY}["figure"]
     try:
-        execute(_prepare(run.config, None), run.config, run.path)
+        execute(prepared(config), config, path)
     except BadInput as error:  # the directory is in use, or holds a run on other data
         _refuse(error)
-    _finished.append((run.path, run.figure, run.name))
+    if figure:
+        name = hydra_config.runtime.choices["experiment"] or "figure"
+        _finished[:] = [[path], figure, path / f"{name}.png"]
+    return None
 
 
-class Noted(NamedTuple):
-    """A run that Hydra asks for: its settings, its directory, its study's figure and name."""
+def _job_of_sweep(cfg: DictConfig) -> float | None:
+    from nc_testbed.sweeps.job import run
 
-    config: dict[str, Any]
-    path: Path
-    figure: Any
-    name: str
+    os.chdir(HydraConfig.get().runtime.cwd)  # a worker of a cluster begins elsewhere
+    return run(job_of_sweep(cfg), prepared)
 
 
-def noted(cfg: DictConfig) -> Noted:
-    """The run that Hydra is about to start, in the directory that it has made for it."""
+def job_of_sweep(cfg: DictConfig) -> Job:
+    """The job of a sweep that Hydra is about to start, in the directory that it made for it."""
+    from nc_testbed.sweeps.job import Job
+    from nc_testbed.sweeps.objective import objective_of
+
     hydra_config = HydraConfig.get()
     config = plain(cfg, hydra_config.runtime.choices)
-    figure = {key: config.pop(key) for key in STUDY}["figure"]
-    name = hydra_config.runtime.choices["experiment"] or "figure"
-    return Noted(config, Path(hydra_config.runtime.output_dir), figure, name)
+    objective = {key: config.pop(key) for key in STUDY}["objective"]
+    return Job(
+        number=int(hydra_config.job.num),
+        label=str(hydra_config.job.override_dirname),
+        path=Path(hydra_config.runtime.output_dir),
+        sweep=Path(hydra_config.sweep.dir),
+        config=config,
+        objective=objective_of(objective),
+    )
 
 
-def make_packed(runs: Sequence[Noted]) -> None:
-    """Make all runs of a sweep, side by side where they fit together."""
-    from nc_testbed.run.packed import Job, execute_all
-
-    jobs = [Job(run.config, run.path) for run in runs]
-    try:
-        execute_all(jobs, lambda config: _prepare(config, None))
-    except BadInput as error:
-        _refuse(error)
-    _finished.extend((run.path, run.figure, run.name) for run in runs)
-
-
-def _prepare(config: dict[str, Any], path: Path | None) -> Any:
-    """The checked run; the last one is kept, since a single run is checked before it starts."""
-    # torch and all that needs it: not for a wrong name or range, a help page or a completion.
-    from nc_testbed.run.prepare import prepare
-
-    if config["extensions"] and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    key = repr(config)
-    if key not in _prepared:
-        _prepared.clear()
-        _prepared[key] = prepare(config)
-    if path is not None:
-        from nc_testbed.run.run import check_directory  # TensorBoard: only for a given directory
-
-        check_directory(path, config)
-    return _prepared[key]
-
-
-_prepared: dict[str, Any] = {}
-_finished: list[tuple[Path, Any, str]] = []
+_finished: list[Any] = []
+"""What :func:`_draw` takes of a single run that has just been made."""

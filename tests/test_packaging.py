@@ -22,8 +22,8 @@ def test_the_settings_the_data_and_the_referees_are_in_the_wheel(wheel):
     assert len(conf) > 30
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "nc_testbed").rglob("*.py")}
     assert conf | package <= names
-    assert "hydra_plugins/nc_testbed_packed.py" in names
-    assert "hydra_plugins/__init__.py" not in names  # other packages' plugins lie there too
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"nc_testbed"}
+    assert sum("/presets/" in name for name in names) >= 8
     assert sum(name.endswith("-ubyte.gz") for name in names) == 4
     assert sum(name.endswith(".safetensors") for name in names) == 2
     assert "nc_testbed/data/mnist_files/README.md" in names

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from nc_testbed import cli
+from nc_testbed import checking, cli
 from nc_testbed.compose import STUDY, composed, configurations
 from nc_testbed.loop import drawn_again
 from nc_testbed.rebuild import rebuilt
@@ -156,7 +156,7 @@ def test_a_run_does_not_go_on_from_other_data(base, tmp_path, monkeypatch, capsy
     run(monkeypatch, *words)
     before = contents(tmp_path / "run")
     np.savez(path, x=np.random.default_rng(2).normal(size=(60, 3)))
-    cli._prepared.clear()  # another process would read the data anew
+    checking._prepared.clear()  # another process would read the data anew
     capsys.readouterr()
     assert "other real data" in refused(monkeypatch, capsys, *words)
     assert contents(tmp_path / "run") == before

@@ -43,20 +43,22 @@ class Job:
     path: Path
 
 
-def execute_all(jobs: Sequence[Job], prepare: Prepare) -> None:
-    """Execute all runs, those that differ in seed and in numbers of their policy alone together.
+Pair = tuple[Job, Prepared | Laboratory]
 
-    Each ends with the record that :func:`nc_testbed.run.run.execute` gives it, on a CPU byte for
-    byte. Raises BadInput as that does.
-    """
+
+def execute_all(jobs: Sequence[Job], prepare: Prepare) -> None:
+    """Execute all runs, pack by pack."""
+    for pack in all_packs(jobs, prepare):
+        execute_pack(pack)
+
+
+def all_packs(jobs: Sequence[Job], prepare: Prepare) -> Iterator[list[Pair]]:
+    """All runs in packs: those that differ in seed and in numbers of their policy alone together,
+    where :func:`packs` says that they fit. Raises what prepare does."""
     for group in _grouped(jobs):
         for start in range(0, len(group), MOST):
             some = group[start : start + MOST]
-            for pack in packs(some, [prepare(job.config) for job in some]):
-                _execute(pack)
-
-
-Pair = tuple[Job, Prepared | Laboratory]
+            yield from packs(some, [prepare(job.config) for job in some])
 
 
 def packs(jobs: Sequence[Job], prepared: Sequence[Prepared | Laboratory]) -> list[list[Pair]]:
@@ -133,8 +135,12 @@ def _room(run: Prepared) -> int:
     return Compute(memory=None if asked == "auto" else asked).budget(run.device) // 4
 
 
-def _execute(pack: Sequence[Pair]) -> None:
-    """A pack, or a run by itself."""
+def execute_pack(pack: Sequence[Pair]) -> None:
+    """Execute the runs of a pack side by side.
+
+    Each ends with the record that :func:`nc_testbed.run.run.execute` gives it, on a CPU byte for
+    byte. Raises BadInput as that does.
+    """
     jobs = [job for job, _ in pack]
     if len(pack) == 1:
         print(f"alone, since no other run fits to it: {jobs[0].path}")

@@ -59,13 +59,13 @@ def alone(jobs: list[Job], folder: Path) -> list[dict[str, bytes]]:
 def sizes(monkeypatch) -> list[int]:
     """How many runs every pack had."""
     seen: list[int] = []
-    execute_pack = packed._execute
+    execute_pack = packed.execute_pack
 
     def noted(pack):
         seen.append(len(pack))
         execute_pack(pack)
 
-    monkeypatch.setattr(packed, "_execute", noted)
+    monkeypatch.setattr(packed, "execute_pack", noted)
     return seen
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from nc_testbed import cli
+from nc_testbed import checking, cli
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.run import directory, room
 from nc_testbed.run.config import stored
@@ -99,7 +99,7 @@ def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, 
     def starved(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    cli._prepared.clear()
+    checking._prepared.clear()
     monkeypatch.setattr("nc_testbed.run.prepare._load", starved)
     with pytest.raises(SystemExit) as left:
         started(monkeypatch, tmp_path / "run", "sampling.draw=rows")

@@ -1,7 +1,7 @@
 """The launcher ``packed``: all runs of a sweep in this process, side by side where they fit.
 
-Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this one lies
-here, beside the package.
+Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this one lies in
+one; :func:`nc_testbed.resolved.register` tells Python where.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ class PackedLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Make all runs; every return holds what was noted of its run."""
-        from nc_testbed.cli import make_packed, noted
+        """Make all runs; every return holds its run's objective, None without one."""
+        from nc_testbed.checking import prepared
+        from nc_testbed.cli import job_of_sweep
+        from nc_testbed.sweeps.packed import run_all
 
         basic: Any = BasicLauncher()
-        basic.setup(hydra_context=self._context, config=self._config, task_function=noted)
+        basic.setup(hydra_context=self._context, config=self._config, task_function=job_of_sweep)
         returns = basic.launch(job_overrides, initial_job_idx)
-        make_packed([each.return_value for each in returns])
+        values = run_all([each.return_value for each in returns], prepared)
+        for each, value in zip(returns, values, strict=True):
+            each.return_value = value
         return returns

@@ -1,0 +1,131 @@
+"""One job of a sweep, in whichever process an engine has started it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nc_testbed.intervals import Interval
+from nc_testbed.run.families import beside
+from nc_testbed.run.lock import InUse
+from nc_testbed.run.packed import Prepare
+from nc_testbed.run.run import execute
+from nc_testbed.sweeps.before import whole
+from nc_testbed.sweeps.objective import Objective
+from nc_testbed.sweeps.words import Word, Words
+
+LOG = "log.txt"
+"""What a job would print lies in its directory."""
+WAIT = 1.0
+"""Seconds between two looks at a run that another process is making."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep: its number, what is swept over (``policy.k=1,seed=2``), its directory, its
+    sweep's, its settings, and what a search makes of it."""
+
+    number: int
+    label: str
+    path: Path
+    sweep: Path
+    config: dict[str, Any]
+    objective: Objective | None = None
+
+    def teller(self, began: float) -> Callable[..., None]:
+        """Leaves word of this job, which began then: ``say(state, text, value)``."""
+        words = Words(self.sweep)
+        start = words.start
+
+        def say(state: str, text: str = "", value: float | None = None) -> None:
+            seconds, path = round(time.monotonic() - began, 3), str(self.path)
+            word = Word(self.number, state, self.label, path, seconds, text, value, start)
+            with contextlib.suppress(OSError):  # on a full disk: the run is told of in its log
+                words.say(word)
+
+        return say
+
+
+def run(job: Job, prepare: Prepare, began: float | None = None) -> float | None:
+    """Make a run unless it is there, and leave word of it; returns the objective.
+
+    began: when the run was begun that is there now (:func:`time.monotonic`), None for one of an
+    earlier sweep. What goes wrong ends this job alone: it is said, and None is returned. A signal
+    that ends a run ends the process, as ever.
+    """
+    say = job.teller(time.monotonic() if began is None else began)
+    say("running")
+    try:
+        state = "there" if _made(job, prepare, say) and began is None else "done"
+        value = None if job.objective is None else job.objective.value(job.config, job.path)
+        say(state, headline(job.path), value)
+        return value
+    except Exception as error:
+        say("failed", reason(error))
+    except SystemExit as left:
+        if not isinstance(left.code, str):
+            say("stopped", f"status {left.code}")
+            raise
+        print(left.code, file=sys.stderr, flush=True)  # a disk that is full may hold no word
+        say("failed", left.code.removeprefix("nc_testbed: "))
+    except KeyboardInterrupt:
+        say("stopped", "Ctrl-C")
+        raise
+    return None
+
+
+def _made(job: Job, prepare: Prepare, say: Callable[[str, str], None]) -> bool:
+    """Whether the run was whole before; once this returns it is. A run that another process makes
+    is waited for."""
+    while True:
+        if whole(job.path, job.config) is not None:
+            return True
+        try:
+            with logged(job.path):
+                execute(prepare(job.config), job.config, job.path)
+                return False
+        except InUse as error:
+            say("waiting", str(error))
+            time.sleep(WAIT)
+
+
+@contextlib.contextmanager
+def logged(path: Path) -> Generator[None]:
+    """What is printed, and what goes wrong, in the log of a run's directory."""
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / LOG, "a") as log, contextlib.redirect_stdout(log):
+        try:
+            yield
+        except Exception:
+            traceback.print_exc(file=log)
+            raise
+
+
+def headline(run: Path) -> str:
+    """The figures that a run is judged by at its last generation, with 95% intervals."""
+    metrics = json.loads((run / "summary.json").read_bytes())["metrics"]
+    names = beside(metrics) or list(metrics)[:1]
+    return "  ".join(f"{name} {_text(metrics[name]['last'])}" for name in names)
+
+
+def _text(end: Mapping[str, Any]) -> str:
+    numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
+    return Interval.of(*numbers, chains=end["chains"]).text()
+
+
+def reason(error: BaseException) -> str:
+    """An error in one line.
+
+    >>> reason(ValueError("one\\ntwo"))
+    'ValueError: one'
+    """
+    text = str(error).strip().partition("\n")[0]
+    kind = type(error).__name__
+    return text if kind in ("BadInput", "InUse") else f"{kind}: {text}".rstrip(": ")
