@@ -23,17 +23,13 @@ from nc_testbed.run.run import execute
 REPEATS = 3
 SEEDS = [f"seed={seed}" for seed in range(8)]
 ANCHORS = [f"{s} policy.k={k}" for s, k in product(SEEDS[:4], (1, 10, 30, 100))]
-NETWORK = "data=digits model=vae model.hidden=[64] model.steps=600 policy=replace generations=4"
+NETWORK = "data=digits model=vae model.hidden=[64] model.steps=300 policy=replace generations=4"
 MIXTURE = "data=blobs model=gmm policy=anchor generations=10"
 COINS = "data=bernoulli model=bernoulli policy=replace n=50 chains=20 generations=20"
 SWEEPS = {
     "8 seeds of a VAE, 1 chain each, all metrics": (f"{NETWORK} chains=1", SEEDS),
     "8 seeds of a VAE, 1 chain each, recall alone": (f"{NETWORK} chains=1 metrics=[recall]", SEEDS),
     "4 seeds x 4 k of a GMM, 1 chain each, all metrics": (f"{MIXTURE} chains=1", ANCHORS),
-    "4 seeds x 4 k of a GMM, 1 chain each, modes alone": (
-        f"{MIXTURE} chains=1 metrics=[modes]",
-        ANCHORS,
-    ),
     "8 seeds of a Bernoulli, 20 chains each": (COINS, SEEDS),
 }
 

@@ -68,9 +68,9 @@ def packs(jobs: Sequence[Job], prepared: Sequence[Prepared | Laboratory]) -> lis
     of its time; what they share are the cores that write.
     """
     found: list[list[Pair]] = []
+    trained: dict[str, list[int]] = {}
     for job, run in zip(jobs, prepared, strict=True):
-        fits = (pack for pack in found if _joins(pack, run))
-        pack = next(fits, None)
+        pack = next((pack for pack in found if _joins(pack, run, trained)), None)
         if pack is None:
             found.append(pack := [])
         pack.append((job, run))
@@ -103,8 +103,15 @@ def _grouped(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _joins(pack: Sequence[Pair], run: Prepared | Laboratory) -> bool:
-    """Whether a run fits to those of a pack."""
+def _joins(pack: Sequence[Pair], run: Prepared | Laboratory, trained: dict[str, list[int]]) -> bool:
+    """Whether a run fits to those of a pack; trained: rows by policy, as far as they are known."""
+
+    def sizes(run: Prepared) -> list[int]:
+        policy, args = repr(run.policy), (run.data, run.sizes, run.settings.budget)
+        if policy not in trained:
+            trained[policy] = training_sizes(run.policy, *args)
+        return trained[policy]
+
     first = pack[0][1]
     if not (isinstance(first, Prepared) and isinstance(run, Prepared)):
         return type(first) is type(run)
@@ -112,13 +119,9 @@ def _joins(pack: Sequence[Pair], run: Prepared | Laboratory) -> bool:
     return (
         alike
         and same_rows(first.data, run.data)
-        and _trained(first) == _trained(run)
+        and (first.policy == run.policy or sizes(first) == sizes(run))
         and (len(pack) + 1) * _bytes(first) <= _room(first)
     )
-
-
-def _trained(run: Prepared) -> list[int]:
-    return training_sizes(run.policy, run.data, run.sizes, run.settings.budget)
 
 
 def _bytes(run: Prepared) -> int:
