@@ -4,7 +4,7 @@ BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check torture clean
+.PHONY: train test check torture notebook clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
@@ -14,6 +14,9 @@ test: .venv/test
 
 torture: .venv/test
 	TORTURE=long $(BIN)/python -m pytest -s -m torture $(ARGS)
+
+notebook: .venv/test
+	$(BIN)/python scripts/notebook.py docs/notebooks/*.ipynb
 
 check: .venv/test
 	$(BIN)/ruff format --check .
