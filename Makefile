@@ -1,10 +1,11 @@
 # Two commands for a newcomer: make train, make test.
 PYTHON ?= python3
 BIN := .venv/bin
-PINS := --constraint .ci/constraints.txt
+INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check torture engines clean
+.PHONY: train test check torture engines browser guide apart docs notebook clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
@@ -15,28 +16,37 @@ test: .venv/test
 torture: .venv/test
 	TORTURE=long $(BIN)/python -m pytest -s -m torture $(ARGS)
 
-engines: .venv/engines
-	$(BIN)/python -m pytest -m engines $(ARGS)
-
 check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/ty check --error-on-warning
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
+# Kept apart from the quick tests: engines of sweeps, pages in Debian's chromium, the guide's
+# commands, the notebook. They need all extras.
+engines browser guide: .venv/all
+	$(BIN)/python -m pytest -m $@ $(ARGS)
+
+apart: .venv/all
+	$(BIN)/python -m pytest -m 'engines or browser or guide or notebook' $(ARGS)
+
+docs: .venv/all
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/site/mkdocs.yml
+	@echo "open outputs/site/index.html; search works where it is served: python -m http.server -d outputs/site"
+
+notebook: .venv/all
+	$(BIN)/python scripts/notebook.py docs/notebooks/*.ipynb
+
 .venv/train: pyproject.toml .ci/constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(PINS) --editable .
+	$(INSTALL) .
 	touch $@
 
 .venv/test: pyproject.toml .ci/constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test]'
+	$(INSTALL) '.[test]'
 	touch $@ .venv/train
 
-.venv/engines: pyproject.toml .ci/constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test,joblib,slurm,ray,optuna]'
+.venv/all: pyproject.toml .ci/constraints.txt
+	$(INSTALL) '.[all]'
 	touch $@ .venv/test .venv/train
 
 clean:
