@@ -77,15 +77,19 @@ def test_killed_at_random_times(killed, whole, tmp_path):
 @pytest.mark.parametrize("name", ["anchor", "last"] if LONG else ["last"])
 def test_killed_or_failing_at_every_step(killed, whole, tmp_path, name, action):
     """Generations that were there before are there after: at most the one in work is lost."""
-    total, same = whole[name][3], 0
+    total, same, views = whole[name][3], 0, 0
     tried = range(1, total + 1) if LONG else random.Random(2).sample(range(1, total + 1), 2)
     for at in tried:
         status = killed.run(name, path := tmp_path / "run", at=at, action=action)
-        assert status == (-signal.SIGKILL if action == "kill" else 1)
+        said = Path(f"{path}.log").read_text()
+        ended = -signal.SIGKILL if action == "kill" else 1
+        assert status == ended or "the run goes on without TensorBoard's view" in said, said
+        views += status == 0
         assert action == "kill" or not list(path.rglob("*.tmp-*"))  # it gives back its room
         same += survived(killed, whole, name, path)
     print(f"{same}/{len(tried)} of {total} steps: {action} there, {name}: resumed identical")
     assert same == len(tried)
+    assert views <= (action == "fail")  # its folder alone is made by a step that is counted
 
 
 def test_control_another_stream_key_is_seen(killed, whole, tmp_path):
