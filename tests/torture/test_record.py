@@ -15,8 +15,9 @@ from nc_testbed.run.config import root, stored
 from nc_testbed.run.directory import RunDirectory
 from nc_testbed.run.verify import verify
 
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "run")]
 from killed import RUNS, Killed, steps
+from test_view import steps as shown
 
 pytestmark = pytest.mark.torture
 LONG = os.environ.get("TORTURE") == "long"
@@ -36,12 +37,12 @@ def killed():
 
 @pytest.fixture(scope="module")
 def whole(killed, tmp_path_factory):
-    """Uninterrupted runs by name: their directory, their bytes, seconds and steps on files."""
+    """Uninterrupted runs by name: directory, bytes, seconds, steps on files, steps shown."""
     made = {}
     for name in RUNS:
         path, since = tmp_path_factory.mktemp("whole") / name, time.monotonic()
         assert killed.run(name, path) == 0, Path(f"{path}.log").read_text()
-        made[name] = path, contents(path), time.monotonic() - since, steps(path)
+        made[name] = path, contents(path), time.monotonic() - since, steps(path), shown(path)
     return made
 
 
@@ -52,12 +53,14 @@ def contents(run: Path) -> dict[str, bytes]:
 
 
 def survived(killed, whole, name: str, path: Path) -> bool:
-    """Whether what a run has left verifies, and the run goes on to the bytes it would have had."""
+    """Whether what a run has left verifies, and the run goes on to the bytes it would have had, and
+    to a dashboard that shows every step once."""
     if (path / "config.yaml").exists():
         assert verify(path).faults == []
     assert killed.run(name, path) == 0, Path(f"{path}.log").read_text()
     assert "it is made again" not in Path(f"{path}.log").read_text()  # nothing unreadable
     same = contents(path) == whole[name][1] and verify(path).faults == []
+    assert shown(path) == whole[name][4]
     shutil.rmtree(path)
     return same
 
