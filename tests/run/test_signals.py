@@ -169,21 +169,26 @@ COMMITTING = """
 import os, signal, sys, time
 from nc_testbed import cli
 from nc_testbed.run import directory, signals
-put, signals.Signals.__init__.__defaults__ = directory._put, (0.3,)
+put, run, within = directory._put, sys.argv[1], float(sys.argv[2])
+signals.Signals.__init__.__defaults__ = (within,)
+if within > 60:
+    signals.Signals.watched = lambda self, progress: progress
 def slow(path, data):
     if "0001.tmp" in str(path):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.6)
     put(path, data)
 directory._put, sys.argv = slow, ["train.py", "data=gaussian", "model=gaussian", "policy=replace",
-    "n=50", "chains=20", "generations=4", "device=cpu", "hydra.run.dir=" + sys.argv[1]]
+    "n=50", "chains=20", "generations=4", "device=cpu", "hydra.run.dir=" + run]
 cli.main()
 """
 
 
-def test_a_generation_that_is_being_committed_is_finished_first(tmp_path):
-    """Though its writing takes longer than a run may take to leave."""
-    command = [sys.executable, "-c", COMMITTING, str(tmp_path / "run")]
+@pytest.mark.parametrize("within", ["0.3", "600"])
+def test_a_generation_that_is_being_committed_is_finished_first(within, tmp_path):
+    """Though its writing takes longer than a run may take to leave; and a model that tells of no
+    progress does not begin another."""
+    command = [sys.executable, "-c", COMMITTING, str(tmp_path / "run"), within]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 143, done.stderr
     there = sorted(p.name for p in (tmp_path / "run" / "generations").iterdir())
