@@ -1,7 +1,9 @@
 import io
+import re
 import time
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -15,10 +17,13 @@ from tensorboard.plugins.hparams import metadata
 
 from nc_testbed.data.source import Data, Law
 from nc_testbed.intervals import interval
-from nc_testbed.run.dashboard import Dashboard, group_name, layout, rebuild
+from nc_testbed.run.alarms import alarms
+from nc_testbed.run.charts import layout
+from nc_testbed.run.dashboard import PICTURES, Dashboard, rebuild
 from nc_testbed.run.laws import Law as ExactLaw
-from nc_testbed.run.pictures import grid, scatter
-from nc_testbed.run.tables import summary_rows
+from nc_testbed.run.pictures import density, grid, scatter
+from nc_testbed.run.tables import Trajectories, chain_rows, summary_rows
+from nc_testbed.run.trials import group_name
 from nc_testbed.types import Generation, Space
 
 
@@ -46,7 +51,8 @@ def planar() -> Data:
     centres = torch.stack([angle.cos(), angle.sin()], -1).double() * 2
     none = torch.zeros(1, 0, dtype=torch.int64)
     law = Law(lambda n, streams, purpose: (centres, None), centres=centres, scale=0.05)
-    return Data("ring", Space((2,), False), centres[None], none, none, centres, law=law)
+    training = torch.arange(8).expand(2, -1)
+    return Data("ring", Space((2,), False), centres[None], training, none, centres, law=law)
 
 
 def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):
@@ -95,32 +101,122 @@ def drawn_layout(found: EventAccumulator) -> Layout:
     return proto
 
 
+def rare(dies: int | None, generations: int = 4) -> list[dict[str, torch.Tensor]]:
+    """Records of three chains with a head, a medium and a rare class, which dies in chain 1."""
+    records = []
+    for g in range(generations):
+        alive = torch.tensor([1.0, float(dies is None or g < dies), 1.0]).double()
+        names = ("head_recall", "medium_recall", "recall_rank_0", "recall_rank_1")
+        recall = dict.fromkeys(names, torch.full((3,), 0.9).double())
+        recall |= {"tail_recall": 0.8 * alive, "recall_rank_2": 0.8 * alive}
+        mass = {f"accepted_rank_{i}": torch.full((3,), 300.0) for i in range(2)}
+        mass |= {"tail_mass": alive, "accepted_rank_2": 100 * alive}
+        records.append(recall | mass | {"precision": torch.tensor([0.9, 0.8, 0.7])})
+    return records
+
+
+FACTS = {"event": [8, 8], "evaluation_rows": 1000, "held_out_rows": [50] * 3}
+FACTS |= {"rank_to_class": [[0, 1, 2]] * 3}
+
+
 def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side(tmp_path):
-    board = Dashboard(tmp_path, config())
-    board.generation(measured(0))
+    board = Dashboard(tmp_path, config(facts=FACTS))
+    board.generation(measured(0, rare(None)[0]))
     board.close()
     found = events(tmp_path)
     proto = drawn_layout(found)
     titles = [category.title for category in proto.category]
     assert titles == sorted(titles)
-    assert titles[0] == "0 read together"
-    together = [chart.title for chart in proto.category[0].chart]
-    assert together[::-1] == ["tail_recall", "precision", "frechet"]  # bands are drawn reversed
+    assert [category.title for category in proto.category if not category.closed] == titles[:1]
+    together = {chart.title: chart for chart in proto.category[0].chart}
+    assert list(together)[::-1] == [  # bands are drawn reversed
+        "recall: head, medium, tail",
+        "tail_recall",
+        "tail alarms: share of chains",
+        "precision",
+    ]
+    thirds = [s.value for s in together["recall: head, medium, tail"].margin.series]
+    assert thirds == ["2 quality/head_recall", "2 quality/medium_recall", "1 tail/tail_recall"]
+    alarms = [s.value for s in together["tail alarms: share of chains"].margin.series]
+    assert alarms == ["alarms/accepted rows", "alarms/manifold hits"]
     series_of = [s for c in proto.category for chart in c.chart for s in chart.margin.series]
-    assert len(series_of) == 3 + 4
+    assert len(series_of) == 3 + 1 + 2 + 1 + len(rare(None)[0])
     for band in series_of:
         assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
 
 
 def test_one_chain_is_drawn_as_a_line():
-    together = layout(["precision", "tail_recall"], several=False).category[0]
+    together = layout(["precision", "tail_recall", "tail_recall_2"], several=False).category[0]
     assert together.title == "0 read together"
-    assert [(chart.title, list(chart.multiline.tag)) for chart in together.chart] == [
-        ("tail_recall", ["1 tail/tail_recall"]),
-        ("precision", ["2 quality/precision"]),
-    ]
+    drawn = {chart.title: list(chart.multiline.tag) for chart in together.chart}
+    assert list(drawn) == ["recall: head, medium, tail", "tail_recall", "precision"]
+    tags = ["1 tail/tail_recall", "1 tail/tail_recall_2", "2 quality/precision"]
+    for title, tag in (("tail_recall", tags[0]), ("precision", tags[2])):
+        (pattern,) = drawn[title]
+        assert [x for x in tags if re.match(pattern, x)] == [tag]  # as TensorBoard reads it
     with_law = layout(["precision"], several=False, laws=["precision"]).category[0].chart[0]
-    assert list(with_law.multiline.tag) == ["2 quality/precision", "laws/precision"]
+    assert [bool(re.match(x, "laws/precision")) for x in with_law.multiline.tag] == [False, True]
+
+
+def alarm_texts(found: EventAccumulator) -> dict[int, str]:
+    texts = found.Tensors("alarms/text_summary")
+    return {event.step: event.tensor_proto.string_val[0].decode() for event in texts}
+
+
+def test_alarms_are_steps_and_texts_and_those_of_the_summary(tmp_path):
+    settings = config(facts=FACTS)
+    board = Dashboard(tmp_path / "live", settings)
+    for g, values in enumerate(rare(dies=2)):
+        board.generation(measured(g, values))
+    board.close()
+    found = events(tmp_path / "live")
+    third = pytest.approx(1 / 3)
+    for on in ("accepted rows", "manifold hits"):
+        assert series(found, f"alarms/{on}") == {0: 0.0, 1: 0.0, 2: third, 3: third}
+    texts = alarm_texts(found)
+    assert list(texts) == [2, 3]
+    rows = [line for line in texts[3].splitlines() if line.startswith(("| acc", "| man"))]
+    assert rows == [
+        f"| {on} | 1 of 3 | 2 | - | -, 2, - |" for on in ("accepted rows", "manifold hits")
+    ]
+    records = [chain_rows(measured(g, values)) for g, values in enumerate(rare(dies=2))]
+    table = pa.concat_tables(records)
+    assert [a["generation"] for a in alarms(Trajectories.of(table), settings)] == [
+        [None, 2, None]
+    ] * 2
+    rebuild(tmp_path / "again", settings, table).close()
+    assert alarm_texts(events(tmp_path / "again" / "tensorboard")) == texts
+
+
+def test_healthy_chains_ring_no_alarm_and_the_end_says_so(tmp_path):
+    board = Dashboard(tmp_path, config(facts=FACTS))
+    for g, values in enumerate(rare(dies=None)):
+        board.generation(measured(g, values))
+    board.close()
+    found = events(tmp_path)
+    assert set(series(found, "alarms/accepted rows").values()) == {0.0}
+    assert (
+        list(alarm_texts(found)) == [3] and "| 0 of 3 | - | - | -, -, - |" in alarm_texts(found)[3]
+    )
+
+
+def test_the_end_of_a_finished_run_is_there_to_sort_by(tmp_path):
+    for finished in (True, False):
+        board = Dashboard(tmp_path / str(finished), config())
+        for g in range(3):
+            values = record(seed=g)
+            if g == 2:
+                values["precision"] = torch.full((3,), torch.nan)
+            board.generation(measured(g, values))
+        board.close(finished)
+    found = events(tmp_path / "True")
+    last = float(record(seed=2)["tail_recall"].mean())
+    assert series(found, "0 final/1 tail_recall") == {2: pytest.approx(last)}
+    finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final")]
+    assert finals == ["0 final/1 tail_recall", "0 final/3 frechet"]  # no precision at the end
+    assert sorted(found.Tags()["scalars"])[:2] == finals  # the columns that are shown unasked
+    unfinished = events(tmp_path / "False").Tags()["scalars"]
+    assert not any(tag.startswith("0 final") for tag in unfinished)
 
 
 def test_a_law_is_drawn_over_its_curve(tmp_path):
@@ -178,7 +274,7 @@ def test_hyperparameters_make_no_second_run_and_share_a_group_over_seeds(tmp_pat
         start = tags(metadata.SESSION_START_INFO_TAG).plugin_data.content
         info = metadata.parse_session_start_info_plugin_data(start)
         values = {key: value.WhichOneof("kind") for key, value in info.hparams.items()}
-        assert info.hparams["seed"].number_value == seed
+        assert "seed" not in values  # a row is of all seeds
         assert info.hparams["policy.k"].number_value == 5
         assert info.hparams["policy"].string_value == "replace"
         assert info.hparams["model.widths"].string_value == "[400, 20]"
@@ -238,7 +334,41 @@ def test_planar_samples_are_drawn_over_the_true_modes(tmp_path, planar):
     board.generation(measured(0, rows=planar.held_out.expand(2, -1, -1)))
     board.close()
     tags = events(tmp_path).Tags()["images"]
-    assert tags == ["samples/chain 0", "samples/chain 1"]
+    densities = ["densities/all chains", "densities/chain 0", "densities/chain 1"]
+    assert sorted(tags) == [*densities, "samples/chain 0", "samples/chain 1"]
+
+
+def painted(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    return np.abs(picture.astype(int) - np.array(colour)).max(-1) < 30
+
+
+def test_a_density_fills_where_samples_are_and_lines_stay_around_real_rows(planar):
+    darkest, orange = (0, 114, 178), (213, 94, 0)
+    every = planar.held_out.repeat(50, 1)
+    whole, single = (density(x[None], [0], planar) for x in (every, every[:1].repeat(400, 1)))
+    rows, columns = np.nonzero(painted(single, darkest))
+    assert columns.min() > 0.7 * single.shape[1] and np.ptp(rows) < 0.1 * single.shape[0]
+    assert np.ptp(np.nonzero(painted(whole, darkest))[1]) > 0.5 * whole.shape[1]
+    for picture in (whole, single):
+        assert np.ptp(np.nonzero(painted(picture, orange))[1]) > 0.5 * picture.shape[1]
+
+
+@pytest.mark.parametrize("at", [1e9, float("nan"), float("inf")])
+def test_a_density_of_rows_that_lie_nowhere_near_is_empty(planar, at):
+    picture = density(torch.full((1, 30, 2), at).double(), [0], planar)
+    assert not painted(picture, (0, 114, 178)).any() and painted(picture, (213, 94, 0)).any()
+
+
+@pytest.mark.parametrize("generations", [1, 2, 100, 101, 250])
+def test_no_more_pictures_than_tensorboard_shows_and_the_ends_among_them(tmp_path, generations):
+    board = Dashboard(tmp_path, config(generations=generations, facts={"event": [2, 2]}))
+    tiny = torch.zeros(1, 1, 4, dtype=torch.uint8)
+    for g in range(generations):
+        board.generation(measured(g, {"precision": torch.ones(1)}, tiny))
+    board.close()
+    steps = [event.step for event in events(tmp_path).Images("samples/chain 0")]
+    assert steps[0] == 0 and steps[-1] == generations - 1
+    assert min(generations, PICTURES // 2) <= len(steps) <= PICTURES
 
 
 def test_rows_that_are_no_picture_are_not_drawn(tmp_path, planar):
