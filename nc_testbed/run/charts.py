@@ -19,6 +19,9 @@ TYPES: Any = types_pb2
 
 FIRST = "0 read together"
 ENDS = ("mean", "low", "high")
+LIMITS = {"limits/0": 0.0, "limits/1": 1.0}
+"""Tags and values of two lines in every chart of shares. TensorBoard fits a chart to its values but
+for the highest and lowest 5%, so that without them it would cut off a tail that dies."""
 
 
 def scalar(name: str) -> str:
@@ -57,10 +60,10 @@ def layout(
     charts = [(name, [name], [law(name)] if name in laws else []) for name in beside(names)]
     if thirds(names):
         means = [scalar(name) for name in thirds(names)]  # bands of many runs hide each other
-        charts.insert(0, ("recall: head, medium, tail", [], means))
+        charts.insert(0, ("recall: head, medium, tail", [], [*means, *LIMITS]))
     rung = [alarm(on) for on in alarms]
     if rung:
-        charts.insert(2, ("tail alarms: share of chains", [], rung))
+        charts.insert(2, ("tail alarms: share of chains", [], [*rung, *LIMITS]))
     groups = {FIRST: charts}
     for name in ordered(names):
         line = [law(name)] if name in laws else []

@@ -100,6 +100,9 @@ class Dashboard:
                     self._writer.add_scalar(f"chains/{name}/{chain:02d}", value, generation)
         for on, first in rung.items():
             self._alarm(generation, on, first)
+        if rung or thirds(runs.intervals):
+            for tag, limit in charts.LIMITS.items():
+                self._writer.add_scalar(tag, limit, generation)
         if generation % self._every == 0 or generation == self._last:
             for tag, picture in self._drawn(pictures, synthetic):
                 self._writer.add_image(tag, picture, generation, dataformats="HWC")

@@ -1,5 +1,6 @@
+"""The view of a run as events: every number of it, once."""
+
 import io
-import re
 import time
 
 import numpy as np
@@ -8,51 +9,20 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from events import FACTS, events, measured, rare, record, series
 from fabricated import config, run
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
-from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata
 
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data
 from nc_testbed.intervals import interval
 from nc_testbed.run.alarms import alarms
-from nc_testbed.run.charts import layout
 from nc_testbed.run.dashboard import PICTURES, Dashboard, rebuild
-from nc_testbed.run.laws import Law as ExactLaw
-from nc_testbed.run.pictures import density, grid, scatter
 from nc_testbed.run.tables import Trajectories, chain_rows, summary_rows
 from nc_testbed.run.trials import group_name
-from nc_testbed.types import Generation, Space
-
-
-def events(directory) -> EventAccumulator:
-    return EventAccumulator(str(directory), {"scalars": 0, "images": 0, "tensors": 0}).Reload()
-
-
-def series(found: EventAccumulator, tag: str) -> dict[int, float]:
-    return {event.step: event.value for event in found.Scalars(tag)}
-
-
-def record(chains: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
-    rng = np.random.default_rng(seed)
-    names = ("recall", "tail_recall", "precision", "frechet")
-    return {name: torch.from_numpy(rng.random(chains)) for name in names}
-
-
-def measured(g: int, values=None, pictures=None, rows=None) -> Generation:
-    return Generation(g, {}, record() if values is None else values, rows, pictures)
-
-
-@pytest.fixture
-def planar() -> Data:
-    angle = torch.arange(8) * torch.pi / 4
-    centres = torch.stack([angle.cos(), angle.sin()], -1).double() * 2
-    none = torch.zeros(1, 0, dtype=torch.int64)
-    law = Law(lambda n, streams, purpose: (centres, None), centres=centres, scale=0.05)
-    training = torch.arange(8).expand(2, -1)
-    return Data("ring", Space((2,), False), centres[None], training, none, centres, law=law)
+from nc_testbed.types import Space
 
 
 def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):
@@ -93,69 +63,6 @@ def test_undefined_chains_are_counted_and_never_drawn(tmp_path):
         assert list(series(found, f"intervals/kid/{end}")) == [0]
     values = [event.value for tag in found.Tags()["scalars"] for event in found.Scalars(tag)]
     assert np.isfinite(values).all()
-
-
-def drawn_layout(found: EventAccumulator) -> Layout:
-    proto = Layout()
-    proto.ParseFromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
-    return proto
-
-
-def rare(dies: int | None, generations: int = 4) -> list[dict[str, torch.Tensor]]:
-    """Records of three chains with a head, a medium and a rare class, which dies in chain 1."""
-    records = []
-    for g in range(generations):
-        alive = torch.tensor([1.0, float(dies is None or g < dies), 1.0]).double()
-        names = ("head_recall", "medium_recall", "recall_rank_0", "recall_rank_1")
-        recall = dict.fromkeys(names, torch.full((3,), 0.9).double())
-        recall |= {"tail_recall": 0.8 * alive, "recall_rank_2": 0.8 * alive}
-        mass = {f"accepted_rank_{i}": torch.full((3,), 300.0) for i in range(2)}
-        mass |= {"tail_mass": alive, "accepted_rank_2": 100 * alive}
-        records.append(recall | mass | {"precision": torch.tensor([0.9, 0.8, 0.7])})
-    return records
-
-
-FACTS = {"event": [8, 8], "evaluation_rows": 1000, "held_out_rows": [50] * 3}
-FACTS |= {"rank_to_class": [[0, 1, 2]] * 3}
-
-
-def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side(tmp_path):
-    board = Dashboard(tmp_path, config(facts=FACTS))
-    board.generation(measured(0, rare(None)[0]))
-    board.close()
-    found = events(tmp_path)
-    proto = drawn_layout(found)
-    titles = [category.title for category in proto.category]
-    assert titles == sorted(titles)
-    assert [category.title for category in proto.category if not category.closed] == titles[:1]
-    together = {chart.title: chart for chart in proto.category[0].chart}
-    assert list(together)[::-1] == [  # bands are drawn reversed
-        "recall: head, medium, tail",
-        "tail_recall",
-        "tail alarms: share of chains",
-        "precision",
-    ]
-    thirds = [s.value for s in together["recall: head, medium, tail"].margin.series]
-    assert thirds == ["2 quality/head_recall", "2 quality/medium_recall", "1 tail/tail_recall"]
-    alarms = [s.value for s in together["tail alarms: share of chains"].margin.series]
-    assert alarms == ["alarms/accepted rows", "alarms/manifold hits"]
-    series_of = [s for c in proto.category for chart in c.chart for s in chart.margin.series]
-    assert len(series_of) == 3 + 1 + 2 + 1 + len(rare(None)[0])
-    for band in series_of:
-        assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
-
-
-def test_one_chain_is_drawn_as_a_line():
-    together = layout(["precision", "tail_recall", "tail_recall_2"], several=False).category[0]
-    assert together.title == "0 read together"
-    drawn = {chart.title: list(chart.multiline.tag) for chart in together.chart}
-    assert list(drawn) == ["recall: head, medium, tail", "tail_recall", "precision"]
-    tags = ["1 tail/tail_recall", "1 tail/tail_recall_2", "2 quality/precision"]
-    for title, tag in (("tail_recall", tags[0]), ("precision", tags[2])):
-        (pattern,) = drawn[title]
-        assert [x for x in tags if re.match(pattern, x)] == [tag]  # as TensorBoard reads it
-    with_law = layout(["precision"], several=False, laws=["precision"]).category[0].chart[0]
-    assert [bool(re.match(x, "laws/precision")) for x in with_law.multiline.tag] == [False, True]
 
 
 def alarm_texts(found: EventAccumulator) -> dict[int, str]:
@@ -217,25 +124,6 @@ def test_the_end_of_a_finished_run_is_there_to_sort_by(tmp_path):
     assert sorted(found.Tags()["scalars"])[:2] == finals  # the columns that are shown unasked
     unfinished = events(tmp_path / "False").Tags()["scalars"]
     assert not any(tag.startswith("0 final") for tag in unfinished)
-
-
-def test_a_law_is_drawn_over_its_curve(tmp_path):
-    falling = ExactLaw("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
-    board = Dashboard(tmp_path, config(), laws={"recall": falling})
-    values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "precision": torch.ones(4)}
-    for g in (0, 2):
-        board.generation(measured(g, values))
-    board.close()
-    found = events(tmp_path)
-    assert series(found, "laws/recall") == {0: 0.5, 2: pytest.approx(0.3)}
-    z = (0.25 - 0.5) / (np.std([0.1, 0.2, 0.3, 0.4], ddof=1) / 2)
-    assert series(found, "z against the law/recall")[0] == pytest.approx(z)
-    charts = {c.title: c for group in drawn_layout(found).category for c in group.chart}
-    assert [s.value for s in charts["recall"].margin.series] == [
-        "intervals/recall/mean",
-        "laws/recall",
-    ]
-    assert len(charts["precision"].margin.series) == 1
 
 
 def test_a_run_of_summaries_is_drawn_like_one_of_chains(tmp_path):
@@ -307,56 +195,13 @@ def test_rebuilt_from_the_record_alone(tmp_path):
         assert pixels[0, 0].tolist() == [20, 20, 20]
 
 
-def test_a_grid_shows_every_image_where_it_belongs():
-    rows = torch.arange(5, dtype=torch.uint8).repeat_interleave(4).reshape(5, 4) * 10
-    picture = grid(rows, Space((2, 2), image=True), columns=3)
-    factor = picture.shape[1] // 8  # three images of 2, two lines of 1
-    assert picture.shape == (5 * factor, 8 * factor, 3)
-    small = picture[::factor, ::factor, 0]
-    assert small[0].tolist() == [0, 0, 128, 10, 10, 128, 20, 20]
-    assert small[3].tolist() == [30, 30, 128, 40, 40, 128, 128, 128]
-    assert (small[2] == 128).all()
-
-
-def test_a_grid_keeps_colours():
-    rows = torch.tensor([[200, 100, 50]], dtype=torch.uint8)
-    assert grid(rows, Space((3, 1, 1), image=True), columns=1)[0, 0].tolist() == [200, 100, 50]
-
-
-def test_planar_samples_are_drawn_over_the_true_modes(tmp_path, planar):
-    blue, orange = np.array([0, 114, 178]), np.array([213, 94, 0])
-    picture = scatter(planar.held_out[:1] + 0.3, planar)
-    there = [(np.abs(picture.astype(int) - colour).max(-1) < 60) for colour in (blue, orange)]
-    columns = np.nonzero(there[0])[1]
-    assert columns.min() > 0.7 * picture.shape[1]  # the one sample sits beside the rightmost mode
-    assert np.ptp(np.nonzero(there[1])[1]) > 0.5 * picture.shape[1]  # the modes form a ring
+def test_planar_samples_are_drawn_with_their_densities(tmp_path, planar):
     board = Dashboard(tmp_path, config(), planar)
     board.generation(measured(0, rows=planar.held_out.expand(2, -1, -1)))
     board.close()
     tags = events(tmp_path).Tags()["images"]
     densities = ["densities/all chains", "densities/chain 0", "densities/chain 1"]
     assert sorted(tags) == [*densities, "samples/chain 0", "samples/chain 1"]
-
-
-def painted(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.abs(picture.astype(int) - np.array(colour)).max(-1) < 30
-
-
-def test_a_density_fills_where_samples_are_and_lines_stay_around_real_rows(planar):
-    darkest, orange = (0, 114, 178), (213, 94, 0)
-    every = planar.held_out.repeat(50, 1)
-    whole, single = (density(x[None], [0], planar) for x in (every, every[:1].repeat(400, 1)))
-    rows, columns = np.nonzero(painted(single, darkest))
-    assert columns.min() > 0.7 * single.shape[1] and np.ptp(rows) < 0.1 * single.shape[0]
-    assert np.ptp(np.nonzero(painted(whole, darkest))[1]) > 0.5 * whole.shape[1]
-    for picture in (whole, single):
-        assert np.ptp(np.nonzero(painted(picture, orange))[1]) > 0.5 * picture.shape[1]
-
-
-@pytest.mark.parametrize("at", [1e9, float("nan"), float("inf")])
-def test_a_density_of_rows_that_lie_nowhere_near_is_empty(planar, at):
-    picture = density(torch.full((1, 30, 2), at).double(), [0], planar)
-    assert not painted(picture, (0, 114, 178)).any() and painted(picture, (213, 94, 0)).any()
 
 
 @pytest.mark.parametrize("generations", [1, 2, 100, 101, 250])
