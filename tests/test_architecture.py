@@ -13,7 +13,7 @@ LAYERS = {
     "storage": 0, "lineage": 0, "plain_yaml": 0, "places": 0, "launching": 0, "status": 0,
     "models": 1, "policies": 1, "data": 1, "theory": 1,
     "metrics": 2, "alarm": 2, "loop": 3, "statistics_loop": 3, "run": 4, "report": 5, "bench": 6,
-    "compose": 5, "verify": 5, "resume": 6, "claims": 6, "plan": 6, "cli": 7, "rebuild": 6,
+    "compose": 4, "verify": 5, "resume": 6, "claims": 6, "plan": 6, "cli": 7, "rebuild": 6,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,8 +1,7 @@
-"""Put finished runs side by side: curves with bands, a table, and strips of samples."""
+"""Put finished runs side by side: runs that differ in their seed only together, and curves."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.intervals import Interval, interval
-from nc_testbed.report.finished import Finished, finished
-from nc_testbed.run.families import beside, headline
-from nc_testbed.run.pictures import grid, samples
-from nc_testbed.run.summary import collapsed, settings
-from nc_testbed.types import Space, require
+from nc_testbed.report.finished import Finished
+from nc_testbed.report.gather import gather
+from nc_testbed.run.summary import settings
+from nc_testbed.types import require
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
-SAMPLES = 16
-"""Samples shown of one generation, in a square."""
-STRIP = 10
-"""At most so many generations are shown in a strip."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,9 @@ class Arm:
 
     folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over the
     generations ``[T]`` that all of them reached; empty where a run kept summaries only.
-    means: ``{metric: interval [T]}``. laws, alarms: a single run's own, as summary.json has them.
+    means: ``{metric: interval [T]}``. laws: as summary.json has them, those alone that all runs
+    share; of several runs without z. alarms: a single run's own. paired_by: the seed of every
+    chain and its number in its run: chains of other arms with the same two share their streams.
     """
 
     label: str
@@ -48,6 +44,7 @@ class Arm:
     means: dict[str, Interval]
     laws: dict[str, Any]
     alarms: list[dict[str, Any]]
+    paired_by: tuple[tuple[int, int], ...] = ()
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """The exact law of a metric, generations and values, or None where there is none."""
@@ -57,42 +54,25 @@ class Arm:
         return np.array(law["generations"]), np.array(law["values"], dtype=np.float64)
 
 
-def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> str:
-    """Write curves.png, table.md and strips.png (images only) to ``out``; return the table.
-
-    paths: run or sweep directories; every finished run at or below them is taken. columns:
-    the metrics shown, by default headline, precision and one overall quality. Raises BadInput
-    if there is no run, or if a column is missing in one.
-    """
-    arms = read(paths)
-    shared = [name for name in arms[0].means if all(name in arm.means for arm in arms)]
-    names = list(columns) or beside(shared)
-    for name in names:
-        require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
-    require(bool(names), "columns", "none", f"choose from {', '.join(shared)}")
-    written, figures = table(arms, names), {"curves.png": curves(arms, names)}
-    if len(arms[0].config["facts"]["event"]) > 1:
-        figures["strips.png"] = strips(arms)
-    out.mkdir(parents=True, exist_ok=True)  # nothing is there before everything is drawn
-    (out / "table.md").write_text(written)
-    for name, figure in figures.items():
-        figure.savefig(out / name, dpi=150)
-    return written
-
-
 def read(paths: Iterable[Path]) -> list[Arm]:
     """All finished runs (those with a summary.json) at or below the paths, grouped by settings."""
-    given = list(paths)
-    there = [path for path in given if os.path.isdir(path)]  # no name is too long for this
-    found = [file.parent for path in there for file in sorted(path.rglob("summary.json"))]
-    folders = list(dict.fromkeys(found))
-    require(bool(folders), "runs", " ".join(map(str, given)), "no finished run is there")
-    runs = [finished(folder) for folder in folders]
-    configs = [run.config for run in runs]
-    groups: dict[str, list[int]] = {}
-    for i, label in enumerate(labels(configs)):
-        groups.setdefault(label, []).append(i)
-    return [_arm(label, [runs[i] for i in g]) for label, g in groups.items()]
+    return as_arms(gather(paths).runs)
+
+
+def as_arms(runs: Sequence[Finished]) -> list[Arm]:
+    """Finished runs, grouped by their settings but the seed, in their order."""
+    groups: dict[str, list[Finished]] = {}
+    for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
+        groups.setdefault(label, []).append(run)
+    return [_arm(label, group) for label, group in groups.items()]
+
+
+def shared_generations(recorded: Sequence[np.ndarray]) -> np.ndarray:
+    """The generations that are in all of these; raises BadInput where there is none."""
+    shared = set(recorded[0].tolist()).intersection(*(each.tolist() for each in recorded))
+    remedy = "the runs recorded no generation in common; compare them one at a time"
+    require(bool(shared), "record.generations", "none", remedy)
+    return np.array(sorted(shared))
 
 
 def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
@@ -173,45 +153,6 @@ def caption(arms: Sequence[Arm]) -> str:
     return f"{', '.join(names)}, {work}{R} chains; mean and 95% interval; {device}"
 
 
-def table(arms: Sequence[Arm], names: Sequence[str]) -> str:
-    """A markdown table: per arm, each metric at generation 0 and at the last.
-
-    Where there is a headline, also the chains that lost three quarters of it.
-    """
-    last = min(int(arm.generations[-1]) for arm in arms)
-    ends = (0, last) if last else (0,)
-    heads = [f"{name}, generation {g}" for name in names for g in ends]
-    judge = headline(arms[0].values) if all(arm.values for arm in arms) else None
-    heads += [f"chains that lost 3/4 of {judge}"] if judge else []
-    lines = [["policy", "chains", *heads], ["---"] * (2 + len(heads))]
-    for arm in arms:
-        cells = [arm.means[name][arm.generations == g] for name in names for g in ends]
-        line = [arm.label, str(arm.chains), *(cell[0].text() for cell in cells)]
-        lines.append(line + (["{} of {}".format(*collapsed(arm.values[judge]))] if judge else []))
-    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"{rows}\n{caption(arms)}\n"
-
-
-def strips(arms: Sequence[Arm]) -> Figure:
-    """Samples of the first run's first chain: one row per arm, one column per generation."""
-    last = min(int(arm.generations[-1]) for arm in arms)
-    shown = np.unique(np.linspace(0, last, min(STRIP, last + 1)).round().astype(int))
-    figure = Figure(figsize=(1.3 * len(shown) + 0.5, 1.4 * len(arms) + 0.3), layout="constrained")
-    panels = figure.subplots(len(arms), len(shown), squeeze=False)
-    for row, arm in zip(panels, arms, strict=True):
-        space = Space(tuple(arm.config["facts"]["event"]), image=True)
-        for axes, g in zip(row, shown, strict=True):
-            rows = samples(arm.folders[0] / "generations" / f"{g:04d}", "rows", 1, SAMPLES)
-            assert rows is not None, "pictures are rows"
-            axes.imshow(grid(rows[0], space, columns=4), interpolation="nearest")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(arm.label)
-    for axes, g in zip(panels[0], shown, strict=True):
-        axes.set_title(f"generation {g}", fontsize="small")
-    return figure
-
-
 def _arm(label: str, found: list[Finished]) -> Arm:
     runs, summaries = [run.trajectories for run in found], [run.summary for run in found]
     devices = tuple(dict.fromkeys(summary["device"] for summary in summaries))
@@ -220,23 +161,35 @@ def _arm(label: str, found: list[Finished]) -> Arm:
     else:
         both = "seeds cannot be joined where chains were summarised; compare one at a time"
         require(all(run.values for run in runs), "record.chains", "summary", both)
-        generations = min((run.generations for run in runs), key=len)
-        T = len(generations)
+        generations = shared_generations([run.generations for run in runs])
+        kept = [np.isin(run.generations, generations) for run in runs]
         shared = [name for name in runs[0].values if all(name in run.values for run in runs)]
-        values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
+        values = {
+            name: np.concatenate([r.values[name][:, at] for r, at in zip(runs, kept, strict=True)])
+            for name in shared
+        }
         means = {name: interval(values[name]) for name in shared}
-    chains = sum(run.chains for run in runs)
     alone = len(runs) == 1
-    laws, alarms = (summaries[0]["laws"], summaries[0]["alarms"]) if alone else ({}, [])
     return Arm(
         label,
         tuple(run.folder for run in found),
         found[0].config,
         devices,
         generations,
-        chains,
+        sum(run.chains for run in runs),
         values,
         means,
-        laws,
-        alarms,
+        summaries[0]["laws"] if alone else _shared_laws([each["laws"] for each in summaries]),
+        summaries[0]["alarms"] if alone else [],
+        tuple((run.config["seed"], i) for run in found for i in range(run.trajectories.chains)),
     )
+
+
+def _shared_laws(laws: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The laws that are the same curve in every run; z belongs to a run's own chains."""
+    curve = ("generations", "values")
+    return {
+        name: {**law, "z": [None] * len(law["z"])}
+        for name, law in laws[0].items()
+        if all(name in other and all(other[name][k] == law[k] for k in curve) for other in laws)
+    }

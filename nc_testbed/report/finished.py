@@ -18,7 +18,15 @@ from nc_testbed.types import BadInput, require
 CELLS = 2**27
 """Most numbers of a table: 1 GiB of them."""
 CONFIG = {"name": ("data", "model", "policy"), "data": (), "model": (), "policy": (), "facts": ()}
-SUMMARY = {"device": str, "laws": dict, "alarms": list}
+SUMMARY = {
+    "device": str,
+    "laws": dict,
+    "alarms": list,
+    "versions": dict,
+    "wall_s": (int, float),
+}
+LAW = {"law": str, "source": str, "generations": list, "values": list, "z": list, "verdict": str}
+ALARM = {"on": str, "alpha": float, "generation": list, "tail_ranks": list}
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,11 @@ def _config(path: Path) -> dict[str, Any]:
         node = config.get(key)
         fits = isinstance(node, Mapping) and all(isinstance(node.get(k), str) for k in inner)
         _refuse_unless(fits, path, f"has no {key}")
+    seed, event = config.get("seed"), config["facts"].get("event")
+    _refuse_unless(isinstance(seed, int), path, "has no seed")
+    fits = isinstance(event, list) and 1 <= len(event) <= 3
+    fits = fits and all(isinstance(size, int) and 1 <= size <= OWN for size in event)
+    _refuse_unless(fits, path, "has no facts.event")
     return config
 
 
@@ -79,6 +92,16 @@ def _summary(path: Path) -> dict[str, Any]:
     _refuse_unless(isinstance(summary, dict), path, "is not a run's summary")
     for key, kind in SUMMARY.items():
         _refuse_unless(isinstance(summary.get(key), kind), path, f"has no {key}")
+    laws, alarms = list(summary["laws"].values()), summary["alarms"]
+    for each, wanted in ((laws, LAW), (alarms, ALARM)):
+        fits = all(isinstance(node, dict) for node in each)
+        fits = fits and all(isinstance(node.get(k), t) for node in each for k, t in wanted.items())
+        _refuse_unless(fits, path, "has laws or alarms that are none")
+    curves = [law[key] for law in laws for key in ("values", "z")]
+    curves += [law["generations"] for law in laws] + [alarm["generation"] for alarm in alarms]
+    numbers = all(isinstance(x, int | float | None) for curve in curves for x in curve)
+    long = all(len(law["generations"]) == len(law[k]) > 0 for law in laws for k in ("values", "z"))
+    _refuse_unless(numbers and long, path, "has laws or alarms that are no curves")
     return summary
 
 

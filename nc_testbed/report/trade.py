@@ -1,0 +1,48 @@
+"""Tail against overall: the way each arm goes through the plane of the two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars
+from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
+from nc_testbed.report.sentences import plain
+
+
+def trade(compared: Comparison, overall: str) -> Figure:
+    """The headline over one overall metric, a line per arm through its generations.
+
+    The first generation is the ring, the last the filled marker with its 95% intervals. A distance
+    or a loss is drawn from right to left, so that right is better: to the right and down the
+    overall figure improves while the tail dies.
+    """
+    figure = Figure(figsize=(4.8, 3.9), layout="constrained")
+    axes = figure.subplots()
+    for i, arm in enumerate(compared.arms):
+        _way(axes, arm, overall, str(compared.judged_by), i)
+    better = "more is better"
+    if overall in FALLING_IS_BETTER:
+        better = "less is better: drawn leftwards"
+        axes.invert_xaxis()
+    axes.set(xlabel=f"{plain(overall)} ({better})", ylabel=plain(str(compared.judged_by)))
+    axes.set_title("ring: first generation, filled: last", fontsize="small", color="0.3")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    columns = max(1, int(45 / max(len(arm.label) + 6 for arm in compared.arms)))
+    figure.legend(loc="outside upper left", ncols=columns)
+    return figure
+
+
+def _way(axes: Axes, arm: Arm, overall: str, judged_by: str, i: int) -> None:
+    x, y = arm.means[overall], arm.means[judged_by]
+    style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "markersize": 7}
+    marker = MARKERS[i % len(MARKERS)]
+    axes.plot(x.mean, y.mean, linewidth=1.2, color=style["color"], alpha=0.8)
+    axes.plot(x.mean[1:-1], y.mean[1:-1], ".", color=style["color"], markersize=4)
+    axes.plot(x.mean[:1], y.mean[:1], marker, markerfacecolor="none", **style)
+    (right, across), (up, along) = (bars([ci[-1]]) for ci in (x, y))
+    end = axes.errorbar(right, up, xerr=across, yerr=along, fmt=marker, capsize=2, **style)
+    end.set_label(arm.label)
