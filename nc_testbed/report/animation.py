@@ -20,6 +20,8 @@ ARMS = 6
 """At most so many arms, three to a line."""
 IMAGES = 36
 """Images of one generation, in a square."""
+COLOURS = 64
+"""Of all frames together; more is not seen and takes room."""
 MILLISECONDS = (700, 2000)
 """Time of a frame, and of the last."""
 
@@ -57,7 +59,9 @@ def frame(arms: Sequence[Arm], generation: int, last: int) -> Image.Image:
 
 def _gif(frames: Sequence[Image.Image]) -> bytes:
     """Frames as a GIF that repeats for ever; they share one palette, or colours would flicker."""
-    palette = frames[0].quantize(32)
+    palette = frames[-1].quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    mixed = palette.getpalette() or []
+    palette.putpalette([255 if level > 247 else level for level in mixed])  # white stays white
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     step, rest = MILLISECONDS
     times = [step] * (len(small) - 1) + [rest]

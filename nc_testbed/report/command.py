@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import NoReturn
 
 from nc_testbed.compose import HOME
 from nc_testbed.places import output
-from nc_testbed.report.compare import as_arms
-from nc_testbed.report.comparison import comparisons, markdown
+from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.gather import gather
 from nc_testbed.report.page import page
 from nc_testbed.report.shown import shown
+from nc_testbed.report.tables import markdown
 from nc_testbed.run.directory import write
 from nc_testbed.types import BadInput
 
@@ -42,7 +43,7 @@ def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str
     one, or where ``out`` cannot be written.
     """
     gathered = gather(paths)
-    compared = comparisons(as_arms(gathered.runs), columns)
+    compared = comparisons(gathered.runs, columns)
     drawn = [shown(one) for one in compared]
     html = page(drawn, gathered, paths)
     table = "\n".join(markdown(one) for one in compared)
@@ -51,7 +52,8 @@ def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str
         start = f"{one.compared.data}_" if len(drawn) > 1 else ""
         for name, picture in one.pictures.items():
             for kind, data in picture.files.items():
-                files[Path("figures", f"{start}{name}.{kind}")] = data
+                plain = re.sub(r"[^\w.-]", "_", f"{start}{name}")  # names come from files of runs
+                files[Path("figures", f"{plain}.{kind}")] = data
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

@@ -21,6 +21,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
+PANEL = (4.2, 3.3, 0.24)
+"""Inches of a panel of its own, three of them beside each other on a page: its width, its height,
+and what a line of its legend adds to that."""
+LAWS = 6
+"""Up to so many laws are named one by one in a panel."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,29 @@ def panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence[str]
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         panel(axes, arms, name)
     lines = [line for line in figure.axes[0].get_lines() if "law" not in str(line.get_label())]
-    columns = max(1, int(45 * len(names) / max(len(arm.label) + 6 for arm in arms)))
-    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=columns)
+    legend(figure, lines, [arm.label for arm in arms], len(names))
+
+
+def single(labels: Sequence[str]) -> tuple[Figure, Axes]:
+    """A panel of its own, high enough for a legend of these labels above it."""
+    width, height, line = PANEL
+    lines = -(-len(labels) // _columns(labels, 1))
+    figure = Figure(figsize=(width, height + line * lines), layout="constrained")
+    return figure, figure.subplots()
+
+
+def legend(
+    figure: Figure | SubFigure, handles: Sequence[Any], labels: Sequence[str], width: int
+) -> None:
+    """The legend above so many panels; long labels are written small."""
+    longest = max(map(len, labels))
+    size = "medium" if longest <= 30 * width else "small" if longest <= 45 * width else "xx-small"
+    columns = _columns(labels, width)
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=size)
+
+
+def _columns(labels: Sequence[str], width: int) -> int:
+    return max(1, int(45 * width / (max(map(len, labels)) + 6)))
 
 
 def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
@@ -127,8 +153,10 @@ def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
             z = arm.laws[name]["z"][-1]
             label = "law" if z is None else f"law, z {z:+.1f}"
             axes.plot(*law, linestyle="--", linewidth=1, label=label, **style)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="x-small")
+    handles, named = axes.get_legend_handles_labels()
+    if handles:
+        few = len(handles) <= LAWS
+        axes.legend(handles if few else handles[:1], named if few else ["law"], fontsize="x-small")
     axes.set(title=name.replace("_", " "), xlabel="generation")
     axes.locator_params(axis="x", integer=True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nc_testbed.report.arms import setting
-from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars
+from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, legend, single
 from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.sentences import plain
 from nc_testbed.run.summary import settings
@@ -19,6 +19,8 @@ from nc_testbed.run.summary import settings
 DECADE = 10
 """From this ratio of the largest to the smallest positive dose on, the axis is logarithmic."""
 APART = ("seed", "chains", "generations", "device")
+TICKS = 8
+"""Up to so many doses are written below a logarithmic axis."""
 LEVELS = 4
 """Most arms without a dose that are drawn as levels."""
 
@@ -57,21 +59,24 @@ def dose(arms: Sequence[Arm]) -> Dose | None:
 def response(compared: Comparison, found: Dose, name: str) -> Figure:
     """A metric at the last generation over the dose, with 95% intervals and, dashed, exact laws;
     arms without a dose are levels with their bands."""
-    figure = Figure(figsize=(4.8, 3.9), layout="constrained")
-    axes = figure.subplots()
-    for i, (label, line) in enumerate(found.lines.items()):
-        _line(axes, line, found.key, name, compared.last, label, i)
-    for i, arm in enumerate(found.levels, start=len(found.lines)):
-        ci, colour = at(arm, name, compared.last), COLOURS[i % len(COLOURS)]
+    figure, axes = single([*found.lines, *(arm.label for arm in found.levels), "law"])
+    places = [id(arm) for arm in compared.arms]  # colours are those of the curves
+    for label, line in found.lines.items():
+        _line(axes, line, found.key, name, compared.last, label, places.index(id(line[0])))
+    for arm in found.levels:
+        ci = at(arm, name, compared.last)
+        colour = COLOURS[places.index(id(arm)) % len(COLOURS)]
         axes.axhspan(float(ci.low), float(ci.high), color=colour, alpha=0.12, linewidth=0)
         axes.axhline(float(ci.mean), color=colour, linestyle=":", label=arm.label)
-    doses = np.array([setting(arm, found.key) for line in found.lines.values() for arm in line])
-    _scale(axes, doses.astype(np.float64))
+    dosed = [arm for line in found.lines.values() for arm in line]
+    _scale(axes, np.array([setting(arm, found.key) for arm in dosed], dtype=np.float64))
     title = f"{plain(name)}, generation {compared.last}"
     axes.set(title=title, xlabel=found.key)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside upper left", ncols=2, fontsize="small")
+    if any(_law(arm, name, compared.last) is not None for arm in dosed):
+        axes.plot([], [], "--_", color="0.2", markersize=14, label="law")
+    legend(figure, *axes.get_legend_handles_labels(), 1)
     return figure
 
 
@@ -108,9 +113,7 @@ def _line(
     laws = [(x, _law(arm, name, last)) for x, arm in zip(doses, line, strict=True)]
     exact = [(x, y) for x, y in laws if y is not None]
     if exact:
-        axes.plot(
-            *zip(*exact, strict=True), "--_", color="0.2", markersize=14, label=None if i else "law"
-        )
+        axes.plot(*zip(*exact, strict=True), "--_", color="0.2", markersize=14)
 
 
 def _law(arm: Arm, name: str, generation: int) -> float | None:
@@ -129,3 +132,6 @@ def _scale(axes: Axes, doses: np.ndarray) -> None:
         axes.set_xscale("log")
     else:
         axes.set_xscale("symlog", linthresh=float(positive.min()))
+    if len(ticks := np.unique(doses)) <= TICKS:
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nc_testbed.report import provenance, verdicts
-from nc_testbed.report.comparison import Comparison, table
+from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.differences import differences
 from nc_testbed.report.finished import Finished
 from nc_testbed.report.gather import Gathered
-from nc_testbed.report.markup import Html, address, document, element, image, joined, text
-from nc_testbed.report.markup import table as rows_of
+from nc_testbed.report.markup import Html, address, document, element, image, joined, table, text
 from nc_testbed.report.meaning import meanings
 from nc_testbed.report.sentences import outcome, overall, plain, what_was_run
 from nc_testbed.report.shown import Picture, Shown
 from nc_testbed.report.strips import ROWS
+from nc_testbed.report.tables import long
 
 SMALL = "class='small'"
 
@@ -55,21 +55,17 @@ def _headline(compared: Comparison) -> Html:
         element("li", joined([element("b", plain(name)), ": ", sentence, "."]))
         for name, sentence in meanings(compared.names)
     )
-    what = what_was_run(compared)
-    note = "In brackets: 95% intervals over chains, independent repetitions of the whole loop."
     return joined(
         [
-            element("p", what[:1].upper() + what[1:]),
+            *(element("p", sentence) for sentence in what_was_run(compared)),
             element("ul", joined(lines), "class='stories'"),
             _folded("What the words mean", element("ul", joined(words), "class='stories'")),
-            element("p", note, SMALL),
         ]
     )
 
 
 def _policies(one: Shown) -> Html:
-    header, *lines = table(one.compared)
-    parts = [_panels(one.named("curve_")), rows_of([plain(h) for h in header], lines)]
+    parts = [_panels(one.named("curve_")), table(*long(one.compared))]
     found = differences(one.compared)
     if found:
         note = (
@@ -100,7 +96,7 @@ def _trades(one: Shown) -> Html:
     parts = [
         element(
             "p",
-            f"To the right an overall figure gets better, downwards {judge} is lost: a way that "
+            f"To the right an overall figure gets better, downwards {judge} falls: a way that "
             "leads down and to the right is a collapse that the overall figure praises.",
         )
     ]
@@ -142,16 +138,19 @@ def _verdicts(one: Shown, found: Sequence[Finished]) -> Html:
     laws, alarms = verdicts.laws(runs, labels), verdicts.alarms(runs, labels)
     parts = []
     if told:
-        note = "Supported or refuted where the interval of the difference leaves out 0."
+        note = (
+            "Supported or refuted where the interval of the difference leaves out 0, each for "
+            "itself. python scripts/claims.py judges published claims, by rules fixed beforehand."
+        )
         parts += [element("h3", "Comparison"), element("p", note, SMALL)]
-        parts.append(rows_of(("statement", "difference", "verdict"), told))
+        parts.append(table(("statement", "difference", "verdict"), told))
     if laws:
         header = ("run", "metric", "measured", "law", "z", "verdict", "law's name")
-        note = "Pass: within 4 standard errors of the law, these at most 5% of it."
-        parts += [element("h3", "Exact laws"), element("p", note, SMALL), rows_of(header, laws)]
+        note = "Pass: within 4 standard errors of the law, and these at most 5% of it."
+        parts += [element("h3", "Exact laws"), element("p", note, SMALL), table(header, laws)]
     if alarms:
         header = ("run", "alarm on", "chains", "generation", "false alarms")
-        parts += [element("h3", "Alarms"), rows_of(header, alarms)]
+        parts += [element("h3", "Alarms"), table(header, alarms)]
     return joined(parts)
 
 
@@ -162,7 +161,7 @@ def _provenance(shown: Sequence[Shown], gathered: Gathered) -> Html:
         "Every generation's manifest holds the hashes of its files and of the manifest before it; "
         "the chain head is the last one's. Hashes are the first digits of a sha256."
     )
-    parts = [rows_of(header, lines), element("p", software, SMALL), element("p", note, SMALL)]
+    parts = [table(header, lines), element("p", software, SMALL), element("p", note, SMALL)]
     if gathered.left_out:
         left = joined(element("li", line) for line in gathered.left_out)
         parts += [element("h3", "Left out"), element("ul", left)]
@@ -171,9 +170,9 @@ def _provenance(shown: Sequence[Shown], gathered: Gathered) -> Html:
 
 def _settings(compared: Comparison, of: int) -> Html:
     header, lines = provenance.differing(compared.arms)
-    common = rows_of(("setting", "value"), provenance.common(compared.arms))
+    common = table(("setting", "value"), provenance.common(compared.arms))
     parts = [element("h3", compared.data)] if of > 1 else []
-    parts.append(rows_of(header, lines))
+    parts.append(table(header, lines))
     return joined([*parts, _folded("What all of them share", common)])
 
 
@@ -183,13 +182,13 @@ def _rerun(gathered: Gathered, paths: Sequence[Path]) -> Html:
         none = text(f"no line gives its settings back; {folder / 'config.yaml'} holds them")
         command = none if line is None else element("code", line)
         lines.append(element("li", joined([f"{folder.name}: ", command])))
-    again = provenance.again(paths, gathered.runs[0].folder)
+    again = provenance.again(paths, gathered.runs[0])
     words = ("This report", "The record of a run, checked", "A run, continued")
     parts = [
         element("p", joined([f"{word}: ", element("code", line)]))
         for word, line in zip(words, again, strict=True)
     ]
-    note = "Each line was composed again and gave the settings that its run stored, hash and all."
+    note = "Every command here was composed again and gave, to the last value, what its run stored."
     parts += [element("h3", "Each run"), element("p", note, SMALL), element("ul", joined(lines))]
     return joined(parts)
 

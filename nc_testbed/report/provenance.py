@@ -64,13 +64,14 @@ def commands(found: Sequence[Finished]) -> list[tuple[Path, str | None]]:
         return [(run.folder, command(run.config)) for run in found]
 
 
-def again(paths: Iterable[Path], folder: Path) -> list[str]:
-    """Lines that make this report again, check a run's record, and go on with a run."""
-    given, run = shlex.join(map(str, paths)), shlex.quote(str(folder))
+def again(paths: Iterable[Path], run: Finished) -> list[str]:
+    """Lines that make this report again, check a run's record, and take a run twice as far."""
+    given, folder = shlex.join(map(str, paths)), shlex.quote(str(run.folder))
+    further = 2 * (int(run.trajectories.generations[-1]) + 1)
     return [
         f"python scripts/report.py {given}",
-        f"python scripts/verify.py {run}",
-        f"python scripts/train.py resume={run} generations=20",
+        f"python scripts/verify.py {folder}",
+        f"python scripts/train.py {shlex.quote(f'resume={run.folder}')} generations={further}",
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from nc_testbed.compose import CONF, STUDY, composed
 from nc_testbed.plain_yaml import read_yaml
+from nc_testbed.settings import of_run
 from nc_testbed.types import BadInput
 
 LEFT_OUT = ("name", "facts", "hash")
@@ -39,6 +40,7 @@ def _settings(words: tuple[str, ...]) -> dict[str, Any]:
     """The settings that these words give, as they are stored."""
     made = composed(words)
     made = {k: v for k, v in made.items() if k not in (*STUDY, *LEFT_OUT)}
+    of_run(made)  # refuses what is no setting
     return json.loads(json.dumps(made))
 
 

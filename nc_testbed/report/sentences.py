@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nc_testbed.intervals import Interval
-from nc_testbed.report.compare import Arm, caption
+from nc_testbed.report.compare import Arm
 from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison, at, lost
 from nc_testbed.report.differences import change
 
@@ -15,11 +15,20 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def what_was_run(compared: Comparison) -> str:
-    """Data, model, policies, chains, generations and device of a comparison."""
-    policies = ", ".join(arm.label for arm in compared.arms)
-    last = f"generations {compared.first} to {compared.last}"
-    return f"{last} of {policies}. {caption(compared.arms)}."
+def what_was_run(compared: Comparison) -> list[str]:
+    """What was run on what, for how long, in sentences."""
+    arms, model = compared.arms, compared.arms[0].config["model"]
+    models = " and ".join(dict.fromkeys(arm.config["name"]["model"] for arm in arms))
+    work = f", {model['steps']} steps per fit" if model.get("steps") else ""
+    chains = sorted({arm.chains for arm in arms})
+    many = " to ".join(str(n) for n in dict.fromkeys((chains[0], chains[-1])))
+    device = ", ".join(dict.fromkeys(device for arm in arms for device in arm.devices))
+    return [
+        f"Data: {compared.data}. Model: {models}{work}. Policies: "
+        f"{', '.join(arm.label for arm in arms)}.",
+        f"Generations {compared.first} to {compared.last}, {many} chains per policy (independent "
+        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
+    ]
 
 
 def outcome(arm: Arm, compared: Comparison) -> str:

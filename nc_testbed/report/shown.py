@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from nc_testbed.report.animation import animation, frame
-from nc_testbed.report.compare import Arm, curves, panels
+from nc_testbed.report.compare import Arm, curves, legend, panel, single
 from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.dose import Dose, dose, response
 from nc_testbed.report.markup import drawn
@@ -73,8 +73,11 @@ def _samples(arms: Sequence[Arm], last: int) -> dict[str, Picture]:
 
 
 def _curve(compared: Comparison, name: str) -> Figure:
-    figure = Figure(figsize=(4.8, 3.9), layout="constrained")
-    panels(figure, compared.arms, [name])
+    labels = [arm.label for arm in compared.arms]
+    figure, axes = single(labels)
+    panel(axes, compared.arms, name)
+    measured = [line for line in axes.get_lines() if "law" not in str(line.get_label())]
+    legend(figure, measured, labels, 1)
     return figure
 
 

@@ -92,8 +92,9 @@ def draw(axes: Axes, arm: Arm, generation: int, images: int, frame: Tensor | Non
     axes.spines[:].set_color("0.8")
     start = _rows(arm, stored(arm)[0], POINTS)
     dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
-    axes.plot(*(rows if start is None else start).T, color="0.8", markersize=3, **dots)
-    axes.plot(*rows.T, color=COLOURS[0], markersize=3, **dots)
+    dots["markersize"] = 4 if len(rows) <= 300 else 2.5
+    axes.plot(*(rows if start is None else start).T, color="0.65", **dots)
+    axes.plot(*rows.T, color=COLOURS[0], **dots)
     axes.set(xlim=frame[:, 0].tolist(), ylim=frame[:, 1].tolist(), aspect="equal")
 
 

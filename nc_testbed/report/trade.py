@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars
+from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, legend, single
 from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
 from nc_testbed.report.sentences import plain
 
@@ -15,24 +15,22 @@ from nc_testbed.report.sentences import plain
 def trade(compared: Comparison, overall: str) -> Figure:
     """The headline over one overall metric, a line per arm through its generations.
 
-    The first generation is the ring, the last the filled marker with its 95% intervals. A distance
+    The first generation is hollow, the last the filled marker with its 95% intervals. A distance
     or a loss is drawn from right to left, so that right is better: to the right and down the
     overall figure improves while the tail dies.
     """
-    figure = Figure(figsize=(4.8, 3.9), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = single([arm.label for arm in compared.arms])
     for i, arm in enumerate(compared.arms):
         _way(axes, arm, overall, str(compared.judged_by), i)
     better = "more is better"
     if overall in FALLING_IS_BETTER:
-        better = "less is better: drawn leftwards"
+        better = "less is better: axis reversed"
         axes.invert_xaxis()
     axes.set(xlabel=f"{plain(overall)} ({better})", ylabel=plain(str(compared.judged_by)))
-    axes.set_title("ring: first generation, filled: last", fontsize="small", color="0.3")
+    axes.set_title("hollow: first generation, filled: last", fontsize="small", color="0.3")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-    columns = max(1, int(45 / max(len(arm.label) + 6 for arm in compared.arms)))
-    figure.legend(loc="outside upper left", ncols=columns)
+    legend(figure, *axes.get_legend_handles_labels(), 1)
     return figure
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
 from nc_testbed.report.differences import Difference
 from nc_testbed.report.finished import Finished
@@ -30,9 +28,8 @@ def comparison_verdicts(found: Sequence[Difference], compared: Comparison) -> li
     """Which arm keeps more of the headline than which; no headline, no verdict."""
     return [
         [
-            f"{d.more.label} keeps more {plain(d.metric)} than {d.less.label} at generation "
-            f"{compared.last}",
-            f"{d.mean.text()} {_by(d)}",
+            f"{plain(d.metric)}: {d.more.label} keeps more than {d.less.label}",
+            f"{d.mean.text()}, {_by(d)}",
             badge(d.verdict),
         ]
         for d in found
@@ -68,7 +65,7 @@ def alarms(runs: Sequence[Finished], labels: Sequence[str]) -> list[list[object]
     for run, label in zip(runs, labels, strict=True):
         for alarm in run.summary["alarms"]:
             rung = [g for g in alarm["generation"] if g is not None]
-            when = f"{min(rung)} to {max(rung)}, median {np.median(rung):g}" if rung else "never"
+            when = f"{min(rung)} to {max(rung)}" if rung else "never"
             count = f"{len(rung)} of {len(alarm['generation'])}"
             kept = SURE.get(alarm["on"], "none").format(alarm["alpha"])
             lines.append([label, alarm["on"], count, when, kept])
