@@ -117,10 +117,16 @@ def panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence[str]
     legend(figure, lines, [arm.label for arm in arms], len(names))
 
 
+def look(i: int) -> dict[str, Any]:
+    """Colour and marker of the i-th arm: no two of the first 49 are the same."""
+    n = len(COLOURS)
+    return {"color": COLOURS[i % n], "marker": MARKERS[(i + i // n) % n]}
+
+
 def single(labels: Sequence[str]) -> tuple[Figure, Axes]:
     """A panel of its own, high enough for a legend of these labels above it."""
     width, height, line = PANEL
-    lines = -(-len(labels) // _columns(labels, 1))
+    lines = -(-len(labels) // _legend(labels, 1)[1])
     figure = Figure(figsize=(width, height + line * lines), layout="constrained")
     return figure, figure.subplots()
 
@@ -129,23 +135,27 @@ def legend(
     figure: Figure | SubFigure, handles: Sequence[Any], labels: Sequence[str], width: int
 ) -> None:
     """The legend above so many panels; long labels are written small."""
-    longest = max(map(len, labels))
-    size = "medium" if longest <= 30 * width else "small" if longest <= 45 * width else "xx-small"
-    columns = _columns(labels, width)
+    size, columns = _legend(labels, width)
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=size)
 
 
-def _columns(labels: Sequence[str], width: int) -> int:
-    return max(1, int(45 * width / (max(map(len, labels)) + 6)))
+def _legend(labels: Sequence[str], width: int) -> tuple[str, int]:
+    """Size of the letters, and columns, of a legend above so many panels."""
+    longest, many = max(map(len, labels)) + 6, len(labels) > len(COLOURS)
+    sizes = {"x-small": 64, "xx-small": 76} if many else {"medium": 45, "small": 54, "x-small": 64}
+    fits = {size: int(width * room / longest) for size, room in sizes.items()}
+    return next(((size, n) for size, n in fits.items() if n), ("xx-small", 1))
 
 
 def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
     """The curves of one metric; the legend names the laws alone."""
     for i, arm in enumerate(arms):
         ci = arm.means[name]
-        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
-        axes.fill_between(arm.generations, ci.low, ci.high, alpha=0.2, linewidth=0, **style)
-        marker = MARKERS[i % len(MARKERS)] if len(arm.generations) <= 40 else None
+        style = look(i)
+        marker = style.pop("marker")
+        marker = marker if len(arm.generations) <= 40 else None
+        alpha = 0.2 if len(arms) <= len(COLOURS) else 0.06  # or nothing else would be seen
+        axes.fill_between(arm.generations, ci.low, ci.high, alpha=alpha, linewidth=0, **style)
         law = arm.law(name)
         width: dict[str, Any] = {} if law is None else {"linewidth": 4, "alpha": 0.45}
         axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style, **width)

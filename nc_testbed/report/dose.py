@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nc_testbed.report.arms import setting
-from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, legend, single
+from nc_testbed.report.compare import Arm, bars, legend, look, single
 from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.sentences import plain
 from nc_testbed.run.summary import settings
@@ -65,7 +65,7 @@ def response(compared: Comparison, found: Dose, name: str) -> Figure:
         _line(axes, line, found.key, name, compared.last, label, places.index(id(line[0])))
     for arm in found.levels:
         ci = at(arm, name, compared.last)
-        colour = COLOURS[places.index(id(arm)) % len(COLOURS)]
+        colour = look(places.index(id(arm)))["color"]
         axes.axhspan(float(ci.low), float(ci.high), color=colour, alpha=0.12, linewidth=0)
         axes.axhline(float(ci.mean), color=colour, linestyle=":", label=arm.label)
     dosed = [arm for line in found.lines.values() for arm in line]
@@ -106,10 +106,9 @@ def _label(policy: str, group: Sequence[Arm], key: str, taken: dict[str, Any]) -
 def _line(
     axes: Axes, line: Sequence[Arm], key: str, name: str, last: int, label: str, i: int
 ) -> None:
-    colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
     doses = [setting(arm, key) for arm in line]
-    style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3}
-    axes.errorbar(doses, *bars(at(arm, name, last) for arm in line), label=label, **style)
+    style: dict[str, Any] = look(i) | {"markersize": 5, "capsize": 3, "label": label}
+    axes.errorbar(doses, *bars(at(arm, name, last) for arm in line), **style)
     laws = [(x, _law(arm, name, last)) for x, arm in zip(doses, line, strict=True)]
     exact = [(x, y) for x, y in laws if y is not None]
     if exact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +34,10 @@ def gather(paths: Iterable[Path]) -> Gathered:
     """
     given = list(paths)
     there = [path for path in given if os.path.isdir(path)]  # no name is too long for this
-    found = [file.parent for path in there for file in sorted(path.rglob("summary.json"))]
+    found = [folder for path in there for folder in _holding(path, "summary.json")]
     folders = list(dict.fromkeys(found))
     require(bool(folders), "runs", " ".join(map(str, given)), "no finished run is there")
-    begun = [file.parent for path in there for file in sorted(path.rglob("config.yaml"))]
+    begun = [folder for path in there for folder in _holding(path, "config.yaml")]
     unfinished = [folder for folder in dict.fromkeys(begun) if folder not in folders]
     left_out = [
         f"{folder}: not finished (resume={folder} goes on with it)" for folder in unfinished
@@ -51,6 +52,21 @@ def gather(paths: Iterable[Path]) -> Gathered:
             left_out.append(f"{less.folder}: repeats {best.folder}, {ALIKE}")
         kept[key] = best
     return Gathered(tuple(kept.values()), tuple(left_out))
+
+
+def _holding(path: Path, name: str) -> list[Path]:
+    """The folders at or below a path that hold such a file, job 2 of a sweep before job 10."""
+    return sorted((file.parent for file in path.rglob(name)), key=_by_number)
+
+
+def _by_number(path: Path) -> list[tuple[bool, int, str]]:
+    """Digits by their value and before all else, other characters as they are.
+
+    >>> sorted(["a", "10_a", "2_a"], key=lambda name: _by_number(Path(name)))
+    ['2_a', '10_a', 'a']
+    """
+    parts = re.findall(r"[0-9]{1,18}|[^0-9]", str(path))
+    return [(False, int(x), "") if x.isdecimal() else (True, 0, x) for x in parts]
 
 
 def _key(run: Finished) -> str:

@@ -88,4 +88,6 @@ def _ends(compared: Comparison, name: str) -> str:
 
 
 def _picture(figure: Figure, alt: str) -> Picture:
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)  # laid out once, not again for every kind of file
     return Picture({kind: drawn(figure, kind) for kind in ("png", "svg")}, alt)

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, legend, single
+from nc_testbed.report.compare import Arm, bars, legend, look, single
 from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
 from nc_testbed.report.sentences import plain
 
@@ -36,8 +36,8 @@ def trade(compared: Comparison, overall: str) -> Figure:
 
 def _way(axes: Axes, arm: Arm, overall: str, judged_by: str, i: int) -> None:
     x, y = arm.means[overall], arm.means[judged_by]
-    style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "markersize": 7}
-    marker = MARKERS[i % len(MARKERS)]
+    style: dict[str, Any] = look(i) | {"markersize": 7}
+    marker = style.pop("marker")
     axes.plot(x.mean, y.mean, linewidth=1.2, color=style["color"], alpha=0.8)
     axes.plot(x.mean[1:-1], y.mean[1:-1], ".", color=style["color"], markersize=4)
     axes.plot(x.mean[:1], y.mean[:1], marker, markerfacecolor="none", **style)

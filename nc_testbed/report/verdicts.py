@@ -65,9 +65,10 @@ def alarms(runs: Sequence[Finished], labels: Sequence[str]) -> list[list[object]
     for run, label in zip(runs, labels, strict=True):
         for alarm in run.summary["alarms"]:
             rung = [g for g in alarm["generation"] if g is not None]
-            when = f"{min(rung)} to {max(rung)}" if rung else "never"
+            ends = dict.fromkeys((min(rung), max(rung))) if rung else ("never",)
+            when = " to ".join(map(str, ends))
             count = f"{len(rung)} of {len(alarm['generation'])}"
-            kept = SURE.get(alarm["on"], "none").format(alarm["alpha"])
+            kept = SURE.get(alarm["on"], "no guarantee").format(alarm["alpha"])
             lines.append([label, alarm["on"], count, when, kept])
     return lines
 

@@ -9,7 +9,7 @@ from fabricated import config, run
 from matplotlib.figure import Figure
 
 from nc_testbed.intervals import interval
-from nc_testbed.report.compare import Arm, caption, curves, panel, read
+from nc_testbed.report.compare import Arm, caption, curves, look, panel, read, single
 from nc_testbed.types import BadInput
 
 
@@ -114,6 +114,16 @@ def test_seeds_that_recorded_other_generations_meet_where_both_did(tmp_path):
     pq.write_table(table.filter(pc.field("generation") == 1), late / "metrics.parquet")
     with pytest.raises(BadInput, match="no generation in common"):
         read([tmp_path / "2", late])
+
+
+def test_no_two_arms_look_the_same():
+    looks = {tuple(look(i).values()) for i in range(49)}
+    assert len(looks) == 49
+
+
+def test_long_and_many_labels_make_the_panel_higher_not_the_curves_smaller():
+    few, many = (single([f"anchor k={i} source=fixed" for i in range(n)])[0] for n in (2, 20))
+    assert many.get_figheight() > few.get_figheight() + 1
 
 
 def test_many_laws_are_named_once(sweep):

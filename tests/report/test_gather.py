@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from fabricated import config, run
 
 from nc_testbed.report.gather import gather
@@ -34,6 +35,12 @@ def test_the_same_chains_are_not_counted_twice(tmp_path):
         str(tmp_path / "d"),
     ]
     assert all(f"repeats {more}" in line for line in found.left_out)
+
+
+def test_jobs_of_a_sweep_come_in_their_order(tmp_path):
+    for i in (10, 2, 1):
+        run(tmp_path / f"{i}_seed={i}", config(seed=i))
+    assert [each.config["seed"] for each in gather([tmp_path]).runs] == [1, 2, 10]
 
 
 def test_what_makes_other_chains_is_no_repeat(tmp_path):
@@ -74,8 +81,6 @@ def test_a_summary_that_no_run_wrote_is_refused(tmp_path, key, value):
 def test_settings_that_no_run_wrote_are_refused(tmp_path, changes):
     settings = config()
     folder = run(tmp_path / "run", settings)
-    import yaml
-
     (folder / "config.yaml").write_text(yaml.safe_dump(settings | changes))
     with pytest.raises(BadInput, match=r"config\.yaml: has no"):
         gather([tmp_path])
