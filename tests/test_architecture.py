@@ -13,9 +13,10 @@ LAYERS = {
     "storage": 0, "lineage": 0, "plain_yaml": 0, "places": 0, "launching": 0, "status": 0,
     "once": 0,
     "models": 1, "policies": 1, "data": 1, "theory": 1,
-    "metrics": 2, "alarm": 2, "loop": 3, "statistics_loop": 3, "run": 4, "report": 5, "bench": 7,
-    "resolved": 5, "compose": 6, "verify": 5, "resume": 7, "sweeps": 7, "claims": 7, "plan": 7,
-    "checking": 8, "cli": 9, "plugins": 10, "rebuild": 8, "export": 7, "describe": 0, "help": 1,
+    "metrics": 2, "alarm": 2, "loop": 3, "statistics_loop": 3, "run": 4, "verify": 5,
+    "resolved": 5, "compose": 6, "report": 7, "resume": 7, "sweeps": 7, "bench": 8, "claims": 8,
+    "plan": 8, "rebuild": 8, "export": 8, "checking": 8, "cli": 9, "plugins": 10,
+    "describe": 0, "help": 1,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

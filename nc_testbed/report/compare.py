@@ -1,8 +1,7 @@
-"""Put finished runs side by side: curves with bands, a table, and strips of samples."""
+"""Put finished runs side by side: runs that differ in their seed only together, and curves."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.intervals import Interval, interval
-from nc_testbed.report.finished import Finished, finished
-from nc_testbed.run.families import beside, headline
-from nc_testbed.run.pictures import grid, samples
-from nc_testbed.run.summary import collapsed, settings
-from nc_testbed.types import Space, require
+from nc_testbed.report.finished import Finished
+from nc_testbed.report.gather import gather
+from nc_testbed.run.summary import settings
+from nc_testbed.types import require
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
-SAMPLES = 16
-"""Samples shown of one generation, in a square."""
-STRIP = 10
-"""At most so many generations are shown in a strip."""
+PANEL = (4.2, 3.3, 0.24)
+"""Inches of a panel of its own, three of them beside each other on a page: its width, its height,
+and what a line of its legend adds to that."""
+LAWS = 6
+"""Up to so many laws are named one by one in a panel."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,9 @@ class Arm:
 
     folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over the
     generations ``[T]`` that all of them reached; empty where a run kept summaries only.
-    means: ``{metric: interval [T]}``. laws, alarms: a single run's own, as summary.json has them.
+    means: ``{metric: interval [T]}``. laws: as summary.json has them, those alone that all runs
+    share; of several runs without z. alarms: a single run's own. paired_by: the seed of every
+    chain and its number in its run: chains of other arms with the same two share their streams.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Arm:
     means: dict[str, Interval]
     laws: dict[str, Any]
     alarms: list[dict[str, Any]]
+    paired_by: tuple[tuple[int, int], ...] = ()
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """The exact law of a metric, generations and values, or None where there is none."""
@@ -57,42 +59,25 @@ class Arm:
         return np.array(law["generations"]), np.array(law["values"], dtype=np.float64)
 
 
-def compare(paths: Iterable[Path], out: Path, columns: Sequence[str] = ()) -> str:
-    """Write curves.png, table.md and strips.png (images only) to ``out``; return the table.
-
-    paths: run or sweep directories; every finished run at or below them is taken. columns:
-    the metrics shown, by default headline, precision and one overall quality. Raises BadInput
-    if there is no run, or if a column is missing in one.
-    """
-    arms = read(paths)
-    shared = [name for name in arms[0].means if all(name in arm.means for arm in arms)]
-    names = list(columns) or beside(shared)
-    for name in names:
-        require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
-    require(bool(names), "columns", "none", f"choose from {', '.join(shared)}")
-    written, figures = table(arms, names), {"curves.png": curves(arms, names)}
-    if len(arms[0].config["facts"]["event"]) > 1:
-        figures["strips.png"] = strips(arms)
-    out.mkdir(parents=True, exist_ok=True)  # nothing is there before everything is drawn
-    (out / "table.md").write_text(written)
-    for name, figure in figures.items():
-        figure.savefig(out / name, dpi=150)
-    return written
-
-
 def read(paths: Iterable[Path]) -> list[Arm]:
     """All finished runs (those with a summary.json) at or below the paths, grouped by settings."""
-    given = list(paths)
-    there = [path for path in given if os.path.isdir(path)]  # no name is too long for this
-    found = [file.parent for path in there for file in sorted(path.rglob("summary.json"))]
-    folders = list(dict.fromkeys(found))
-    require(bool(folders), "runs", " ".join(map(str, given)), "no finished run is there")
-    runs = [finished(folder) for folder in folders]
-    configs = [run.config for run in runs]
-    groups: dict[str, list[int]] = {}
-    for i, label in enumerate(labels(configs)):
-        groups.setdefault(label, []).append(i)
-    return [_arm(label, [runs[i] for i in g]) for label, g in groups.items()]
+    return as_arms(gather(paths).runs)
+
+
+def as_arms(runs: Sequence[Finished]) -> list[Arm]:
+    """Finished runs, grouped by their settings but the seed, in their order."""
+    groups: dict[str, list[Finished]] = {}
+    for run, label in zip(runs, labels([run.config for run in runs]), strict=True):
+        groups.setdefault(label, []).append(run)
+    return [_arm(label, group) for label, group in groups.items()]
+
+
+def shared_generations(recorded: Sequence[np.ndarray]) -> np.ndarray:
+    """The generations that are in all of these; raises BadInput where there is none."""
+    shared = set(recorded[0].tolist()).intersection(*(each.tolist() for each in recorded))
+    remedy = "the runs recorded no generation in common; compare them one at a time"
+    require(bool(shared), "record.generations", "none", remedy)
+    return np.array(sorted(shared))
 
 
 def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
@@ -129,17 +114,48 @@ def panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence[str]
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         panel(axes, arms, name)
     lines = [line for line in figure.axes[0].get_lines() if "law" not in str(line.get_label())]
-    columns = max(1, int(45 * len(names) / max(len(arm.label) + 6 for arm in arms)))
-    figure.legend(lines, [arm.label for arm in arms], loc="outside upper left", ncols=columns)
+    legend(figure, lines, [arm.label for arm in arms], len(names))
+
+
+def look(i: int) -> dict[str, Any]:
+    """Colour and marker of the i-th arm: no two of the first 49 are the same."""
+    n = len(COLOURS)
+    return {"color": COLOURS[i % n], "marker": MARKERS[(i + i // n) % n]}
+
+
+def single(labels: Sequence[str]) -> tuple[Figure, Axes]:
+    """A panel of its own, high enough for a legend of these labels above it."""
+    width, height, line = PANEL
+    lines = -(-len(labels) // _legend(labels, 1)[1])
+    figure = Figure(figsize=(width, height + line * lines), layout="constrained")
+    return figure, figure.subplots()
+
+
+def legend(
+    figure: Figure | SubFigure, handles: Sequence[Any], labels: Sequence[str], width: int
+) -> None:
+    """The legend above so many panels; long labels are written small."""
+    size, columns = _legend(labels, width)
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=size)
+
+
+def _legend(labels: Sequence[str], width: int) -> tuple[str, int]:
+    """Size of the letters, and columns, of a legend above so many panels."""
+    longest, many = max(map(len, labels)) + 6, len(labels) > len(COLOURS)
+    sizes = {"x-small": 64, "xx-small": 76} if many else {"medium": 45, "small": 54, "x-small": 64}
+    fits = {size: int(width * room / longest) for size, room in sizes.items()}
+    return next(((size, n) for size, n in fits.items() if n), ("xx-small", 1))
 
 
 def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
     """The curves of one metric; the legend names the laws alone."""
     for i, arm in enumerate(arms):
         ci = arm.means[name]
-        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
-        axes.fill_between(arm.generations, ci.low, ci.high, alpha=0.2, linewidth=0, **style)
-        marker = MARKERS[i % len(MARKERS)] if len(arm.generations) <= 40 else None
+        style = look(i)
+        marker = style.pop("marker")
+        marker = marker if len(arm.generations) <= 40 else None
+        alpha = 0.2 if len(arms) <= len(COLOURS) else 0.06  # or nothing else would be seen
+        axes.fill_between(arm.generations, ci.low, ci.high, alpha=alpha, linewidth=0, **style)
         law = arm.law(name)
         width: dict[str, Any] = {} if law is None else {"linewidth": 4, "alpha": 0.45}
         axes.plot(arm.generations, ci.mean, marker=marker, markersize=4, **style, **width)
@@ -147,8 +163,10 @@ def panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
             z = arm.laws[name]["z"][-1]
             label = "law" if z is None else f"law, z {z:+.1f}"
             axes.plot(*law, linestyle="--", linewidth=1, label=label, **style)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="x-small")
+    handles, named = axes.get_legend_handles_labels()
+    if handles:
+        few = len(handles) <= LAWS
+        axes.legend(handles if few else handles[:1], named if few else ["law"], fontsize="x-small")
     axes.set(title=name.replace("_", " "), xlabel="generation")
     axes.locator_params(axis="x", integer=True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -173,45 +191,6 @@ def caption(arms: Sequence[Arm]) -> str:
     return f"{', '.join(names)}, {work}{R} chains; mean and 95% interval; {device}"
 
 
-def table(arms: Sequence[Arm], names: Sequence[str]) -> str:
-    """A markdown table: per arm, each metric at generation 0 and at the last.
-
-    Where there is a headline, also the chains that lost three quarters of it.
-    """
-    last = min(int(arm.generations[-1]) for arm in arms)
-    ends = (0, last) if last else (0,)
-    heads = [f"{name}, generation {g}" for name in names for g in ends]
-    judge = headline(arms[0].values) if all(arm.values for arm in arms) else None
-    heads += [f"chains that lost 3/4 of {judge}"] if judge else []
-    lines = [["policy", "chains", *heads], ["---"] * (2 + len(heads))]
-    for arm in arms:
-        cells = [arm.means[name][arm.generations == g] for name in names for g in ends]
-        line = [arm.label, str(arm.chains), *(cell[0].text() for cell in cells)]
-        lines.append(line + (["{} of {}".format(*collapsed(arm.values[judge]))] if judge else []))
-    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"{rows}\n{caption(arms)}\n"
-
-
-def strips(arms: Sequence[Arm]) -> Figure:
-    """Samples of the first run's first chain: one row per arm, one column per generation."""
-    last = min(int(arm.generations[-1]) for arm in arms)
-    shown = np.unique(np.linspace(0, last, min(STRIP, last + 1)).round().astype(int))
-    figure = Figure(figsize=(1.3 * len(shown) + 0.5, 1.4 * len(arms) + 0.3), layout="constrained")
-    panels = figure.subplots(len(arms), len(shown), squeeze=False)
-    for row, arm in zip(panels, arms, strict=True):
-        space = Space(tuple(arm.config["facts"]["event"]), image=True)
-        for axes, g in zip(row, shown, strict=True):
-            rows = samples(arm.folders[0] / "generations" / f"{g:04d}", "rows", 1, SAMPLES)
-            assert rows is not None, "pictures are rows"
-            axes.imshow(grid(rows[0], space, columns=4), interpolation="nearest")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(arm.label)
-    for axes, g in zip(panels[0], shown, strict=True):
-        axes.set_title(f"generation {g}", fontsize="small")
-    return figure
-
-
 def _arm(label: str, found: list[Finished]) -> Arm:
     runs, summaries = [run.trajectories for run in found], [run.summary for run in found]
     devices = tuple(dict.fromkeys(summary["device"] for summary in summaries))
@@ -220,23 +199,35 @@ def _arm(label: str, found: list[Finished]) -> Arm:
     else:
         both = "seeds cannot be joined where chains were summarised; compare one at a time"
         require(all(run.values for run in runs), "record.chains", "summary", both)
-        generations = min((run.generations for run in runs), key=len)
-        T = len(generations)
+        generations = shared_generations([run.generations for run in runs])
+        kept = [np.isin(run.generations, generations) for run in runs]
         shared = [name for name in runs[0].values if all(name in run.values for run in runs)]
-        values = {k: np.concatenate([run.values[k][:, :T] for run in runs]) for k in shared}
+        values = {
+            name: np.concatenate([r.values[name][:, at] for r, at in zip(runs, kept, strict=True)])
+            for name in shared
+        }
         means = {name: interval(values[name]) for name in shared}
-    chains = sum(run.chains for run in runs)
     alone = len(runs) == 1
-    laws, alarms = (summaries[0]["laws"], summaries[0]["alarms"]) if alone else ({}, [])
     return Arm(
         label,
         tuple(run.folder for run in found),
         found[0].config,
         devices,
         generations,
-        chains,
+        sum(run.chains for run in runs),
         values,
         means,
-        laws,
-        alarms,
+        summaries[0]["laws"] if alone else _shared_laws([each["laws"] for each in summaries]),
+        summaries[0]["alarms"] if alone else [],
+        tuple((run.config["seed"], i) for run in found for i in range(run.trajectories.chains)),
     )
+
+
+def _shared_laws(laws: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The laws that are the same curve in every run; z belongs to a run's own chains."""
+    curve = ("generations", "values")
+    return {
+        name: {**law, "z": [None] * len(law["z"])}
+        for name, law in laws[0].items()
+        if all(name in other and all(other[name][k] == law[k] for k in curve) for other in laws)
+    }

@@ -22,7 +22,15 @@ CONFIG, TABLE, SUMMARY = "config.yaml", "metrics.parquet", "summary.json"
 CELLS = 2**27
 """Most numbers of a table: 1 GiB of them."""
 NODES = {"name": ("data", "model", "policy"), "data": (), "model": (), "policy": (), "facts": ()}
-PARTS = {"device": str, "laws": dict, "alarms": list}
+PARTS = {
+    "device": str,
+    "laws": dict,
+    "alarms": list,
+    "versions": dict,
+    "wall_s": (int, float),
+}
+LAW = {"law": str, "source": str, "generations": list, "values": list, "z": list, "verdict": str}
+ALARM = {"on": str, "alpha": float, "generation": list, "tail_ranks": list}
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         node = config.get(key)
         fits = isinstance(node, Mapping) and all(isinstance(node.get(k), str) for k in inner)
         _refuse_unless(fits, path, f"has no {key}")
+    seed, event = config.get("seed"), config["facts"].get("event")
+    _refuse_unless(isinstance(seed, int), path, "has no seed")
+    fits = isinstance(event, list) and 1 <= len(event) <= 3
+    fits = fits and all(isinstance(size, int) and 1 <= size <= OWN for size in event)
+    _refuse_unless(fits, path, "has no facts.event")
     return config
 
 
@@ -96,6 +109,16 @@ def read_summary(folder: Path) -> dict[str, Any]:
     _refuse_unless(isinstance(summary, dict), path, "is not a run's summary")
     for key, kind in PARTS.items():
         _refuse_unless(isinstance(summary.get(key), kind), path, f"has no {key}")
+    laws, alarms = list(summary["laws"].values()), summary["alarms"]
+    for each, wanted in ((laws, LAW), (alarms, ALARM)):
+        fits = all(isinstance(node, dict) for node in each)
+        fits = fits and all(isinstance(node.get(k), t) for node in each for k, t in wanted.items())
+        _refuse_unless(fits, path, "has laws or alarms that are none")
+    curves = [law[key] for law in laws for key in ("values", "z")]
+    curves += [law["generations"] for law in laws] + [alarm["generation"] for alarm in alarms]
+    numbers = all(isinstance(x, int | float | None) for curve in curves for x in curve)
+    long = all(len(law["generations"]) == len(law[k]) > 0 for law in laws for k in ("values", "z"))
+    _refuse_unless(numbers and long, path, "has laws or alarms that are no curves")
     return summary
 
 

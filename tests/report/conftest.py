@@ -1,6 +1,7 @@
-"""Lets the tests import the fabricated run of the tests of run/."""
+"""Lets the tests import the fabricated run of the tests of run/, and arms of given numbers."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "run"))
+HERE = Path(__file__).parent
+sys.path += [str(HERE.parent / "run"), str(HERE)]

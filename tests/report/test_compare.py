@@ -1,17 +1,16 @@
-import runpy
-import sys
-from pathlib import Path
+import json
+from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from fabricated import config, run
-from PIL import Image
+from matplotlib.figure import Figure
 
 from nc_testbed.intervals import interval
-from nc_testbed.report.compare import Arm, caption, compare, curves, read
+from nc_testbed.report.compare import Arm, caption, curves, look, panel, read, single
 from nc_testbed.types import BadInput
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -43,30 +42,6 @@ def test_settings_that_differ_tell_runs_apart(tmp_path):
     assert [arm.label for arm in read([tmp_path])] == ["anchor k=1", "anchor k=10"]
 
 
-def test_the_table_holds_the_intervals_of_both_ends(sweep, tmp_path):
-    written = compare([sweep], tmp_path / "out")
-    assert (tmp_path / "out" / "table.md").read_text() == written
-    replace = read([sweep])[1]
-    line = next(line for line in written.splitlines() if line.startswith("| replace"))
-    for t in (0, -1):
-        assert interval(replace.values["tail_recall"][:, t]).text() in line
-    tail = replace.values["tail_recall"]
-    lost = int((tail[:, -1] < tail[:, 0] / 4).sum())
-    assert lost > 0
-    assert line.endswith(f"| {lost} of 6 |")
-    widths = {line.count("|") for line in written.splitlines() if line.startswith("|")}
-    assert len(widths) == 1
-    assert "digits, vae, 100 steps per fit, 6 chains" in written
-    assert "cpu (2 threads)" in written
-
-
-def test_columns_can_be_chosen_and_unknown_ones_are_refused(sweep, tmp_path):
-    assert "nll, generation 3" in compare([sweep], tmp_path / "out", columns=["nll"])
-    with pytest.raises(BadInput, match=r"columns=nil: choose from .*nll"):
-        compare([sweep], tmp_path / "none", columns=["nil"])
-    assert not (tmp_path / "none").exists()
-
-
 def test_curves_show_mean_and_band_of_every_policy(sweep):
     arms = read([sweep])
     figure = curves(arms, ["tail_recall", "precision"])
@@ -81,34 +56,6 @@ def test_curves_show_mean_and_band_of_every_policy(sweep):
     assert band.max() == pytest.approx(ci.high.max())
     shown = figure.get_supxlabel()
     assert shown == caption(arms)
-
-
-def test_strips_show_a_row_per_policy_and_a_column_per_generation(sweep, tmp_path):
-    compare([sweep], tmp_path)
-    with Image.open(tmp_path / "strips.png") as image:
-        pixels = np.asarray(image.convert("L"))
-    assert {0, 10, 20, 30} <= set(np.unique(pixels))  # generation g's samples are 10 g throughout
-
-
-def test_vectors_have_no_strips(tmp_path):
-    run(tmp_path / "run", config(facts={"event": [64]}))
-    compare([tmp_path / "run"], tmp_path / "out")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["curves.png", "table.md"]
-
-
-def test_the_script_prints_the_table_or_one_line(sweep, tmp_path, monkeypatch, capsys):
-    def report(*arguments):
-        monkeypatch.setattr(sys, "argv", ["report.py", *map(str, arguments)])
-        runpy.run_path(str(ROOT / "scripts/report.py"), run_name="__main__")
-
-    report(sweep, "--columns", "nll", "--out", tmp_path / "out")
-    assert "| replace | 6 |" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="2"):
-        report(tmp_path / "nowhere", "--out", tmp_path / "nothing")
-    said = capsys.readouterr()
-    assert said.err == f"runs={tmp_path / 'nowhere'}: no finished run is there\n"
-    assert said.out == ""
-    assert not (tmp_path / "nothing").exists()
 
 
 def test_a_law_is_drawn_in_the_colour_of_its_arm_with_its_z():
@@ -131,3 +78,63 @@ def test_a_law_is_drawn_in_the_colour_of_its_arm_with_its_z():
     measured, exact = axes.get_lines()
     assert exact.get_ydata().tolist() == law["values"]
     assert (exact.get_label(), exact.get_color()) == ("law, z -1.3", measured.get_color())
+
+
+def test_seeds_share_a_law_only_where_it_is_the_same_curve(tmp_path):
+    """z is of one run's own chains, so that none is left where several are joined."""
+    law = {"law": "l", "source": "s", "generations": [0, 1, 2, 3], "verdict": "pass"}
+    for seed, last in ((1, 0.4), (2, 0.5)):
+        folder = run(tmp_path / str(seed), config("replace", seed=seed))
+        summary = json.loads((folder / "summary.json").read_text())
+        same = {**law, "values": [1.0, 0.9, 0.8, 0.7], "z": [0.1, 0.2, 0.3, float(seed)]}
+        other = {**same, "values": [1.0, 0.8, 0.6, last]}
+        summary["laws"] = {"coverage": same, "precision": other}
+        (folder / "summary.json").write_text(json.dumps(summary))
+    (arm,) = read([tmp_path])
+    assert list(arm.laws) == ["coverage"]
+    assert arm.laws["coverage"]["z"] == [None] * 4
+    (alone,) = read([tmp_path / "1"])
+    assert alone.laws["precision"]["z"][-1] == 1.0
+
+
+def test_seeds_that_recorded_other_generations_meet_where_both_did(tmp_path):
+    for seed, wanted in ((1, [0, 1, 3]), (2, [0, 2, 3])):
+        folder = run(tmp_path / str(seed), config("replace", seed=seed))
+        table = pq.read_table(folder / "metrics.parquet")
+        pq.write_table(
+            table.filter(pc.field("generation").isin(wanted)), folder / "metrics.parquet"
+        )
+    whole = run(tmp_path / "whole" / "2", config("replace", seed=2))
+    (arm,) = read([tmp_path / "1", tmp_path / "2"])
+    assert arm.generations.tolist() == [0, 3]
+    (other,) = read([whole])
+    np.testing.assert_array_equal(arm.values["nll"][3:], other.values["nll"][:, [0, 3]])
+    late = run(tmp_path / "late", config("replace", seed=3))
+    table = pq.read_table(late / "metrics.parquet")
+    pq.write_table(table.filter(pc.field("generation") == 1), late / "metrics.parquet")
+    with pytest.raises(BadInput, match="no generation in common"):
+        read([tmp_path / "2", late])
+
+
+def test_no_two_arms_look_the_same():
+    looks = {tuple(look(i).values()) for i in range(49)}
+    assert len(looks) == 49
+
+
+def test_long_and_many_labels_make_the_panel_higher_not_the_curves_smaller():
+    few, many = (single([f"anchor k={i} source=fixed" for i in range(n)])[0] for n in (2, 20))
+    assert many.get_figheight() > few.get_figheight() + 1
+
+
+def test_many_laws_are_named_once(sweep):
+    arms = [
+        replace(arm, laws={"nll": LAW}, label=f"{arm.label} {i}")
+        for i in range(4)
+        for arm in read([sweep])
+    ]
+    axes = Figure().subplots()
+    panel(axes, arms, "nll")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["law"]
+
+
+LAW = {"generations": [0, 3], "values": [110.0, 113.0], "z": [None, None]}

@@ -25,7 +25,7 @@ from nc_testbed.data.arrays import Arrays
 from nc_testbed.data.downloaded import Emnist, FashionMnist
 from nc_testbed.launching import PLUGINS, check_hydra
 from nc_testbed.plain_yaml import read_yaml
-from nc_testbed.report.compare import compare
+from nc_testbed.report.command import report
 from nc_testbed.types import BadInput, shown
 
 pytestmark = pytest.mark.torture
@@ -428,7 +428,7 @@ def check_of(family: str, name: str, i: int, tmp_path: Path, finished: Path):
         file.mkdir()
     else:
         file.symlink_to("/dev/zero")
-    return lambda: compare([tmp_path], tmp_path / "report")
+    return lambda: report([tmp_path], tmp_path / "report")
 
 
 def _idx(tmp_path: Path, content: bytes):
@@ -459,7 +459,7 @@ def test_hostile_artefacts(tmp_path, monkeypatch, capsys):
     marker = tmp_path / "executed"
     monkeypatch.setenv("NC_TESTBED_MARKER", str(marker))
     fabricated.run(tmp_path / "good", fabricated.config())
-    compare([tmp_path / "good"], tmp_path / "first")  # the run itself is read
+    report([tmp_path / "good"], tmp_path / "first")  # the run itself is read
     cases, before = hostile(), peak(reset=True)
     for n, (family, name, i) in enumerate(cases):
         folder = tmp_path / str(n)

@@ -1,0 +1,89 @@
+"""What is shown of arms on the same data: which metrics, from which generation to which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nc_testbed.intervals import Interval
+from nc_testbed.report.compare import Arm, as_arms, shared_generations
+from nc_testbed.report.finished import Finished
+from nc_testbed.run.families import beside, headline
+from nc_testbed.run.summary import collapsed
+from nc_testbed.types import require
+
+FALLING_IS_BETTER = ("frechet", "sliced_w2", "exact_kl", "kl", "kid", "nll", "w2_squared", "risk")
+"""Overall figures that are distances or losses."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms on one source of data.
+
+    names: the metrics shown. judged_by: the headline metric, None where none was measured. first,
+    last: the first and last generation that all arms recorded.
+    """
+
+    data: str
+    arms: tuple[Arm, ...]
+    names: tuple[str, ...]
+    judged_by: str | None
+    first: int
+    last: int
+
+    @property
+    def per_chain(self) -> bool:
+        """Whether every arm kept a row of metrics per chain."""
+        return all(arm.values for arm in self.arms)
+
+    @property
+    def overall(self) -> tuple[str, ...]:
+        """The metrics beside the headline."""
+        return tuple(name for name in self.names if name != self.judged_by)
+
+
+def comparisons(runs: Sequence[Finished], columns: Sequence[str] = ()) -> list[Comparison]:
+    """Runs by their data, in the order they come. columns: the metrics shown, by default
+    headline, precision and one overall quality.
+
+    Raises BadInput if a column is missing in a run, or if runs have no metric in common.
+    """
+    groups: dict[str, list[Finished]] = {}
+    for run in runs:
+        groups.setdefault(run.config["name"]["data"], []).append(run)
+    return [_comparison(data, as_arms(group), columns) for data, group in groups.items()]
+
+
+def at(arm: Arm, name: str, generation: int) -> Interval:
+    """A metric's mean with its interval at one generation."""
+    return arm.means[name][_index(arm, generation)]
+
+
+def of_chains(arm: Arm, name: str, generation: int) -> np.ndarray:
+    """A metric's values ``[R]`` at one generation, of arms that kept a row per chain."""
+    return arm.values[name][:, _index(arm, generation)]
+
+
+def lost(arm: Arm, compared: Comparison) -> tuple[int, int]:
+    """Chains that lost three quarters of the headline, and how many could be judged."""
+    ends = (of_chains(arm, str(compared.judged_by), g) for g in (compared.first, compared.last))
+    return collapsed(np.stack(list(ends), 1))
+
+
+def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Comparison:
+    shared = [name for name in arms[0].means if all(name in arm.means for arm in arms)]
+    plain = [name for name in shared if not re.search(r"_rank_\d+$", name)]
+    names = list(columns) or beside(shared) or plain[:3]
+    for name in names:
+        require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
+    require(bool(names), "columns", "none", f"the runs on {data} have no metric in common")
+    generations = shared_generations([arm.generations for arm in arms])
+    first, last = int(generations[0]), int(generations[-1])
+    return Comparison(data, tuple(arms), tuple(names), headline(shared), first, last)
+
+
+def _index(arm: Arm, generation: int) -> int:
+    return int(np.searchsorted(arm.generations, generation))

@@ -1,0 +1,104 @@
+"""Differences between arms: of chain and chain where these share their random streams."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from nc_testbed.intervals import Interval, interval
+from nc_testbed.report.compare import Arm
+from nc_testbed.report.comparison import Comparison, of_chains
+
+PAIRS = 10
+"""Up to so many pairs of arms are all compared; of more, each arm with one of them."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One arm's mean less another's, with its 95% interval.
+
+    paired: chains were paired by their seed and number; then ``mean.chains`` counts the pairs.
+    """
+
+    more: Arm
+    less: Arm
+    metric: str
+    mean: Interval
+    paired: bool
+
+    @property
+    def verdict(self) -> str:
+        """Whether ``more`` has more of the metric, by the interval alone.
+
+        ``supported``: the interval lies above 0; ``refuted``: below it; else ``inconclusive``.
+        """
+        if self.mean.low > 0:
+            return "supported"
+        return "refuted" if self.mean.high < 0 else "inconclusive"
+
+
+def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference:
+    """One arm less another at one generation, both with a row of metrics per chain.
+
+    Chains with the same seed and number saw the same streams: where the arms have two such pairs
+    or more, the interval is of their differences (:func:`nc_testbed.intervals.interval`). Where
+    they have not, it is Welch's: ``x - y +- t_{.975, v} sqrt(s^2/m + u^2/n)`` (Welch, 1947,
+    https://doi.org/10.1093/biomet/34.1-2.28).
+    """
+    x, y = (of_chains(arm, metric, generation) for arm in (more, less))
+    there = {key: i for i, key in enumerate(less.paired_by)}
+    pairs = [(i, there[key]) for i, key in enumerate(more.paired_by) if key in there]
+    if len(pairs) > 1:
+        mine, others = np.array(pairs).T
+        return Difference(more, less, metric, interval(x[mine] - y[others]), True)
+    return Difference(more, less, metric, welch(x, y), False)
+
+
+def welch(x: np.ndarray, y: np.ndarray) -> Interval:
+    """The difference of the means of two samples that are not paired, NaN ends below two values.
+
+    >>> welch(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0])).text()
+    '1.0 [-1.3, 3.3]'
+    """
+    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    count = min(len(x), len(y))
+    if count < 2:
+        mean = x.mean() - y.mean() if count else np.nan
+        return Interval.of(mean, np.nan, np.nan, count)
+    parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
+    mean, total = x.mean() - y.mean(), parts.sum()
+    if total == 0:
+        return Interval.of(mean, mean, mean, count)
+    freedom = total**2 / (parts**2 / (len(x) - 1, len(y) - 1)).sum()
+    half = stdtrit(freedom, 0.975) * np.sqrt(total)
+    return Interval.of(mean, mean - half, mean + half, count)
+
+
+def change(arm: Arm, metric: str, first: int, last: int) -> Interval:
+    """How far a metric moved within chains, from one generation to another."""
+    return interval(of_chains(arm, metric, last) - of_chains(arm, metric, first))
+
+
+def pairs(compared: Comparison) -> list[tuple[Arm, Arm]]:
+    """Which arms are held against which: a later one against an earlier one; of more than
+    :data:`PAIRS` pairs those alone with ``replace``, or with the first arm."""
+    every = [(b, a) for a, b in itertools.combinations(compared.arms, 2)]
+    if len(every) <= PAIRS:
+        return every
+    policies = [arm.config["name"]["policy"] for arm in compared.arms]
+    base = compared.arms[policies.index("replace") if "replace" in policies else 0]
+    return [(arm, base) for arm in compared.arms if arm is not base]
+
+
+def differences(compared: Comparison) -> list[Difference]:
+    """Every shown metric's differences at the last generation; none of summaries alone."""
+    if not compared.per_chain:
+        return []
+    return [
+        difference(more, less, name, compared.last)
+        for more, less in pairs(compared)
+        for name in compared.names
+    ]

@@ -1,0 +1,86 @@
+"""The comparison in plain sentences, each with its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nc_testbed.intervals import Interval
+from nc_testbed.report.compare import Arm
+from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison, at, lost
+from nc_testbed.report.differences import change
+
+
+def plain(name: str) -> str:
+    """A metric's name as words."""
+    return name.replace("_", " ")
+
+
+def what_was_run(compared: Comparison) -> list[str]:
+    """What was run on what, for how long, in sentences."""
+    arms, model = compared.arms, compared.arms[0].config["model"]
+    models = " and ".join(dict.fromkeys(arm.config["name"]["model"] for arm in arms))
+    work = f", {model['steps']} steps per fit" if model.get("steps") else ""
+    chains = sorted({arm.chains for arm in arms})
+    many = " to ".join(str(n) for n in dict.fromkeys((chains[0], chains[-1])))
+    device = ", ".join(dict.fromkeys(device for arm in arms for device in arm.devices))
+    return [
+        f"Data: {compared.data}. Model: {models}{work}. Policies: "
+        f"{', '.join(arm.label for arm in arms)}.",
+        f"Generations {compared.first} to {compared.last}, {many} chains per policy (independent "
+        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
+    ]
+
+
+def outcome(arm: Arm, compared: Comparison) -> str:
+    """What became of the headline under one policy: from where to where, in how many chains, and
+    when the alarm rang."""
+    name, (first, last) = compared.judged_by, (compared.first, compared.last)
+    if name is None:
+        return "no headline metric was measured"
+    start, end = (at(arm, name, g).text() for g in (first, last))
+    if first == last:
+        return f"{plain(name)} {end} (generation {last}, the only one all runs recorded)"
+    said = f"{plain(name)} {_moved(arm, name, compared)} from {start} to {end}"
+    if compared.per_chain:
+        said += "; {} of {} chains lost three quarters".format(*lost(arm, compared))
+    return said + "".join(f"; {text}" for text in _alarms(arm))
+
+
+def overall(arm: Arm, compared: Comparison) -> str:
+    """Which overall metrics got better, within chains, and which got worse."""
+    found: dict[str, list[str]] = {"improved": [], "got worse": [], "did not move measurably": []}
+    for name in compared.overall:
+        moved = change(arm, name, compared.first, compared.last)
+        sign = _sign(moved) * (-1 if name in FALLING_IS_BETTER else 1)
+        word = {1: "improved", -1: "got worse", 0: "did not move measurably"}[sign]
+        found[word].append(f"{plain(name)} by {moved.text()}")
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in found.items() if names)
+
+
+def _moved(arm: Arm, name: str, compared: Comparison) -> str:
+    """The verb for a metric's way, by the interval of the change within chains."""
+    if not compared.per_chain:
+        return "went"
+    moved = change(arm, name, compared.first, compared.last)
+    return {1: "rose", -1: "fell", 0: "did not move measurably:"}[_sign(moved)]
+
+
+def _sign(moved: Interval) -> int:
+    """1 or -1 where an interval lies above or below 0, else 0."""
+    return int(moved.low > 0) - int(moved.high < 0)
+
+
+def _alarms(arm: Arm) -> list[str]:
+    """When half of a run's chains had been alarmed, by kind of hit."""
+    said = []
+    for alarm in arm.alarms:
+        rung = np.array([np.inf if g is None else g for g in alarm["generation"]], dtype=float)
+        count = int(np.isfinite(rung).sum())
+        if not count:
+            said.append(f"no alarm on {alarm['on']}")
+            continue
+        median = np.median(rung)
+        when = f", median generation {median:g}" if np.isfinite(median) else ""
+        text = f"alarm on {alarm['on']} in {count} of {len(rung)} chains"
+        said.append(f"{text}{when}, first at {int(rung.min())}")
+    return said

@@ -1,0 +1,57 @@
+"""Both ends of every arm as tables: a wide one for a README, a long one for the page."""
+
+from __future__ import annotations
+
+from nc_testbed.intervals import share
+from nc_testbed.report.compare import Arm, caption
+from nc_testbed.report.comparison import Comparison, at, lost, of_chains
+from nc_testbed.report.differences import change
+from nc_testbed.report.sentences import plain
+from nc_testbed.run.summary import worst_decile
+
+
+def markdown(compared: Comparison) -> str:
+    """A line per arm: each metric at both ends, of the headline also the chains that lost three
+    quarters of it; and what the numbers rest on."""
+    ends, judge = _ends(compared), compared.judged_by
+    header = ["policy", "chains"]
+    header += [f"{name}, generation {g}" for name in compared.names for g in ends]
+    judged = judge is not None and compared.per_chain
+    header += [f"chains that lost 3/4 of {judge}"] if judged else []
+    lines = [header, ["---"] * len(header)]
+    for arm in compared.arms:
+        line = [arm.label, str(arm.chains)]
+        line += [at(arm, name, g).text() for name in compared.names for g in ends]
+        lines.append(line + (["{} of {}".format(*lost(arm, compared))] if judged else []))
+    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{rows}\n{caption(compared.arms)}\n"
+
+
+def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
+    """A header, and a line per arm and metric: both ends and the change within chains; of the
+    headline also the chains that lost three quarters of it, with the interval of their share,
+    and its worst decile at both ends."""
+    ends = _ends(compared)
+    header = ["policy", "metric", *(f"generation {g}" for g in ends)]
+    if compared.per_chain:
+        header += ["change within chains", "chains that lost 3/4", "worst decile"]
+    lines = []
+    for arm in compared.arms:
+        for name in compared.names:
+            line = [arm.label, plain(name), *(at(arm, name, g).text() for g in ends)]
+            lines.append(line + (_of_chains(arm, name, compared) if compared.per_chain else []))
+    return header, lines
+
+
+def _of_chains(arm: Arm, name: str, compared: Comparison) -> list[str]:
+    moved = [change(arm, name, compared.first, compared.last).text()]
+    if name != compared.judged_by:
+        return [*moved, "", ""]
+    count, of = lost(arm, compared)
+    worst = (f"{worst_decile(of_chains(arm, name, g)):.3g}" for g in _ends(compared))
+    return [*moved, f"{count} of {of}: {share(count, of).text()}", " to ".join(worst)]
+
+
+def _ends(compared: Comparison) -> list[int]:
+    """The first and the last generation, once where they are one."""
+    return list(dict.fromkeys((compared.first, compared.last)))

@@ -1,0 +1,46 @@
+"""Tail against overall: the way each arm goes through the plane of the two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nc_testbed.report.compare import Arm, bars, legend, look, single
+from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
+from nc_testbed.report.sentences import plain
+
+
+def trade(compared: Comparison, overall: str) -> Figure:
+    """The headline over one overall metric, a line per arm through its generations.
+
+    The first generation is hollow, the last the filled marker with its 95% intervals. A distance
+    or a loss is drawn from right to left, so that right is better: to the right and down the
+    overall figure improves while the tail dies.
+    """
+    figure, axes = single([arm.label for arm in compared.arms])
+    for i, arm in enumerate(compared.arms):
+        _way(axes, arm, overall, str(compared.judged_by), i)
+    better = "more is better"
+    if overall in FALLING_IS_BETTER:
+        better = "less is better: axis reversed"
+        axes.invert_xaxis()
+    axes.set(xlabel=f"{plain(overall)} ({better})", ylabel=plain(str(compared.judged_by)))
+    axes.set_title("hollow: first generation, filled: last", fontsize="small", color="0.3")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    legend(figure, *axes.get_legend_handles_labels(), 1)
+    return figure
+
+
+def _way(axes: Axes, arm: Arm, overall: str, judged_by: str, i: int) -> None:
+    x, y = arm.means[overall], arm.means[judged_by]
+    style: dict[str, Any] = look(i) | {"markersize": 7}
+    marker = style.pop("marker")
+    axes.plot(x.mean, y.mean, linewidth=1.2, color=style["color"], alpha=0.8)
+    axes.plot(x.mean[1:-1], y.mean[1:-1], ".", color=style["color"], markersize=4)
+    axes.plot(x.mean[:1], y.mean[:1], marker, markerfacecolor="none", **style)
+    (right, across), (up, along) = (bars([ci[-1]]) for ci in (x, y))
+    end = axes.errorbar(right, up, xerr=across, yerr=along, fmt=marker, capsize=2, **style)
+    end.set_label(arm.label)

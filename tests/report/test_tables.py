@@ -1,0 +1,81 @@
+"""Both ends of every arm: the wide table and the long one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fabricated import config, run
+from made import arm, comparison
+from scipy import stats
+
+from nc_testbed.intervals import interval
+from nc_testbed.report.comparison import comparisons
+from nc_testbed.report.gather import gather
+from nc_testbed.report.tables import long, markdown
+from nc_testbed.types import BadInput
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for policy in ("replace", "accumulate"):
+        for seed in (1, 2):
+            run(tmp_path / f"policy={policy},seed={seed}", config(policy, seed=seed))
+    return gather([tmp_path]).runs
+
+
+def test_the_wide_table_holds_the_intervals_of_both_ends(runs):
+    (compared,) = comparisons(runs)
+    written, fallen = markdown(compared), compared.arms[1]
+    line = next(line for line in written.splitlines() if line.startswith("| replace"))
+    tail = fallen.values["tail_recall"]
+    for t in (0, -1):
+        assert interval(tail[:, t]).text() in line
+    lost = int((tail[:, -1] < tail[:, 0] / 4).sum())
+    assert lost > 0
+    assert line.endswith(f"| {lost} of 6 |")
+    widths = {line.count("|") for line in written.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+    assert "digits, vae, 100 steps per fit, 6 chains" in written
+    assert "cpu (2 threads)" in written
+
+
+def test_columns_can_be_chosen_and_unknown_ones_are_refused(runs):
+    assert "nll, generation 3" in markdown(comparisons(runs, ["nll"])[0])
+    with pytest.raises(BadInput, match=r"columns=nil: choose from .*nll"):
+        comparisons(runs, ["nil"])
+
+
+def test_the_long_table_adds_change_collapsed_share_and_worst_decile():
+    """12 chains, 3 of which lost more than three quarters; the worst decile is of two."""
+    first = np.linspace(0.4, 0.51, 12)
+    last = first * np.where(np.arange(12) < 3, 0.1, 0.9)
+    values = {"tail_recall": np.stack([first, last], 1), "precision": np.ones((12, 2))}
+    header, lines = long(comparison(arm("replace", values)))
+    assert header[-3:] == ["change within chains", "chains that lost 3/4", "worst decile"]
+    tail, precision = lines
+    assert tail[:4] == ["replace", "tail recall", interval(first).text(), interval(last).text()]
+    assert tail[4] == interval(last - first).text()
+    exact = stats.binomtest(3, 12).proportion_ci(method="exact")
+    assert tail[5] == f"3 of 12: 0.25 [{exact.low:.2f}, {exact.high:.2f}]"
+    assert tail[6] == f"{first[:2].mean():.3g} to {last[:2].mean():.3g}"
+    assert precision[4:] == ["0 [0, 0]", "", ""]
+
+
+def test_summaries_have_ends_alone():
+    values = {"tail_recall": np.ones((3, 2))}
+    header, lines = long(comparison(replace(arm("replace", values), values={})))
+    assert header == ["policy", "metric", "generation 0", "generation 1"]
+    assert lines == [["replace", "tail recall", "1 [1, 1]", "1 [1, 1]"]]
+
+
+def test_runs_on_other_data_are_compared_apart(tmp_path):
+    """Labels tell policies on the same data apart, and say nothing of the data."""
+    for data, n in (("digits", 20), ("wine", 30)):
+        for policy in ("replace", "real"):
+            name = {"data": data, "model": "vae", "policy": policy}
+            run(tmp_path / f"{data}-{policy}", config(policy, n=n, name=name))
+    found = comparisons(gather([tmp_path]).runs)
+    assert [(c.data, [a.label for a in c.arms]) for c in found] == [
+        ("digits", ["real", "replace"]),
+        ("wine", ["real", "replace"]),
+    ]
