@@ -165,6 +165,7 @@ class Metric(Protocol):
     (:attr:`Data.offers`), likelihood (an exact density or a bound), exact, encoder,
     parameters (:func:`fit_offers`).
     collapse: which of the eight definitions in ``COLLAPSES`` it measures.
+    The package's own also declare ``columns``, :class:`nc_testbed.metrics.column.Column` by name.
     """
 
     needs: ClassVar[frozenset[str]]
