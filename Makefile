@@ -4,7 +4,7 @@ BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check torture clean
+.PHONY: train test check torture docs guide clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
@@ -14,6 +14,13 @@ test: .venv/test
 
 torture: .venv/test
 	TORTURE=long $(BIN)/python -m pytest -s -m torture $(ARGS)
+
+docs: .venv/docs
+	$(BIN)/mkdocs build --quiet --config-file docs/site/mkdocs.yml
+	@echo "open outputs/site/index.html"
+
+guide: .venv/docs .venv/test
+	$(BIN)/python -m pytest -m guide $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff format --check .
@@ -29,6 +36,11 @@ check: .venv/test
 .venv/test: pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test]'
+	touch $@ .venv/train
+
+.venv/docs: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[docs]'
 	touch $@ .venv/train
 
 clean:
