@@ -14,7 +14,7 @@ from nc_testbed.metrics.evaluation import COLLAPSES
 
 PAGE = ROOT / "docs" / "guide" / "metrics.md"
 START, END = "<!-- made by python scripts/metrics_page.py -->", "<!-- end of what is made -->"
-HEAD = "| column | definition | range | worse | unit |\n|---|---|---|---|---|"
+HEAD = "| column | definition | range | worse |\n|---|---|---|---|"
 
 
 def metrics() -> dict[str, Any]:
@@ -29,15 +29,17 @@ def metrics() -> dict[str, Any]:
 
 
 def extent(column: Column) -> str:
-    """A range in words."""
+    """A range in words, with its unit."""
     if (column.low, column.high) == (-inf, inf):
-        return "any"
-    return f">= {column.low:g}" if column.high == inf else f"{column.low:g} to {column.high}"
+        words = "any"
+    else:
+        words = f"{column.low:g} to {column.high}" if column.high != inf else f">= {column.low:g}"
+    return f"{words}, {column.unit}" if column.unit else words
 
 
 def row(name: str, column: Column) -> str:
     """A line of the table of a metric."""
-    cells = (f"`{name}`", column.says, extent(column), column.worse, column.unit)
+    cells = (f"`{name}`", column.says, extent(column), column.worse)
     return " | ".join(("", *(cell.replace("|", r"\|") for cell in cells), "")).strip()
 
 

@@ -22,18 +22,18 @@ class Parameters:
     needs: ClassVar[frozenset[str]] = frozenset({"parameters"})
     collapse: ClassVar[str] = "vanishing variance"
     columns: ClassVar[dict[str, Column]] = {
-        "mean": Column("of x, or of the only coordinate", worse="either", unit="of x"),
+        "mean": Column("of x, or of the only coordinate", worse="either", unit="units of x"),
         "mean_i": Column(
-            "of the first eight coordinates or classes, i from 1", worse="either", unit="of x"
+            "of the first eight coordinates or classes, i from 1", worse="either", unit="units of x"
         ),
-        "variance": Column("of x, per coordinate", 0, worse="lower", unit="of x, squared"),
+        "variance": Column("of x, per coordinate", 0, worse="lower", unit="units of x, squared"),
         "log_variance": Column(
             "ln of it; of several coordinates ln det of the covariance, -inf once it is singular",
             worse="lower",
         ),
         "gini": Column("`1 - sum p_i^2` of the class shares", 0, 1, "lower"),
         "w2_squared": Column(
-            "squared Wasserstein-2 distance to the truth", 0, unit="of x, squared"
+            "squared Wasserstein-2 distance to the truth", 0, unit="units of x, squared"
         ),
         "kl": Column(
             "KL(fit || truth): finite for a fit that has lost classes, where KL(truth || fit)"
@@ -45,7 +45,9 @@ class Parameters:
         "alive_classes": Column("classes with any mass", 0, "C", "lower", "classes"),
         "missing_mass": Column("the truth's mass of the other classes", 0, 1),
         "risk": Column(
-            "`|w - w_0|^2` of a regression: the test error above the noise", 0, unit="of y, squared"
+            "squared distance of a regression's weights from the truth: error above the noise",
+            0,
+            unit="units of y, squared",
         ),
     }
 

@@ -48,7 +48,7 @@ class SlicedW2:
         "sliced_w2": Column(
             "the distance; a perfect fit is at the sampling noise of the two sets, above 0",
             0,
-            unit="of x",
+            unit="units of x",
         ),
     }
 
