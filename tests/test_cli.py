@@ -282,6 +282,20 @@ def test_help_groups_every_option(monkeypatch, capsys):
         assert f"{group}: {', '.join(names)}" in text
 
 
+def test_a_users_own_model_runs(tmp_path, monkeypatch):
+    """The guide's example: a package beside the project, named in extensions."""
+    page = (ROOT / "docs" / "guide" / "model.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "my_models.py").write_text(code)
+    (tmp_path / "my_conf" / "model").mkdir(parents=True)
+    (tmp_path / "my_conf" / "model" / "blob.yaml").write_text("_target_: my_models.Blob\n")
+    words = ["--config-dir", "my_conf", "extensions=[my_models]", "model=blob", "data=blobs"]
+    monkeypatch.chdir(tmp_path)
+    small = ["policy=replace", "chains=2", "generations=2", f"hydra.run.dir={tmp_path / 'run'}"]
+    run(monkeypatch, *words, *small)
+    assert (tmp_path / "run" / "summary.json").is_file()
+
+
 def test_bad_input_names_key_value_and_remedy():
     error = BadInput("k", -1, "give k >= 0").within("policy")
     assert (error.key, error.value, error.remedy) == ("policy.k", -1, "give k >= 0")
