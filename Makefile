@@ -16,8 +16,8 @@ torture: .venv/test
 	TORTURE=long $(BIN)/python -m pytest -s -m torture $(ARGS)
 
 docs: .venv/docs
-	$(BIN)/mkdocs build --quiet --config-file docs/site/mkdocs.yml
-	@echo "open outputs/site/index.html"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/site/mkdocs.yml
+	@echo "open outputs/site/index.html; search works where it is served: python -m http.server -d outputs/site"
 
 guide: .venv/docs .venv/test
 	$(BIN)/python -m pytest -m guide $(ARGS)

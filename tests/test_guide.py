@@ -126,6 +126,17 @@ def test_every_command_of_a_page_can_be_executed(page, tmp_path, cache):
     Reader(tmp_path / "nc_testbed", cache).follow(page)
 
 
+@pytest.mark.guide
+def test_the_site_can_be_built(tmp_path):
+    config = DOCS / "site" / "mkdocs.yml"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
+    done = subprocess.run(
+        [*command, "--site-dir", str(tmp_path / "site")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "guide" / "metrics.html").is_file()
+
+
 def test_pages_and_commands_were_found():
     found = [words for page in PAGES.values() for lang, text in blocks(page) if lang == "sh"
              for words in commands(text)]  # fmt: skip
