@@ -273,16 +273,16 @@ def test_a_sweep_gives_every_job_a_directory(tmp_path):
 
 
 def test_a_users_own_model_runs(tmp_path, monkeypatch):
-    """The README's example: a package beside the project, named in extensions."""
-    readme = (ROOT / "README.md").read_text()
-    code = readme.split("```python\n")[1].split("```")[0]
+    """The guide's example: a package beside the project, named in extensions."""
+    page = (ROOT / "docs" / "guide" / "model.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
     (tmp_path / "my_models.py").write_text(code)
     (tmp_path / "my_conf" / "model").mkdir(parents=True)
     (tmp_path / "my_conf" / "model" / "blob.yaml").write_text("_target_: my_models.Blob\n")
-    command = next(x for x in readme.splitlines() if x.startswith("nc-testbed --config-dir"))
+    words = ["--config-dir", "my_conf", "extensions=[my_models]", "model=blob", "data=blobs"]
     monkeypatch.chdir(tmp_path)
-    small = ["chains=2", "generations=2", f"hydra.run.dir={tmp_path / 'run'}"]
-    run(monkeypatch, *command.split()[1:], *small)
+    small = ["policy=replace", "chains=2", "generations=2", f"hydra.run.dir={tmp_path / 'run'}"]
+    run(monkeypatch, *words, *small)
     assert (tmp_path / "run" / "summary.json").is_file()
 
 

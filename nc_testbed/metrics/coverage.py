@@ -11,6 +11,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation, rank_columns
 from nc_testbed.metrics.neighbours import NEIGHBOURS
 from nc_testbed.metrics.reference import Reference
@@ -53,19 +54,35 @@ class Coverage:
 
     Coverage and density (Naeem et al., 2020, https://arxiv.org/abs/2002.09797), strict <.
     Coverage is divided by its mean for equal laws at the same numbers of rows, so a perfect fit
-    scores 1 on average; higher is better. Overall balls are those of held-out rows resampled to
-    the chain's training law. A class's balls are those among its own held-out rows (pooled
-    balls of rare rows are as large as the common rows' and are covered by them), and the mean
-    supposes that only its own ``Binomial(M, p_c)`` rows reach them.
-
-    ``coverage``; ``tail_coverage``: mean over the rarest third, only where classes are rare;
-    ``coverage_rank_i``: by rarity rank, 0 the commonest, only where there are classes.
-    ``density``: overall balls that contain a synthetic row, mean over rows, divided by k; from
-    0 up, 1 on average for a perfect fit. Like precision it rises as a generator contracts.
+    scores 1 on average. Overall balls are those of held-out rows resampled to the chain's training
+    law. A class's balls are those among its own held-out rows (pooled balls of rare rows are as
+    large as the common rows' and are covered by them), and the mean supposes that only its own
+    ``Binomial(M, p_c)`` rows reach them.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "lost tails"
+    columns: ClassVar[dict[str, Column]] = {
+        "coverage": Column(
+            "share of overall balls that are reached, over its mean for equal laws",
+            0,
+            worse="lower",
+        ),
+        "tail_coverage": Column(
+            "mean over the rarest third of the classes, only where classes are rare",
+            0,
+            worse="lower",
+        ),
+        "coverage_rank_i": Column(
+            "of the class of rarity rank i, 0 the commonest", 0, worse="lower"
+        ),
+        "density": Column(
+            "overall balls that contain a synthetic row, mean over rows, divided by k; 1 on "
+            "average for a perfect fit, and rises as a generator contracts",
+            0,
+            worse="either",
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""

@@ -31,16 +31,16 @@ __all__ = [
     "rank_columns",
 ]
 
-COLLAPSES = (
-    "catastrophic risk increase",
-    "any risk increase",
-    "diverging risk",
-    "changed scaling law",
-    "vanishing variance",
-    "merging modes",
-    "lost tails",
-    "hallucinated data",
-)
+COLLAPSES = {
+    "catastrophic risk increase": "the loss on real data grows until the model is of no use",
+    "any risk increase": "the loss on real data exceeds that of the first fit",
+    "diverging risk": "the loss on real data grows over generations without bound",
+    "changed scaling law": "the loss falls more slowly with more data than it does on real data",
+    "vanishing variance": "samples become alike",
+    "merging modes": "modes that the data keep apart become one, or are missed",
+    "lost tails": "what is rare in the data is no longer made",
+    "hallucinated data": "what is made is like nothing in the data",
+}
 """The eight definitions of collapse counted by Schaeffer et al. (2025, arXiv 2503.03150)."""
 
 
@@ -165,6 +165,7 @@ class Metric(Protocol):
     (:attr:`Data.offers`), likelihood (an exact density or a bound), exact, encoder,
     parameters (:func:`fit_offers`).
     collapse: which of the eight definitions in ``COLLAPSES`` it measures.
+    The package's own also declare ``columns``, :class:`nc_testbed.metrics.column.Column` by name.
     """
 
     needs: ClassVar[frozenset[str]]

@@ -9,6 +9,7 @@ from typing import ClassVar, cast
 from torch import Tensor
 
 from nc_testbed.data.source import Law
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation, Exact
 
 Density = Callable[[Tensor], Tensor]
@@ -20,12 +21,17 @@ class ExactKL:
 
     Rows are weighted to the law's own class weights (stratified), not to a chain's sample of
     them. The same rows serve every generation, so changes are less noisy than values.
-    ``exact_kl``: nats per row, lower is better; 0 for a perfect fit up to Monte Carlo noise;
-    inf when the fit gives a held-out row no density.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"density", "exact"})
     collapse: ClassVar[str] = "diverging risk"
+    columns: ClassVar[dict[str, Column]] = {
+        "exact_kl": Column(
+            "per row; 0 for a perfect fit up to Monte Carlo noise, inf when the fit gives a "
+            "held-out row no density",
+            unit="nats",
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""

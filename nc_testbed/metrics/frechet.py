@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import covariance, eigenvalues, root
@@ -57,15 +58,22 @@ def _floor(reference: Reference) -> Tensor:
 class Frechet:
     """Frechet distance of the Gaussians fitted to real and synthetic features.
 
-    The real rows are the held-out ones resampled to the chain's training law.
-    ``frechet_raw``: the distance, float64, from 0 up, lower is better, biased upwards at finite
-    M. ``frechet``: less the distance of other real rows, as many as synthetic ones, from the same
-    held-out rows (:attr:`Reference.real`): about 0 on average for a perfect fit, then often below.
-    Units are those of the features, squared.
+    ``|m - m'|^2 + tr S + tr S' - 2 tr (S'^1/2 S S'^1/2)^1/2``. The real rows are the held-out ones
+    resampled to the chain's training law.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "any risk increase"
+    columns: ClassVar[dict[str, Column]] = {
+        "frechet": Column(
+            "the distance less that of other real rows, as many as synthetic ones; about 0 "
+            "for a perfect fit, then often below",
+            unit="features squared",
+        ),
+        "frechet_raw": Column(
+            "the distance, biased upwards at finite M", 0, unit="features squared"
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
 from nc_testbed.metrics.reference import Reference
@@ -89,11 +90,15 @@ class KID:
     Kernel distance (Binkowski et al., 2018, https://arxiv.org/abs/1801.01401), on all rows at
     once, against all held-out rows, weighted to the chain's training law: a reference set of
     fixed class counts would make it negative for a perfect fit.
-    ``kid``: lower is better; 0 on average for a perfect fit, and then as often below as above.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "any risk increase"
+    columns: ClassVar[dict[str, Column]] = {
+        "kid": Column(
+            "the discrepancy; 0 on average for a perfect fit, and then as often below as above"
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""

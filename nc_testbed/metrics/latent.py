@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Encoder, Evaluation
 
 LOSS_ROWS = 1000
@@ -18,15 +19,12 @@ LOSS_ROWS = 1000
 class Latent:
     """Spread of the latents that generation 0's encoder finds in samples, and the training loss.
 
-    ``latent_spread``: total variance ``sum_l Var[mu_l(x)]`` over the evaluation rows x of this
-    generation, mu(x) the mean of generation 0's q(z | x). One encoder for all generations, so
-    that they can be compared: 0 = all samples look the same to it; dimensions that it does not
-    use add nothing, so generation 0 is below the L latents. ``neg_elbo_train``: negative ELBO of
-    rows that this fit was trained on, nats per row, over as many of them as there are evaluation
-    rows, at most 1000, evenly spaced, by their weights. It is the training loss per image, to be
-    read beside that of real held-out rows (``neg_elbo``); with a Bernoulli likelihood it includes
-    the entropy of grey pixels, so it can rise though training sets become simpler, as they blur.
-    NaN: none of these rows has any weight.
+    The spread is ``sum_l Var[mu_l(x)]`` over the evaluation rows x of this generation, mu(x) the
+    mean of generation 0's q(z | x): one encoder for all generations, so that they can be compared.
+    Dimensions that it does not use add nothing, so generation 0 is below the L latents. The loss is
+    the negative ELBO of as many training rows as there are evaluation rows, at most 1000, evenly
+    spaced, by their weights; with a Bernoulli likelihood it includes the entropy of grey pixels, so
+    it can rise though training sets become simpler, as they blur.
 
     Both curves are those of the VAE study of Shumailov et al. 2024,
     https://doi.org/10.1038/s41586-024-07566-y
@@ -34,6 +32,19 @@ class Latent:
 
     needs: ClassVar[frozenset[str]] = frozenset({"encoder"})
     collapse: ClassVar[str] = "vanishing variance"
+    columns: ClassVar[dict[str, Column]] = {
+        "latent_spread": Column(
+            "total variance of the latent means; 0 = all samples look the same to the encoder",
+            0,
+            worse="lower",
+        ),
+        "neg_elbo_train": Column(
+            "training loss per row, to be read beside that of real rows, `neg_elbo`; NaN "
+            "where no row has any weight",
+            worse="either",
+            unit="nats",
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""

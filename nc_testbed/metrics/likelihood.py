@@ -7,20 +7,27 @@ from typing import ClassVar, cast
 
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Bound, Evaluation, Exact, rank_columns
 from nc_testbed.types import require
+
+_LOSSES = {
+    "nll": "negative log density of held-out rows, per row",
+    "neg_elbo": "its upper bound by the negative ELBO",
+    "neg_iwae": "its upper bound with `iwae` importance samples, tighter",
+}
+_THIRDS = {"": "", "_head": ", commonest third", "_tail": ", rarest third"}
 
 
 @dataclass(frozen=True)
 class Likelihood:
     """Negative log density of held-out rows, or the bounds a latent-variable fit offers.
 
-    ``nll``: exact, for fits with ``log_prob``. ``neg_elbo``, and ``neg_iwae`` where asked for
-    (Burda et al., 2016, https://arxiv.org/abs/1509.00519): upper bounds of it, for the others.
-    Each is the mean under the chain's training law, with ``_head`` and ``_tail`` after its name
-    the mean over the commonest and rarest third of classes, only where classes are rare.
-    Nats per row, lower is better; inf when a row has no density. Bounds use the same noise in
-    every generation.
+    Exact (``nll``) for fits with ``log_prob``; for the others ``neg_elbo`` and, where asked for,
+    ``neg_iwae`` (Burda et al., 2016, https://arxiv.org/abs/1509.00519), upper bounds of it that use
+    the same noise in every generation. Each is the mean under the chain's training law; with
+    ``_head`` and ``_tail`` after its name the mean over the commonest and rarest third of classes,
+    only where classes are rare. inf when a row has no density.
 
     iwae: importance samples, at least 1, or null for the ELBO alone (they cost as many passes).
     """
@@ -28,6 +35,11 @@ class Likelihood:
     iwae: int | None = None
     needs: ClassVar[frozenset[str]] = frozenset({"likelihood"})
     collapse: ClassVar[str] = "catastrophic risk increase"
+    columns: ClassVar[dict[str, Column]] = {
+        f"{loss}{third}": Column(f"{_LOSSES[loss]}{_THIRDS[third]}", unit="nats")
+        for loss in _LOSSES
+        for third in _THIRDS
+    }
 
     def __post_init__(self) -> None:
         require(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.data.source import Law
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
 
@@ -32,14 +33,31 @@ class Modes:
     A row belongs to its nearest centre, and is of high quality within 3 standard deviations of
     it (Srivastava et al., 2017, https://arxiv.org/abs/1705.07761; Lin et al., 2018,
     https://arxiv.org/abs/1712.04086).
-    ``high_quality``: share of such rows, 0..1; 1 - exp(-9/2) = 0.989 for a perfect fit in the
-    plane. ``modes_hit``: modes with at least one, 0..C. ``modes_held``: modes with at least
-    ``0.2 M p_c`` of them, 0..C. ``modes_kl``: KL(q || p) in nats of the shares of all rows by
-    nearest centre from the law's weights, from 0 up, lower is better.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"modes"})
     collapse: ClassVar[str] = "merging modes"
+    columns: ClassVar[dict[str, Column]] = {
+        "high_quality": Column(
+            "share of rows of high quality; 1 - exp(-9/2) = 0.989 for a perfect fit in the plane",
+            0,
+            1,
+            "lower",
+        ),
+        "modes_hit": Column("modes with at least one such row", 0, "C", "lower", "modes"),
+        "modes_held": Column(
+            "modes with at least `0.2 M p_c` such rows, p_c the law's weight",
+            0,
+            "C",
+            "lower",
+            "modes",
+        ),
+        "modes_kl": Column(
+            "KL(q || p) of the shares of all rows by nearest centre from the law's weights",
+            0,
+            unit="nats",
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""

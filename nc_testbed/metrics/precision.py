@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 
 
@@ -15,14 +16,15 @@ class Precision:
     """Share of synthetic rows that lie in the k = 5 ball of some real row.
 
     Improved precision (Kynkaanniemi et al., 2019, https://arxiv.org/abs/1904.06991), against
-    held-out rows resampled to the chain's training law; open balls (strict <).
-
-    ``precision``: 0..1. Higher looks better, but it rises as a generator contracts onto the
-    commonest rows: read it beside recall.
+    held-out rows resampled to the chain's training law; open balls (strict <). Higher looks
+    better, but it rises as a generator contracts onto the commonest rows: read it beside recall.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "hallucinated data"
+    columns: ClassVar[dict[str, Column]] = {
+        "precision": Column("share of synthetic rows on the real manifold", 0, 1, "lower"),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""

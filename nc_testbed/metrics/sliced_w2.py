@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
 from nc_testbed.types import require
@@ -38,13 +39,18 @@ class SlicedW2:
     law; directions are equally spaced over the half circle, the same for ever.
 
     projections: number of directions, at least 1.
-    ``sliced_w2``: from 0 up, units of the data, lower is better; a perfect fit is at the
-    sampling noise of the two sets, above 0.
     """
 
     projections: int = 64
     needs: ClassVar[frozenset[str]] = frozenset({"planar"})
     collapse: ClassVar[str] = "any risk increase"
+    columns: ClassVar[dict[str, Column]] = {
+        "sliced_w2": Column(
+            "the distance; a perfect fit is at the sampling noise of the two sets, above 0",
+            0,
+            unit="units of x",
+        ),
+    }
 
     def __post_init__(self) -> None:
         require(self.projections >= 1, "projections", self.projections, "give at least 1")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import covariance, eigenvectors
@@ -53,18 +54,23 @@ class Spread:
     """Log determinant of the within-class covariance of the features, against real rows.
 
     In the 8 leading principal directions of the held-out features, fixed for the run; classes
-    are the referee's labels (one class where there are none).
-
-    ``log_spread``: mean over the classes with more than 8 synthetic rows of
-    ``log det S_synthetic - log det S_real``, each corrected for its number of rows. 0 for a
-    perfect fit, -8 ln 4 when every standard deviation has halved; change since generation 0 is
-    the difference of two values. -inf: some class has collapsed onto fewer dimensions.
-    NaN: no class has enough rows. ``spread_classes``: the number of classes in the mean, 0..C:
-    a class that has died leaves it.
+    are the referee's labels (one class where there are none). Mean over the classes with more than
+    8 synthetic rows of ``log det S_synthetic - log det S_real``, each corrected for its number of
+    rows; a change since generation 0 is the difference of two values. -inf: some class has
+    collapsed onto fewer dimensions. NaN: no class has enough rows.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "vanishing variance"
+    columns: ClassVar[dict[str, Column]] = {
+        "log_spread": Column(
+            "that mean: 0 for a perfect fit, -8 ln 4 when every standard deviation has halved",
+            worse="lower",
+        ),
+        "spread_classes": Column(
+            "classes in the mean: one that has died leaves it", 0, "C", "lower", "classes"
+        ),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""

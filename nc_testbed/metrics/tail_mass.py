@@ -9,6 +9,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation, rank_columns
 
 
@@ -52,24 +53,52 @@ class TailMass:
     A row counts for a class if the referee is at least 0.9 sure of its label and it lies in the
     k = 5 ball of a held-out row of that label; counts are divided by the share of held-out rows
     that would count. Blurred rows are labelled as something, so raw label shares of rare classes
-    can rise while the classes die: compare ``tail_mass`` with ``tail_mass_raw``.
-
-    ``tail_mass``: mean over the rarest third of classes of the kept mass; about 0 to 1 (clipped
-    above per class, then divided by a constant near 1), higher is better, 1 on average for a
-    perfect fit. ``tail_mass_raw``: the same from all labels. Both only where classes are rare.
-    ``mass_rank_i``: kept mass by rarity rank, 0 the commonest. ``accepted_rank_i`` and
-    ``labelled_rank_i``: the counts behind it, of M synthetic rows those that count for the class
-    and those that are labelled as it, 0..M; unclipped, as :mod:`nc_testbed.alarm` needs them.
-    ``extinct_classes``: classes for which no row counts, 0..C. Absence of a class of share p
-    means something at level a only if ``M >= ln(1/a)/p``.
-    ``tv``: total variation of the label shares from the training law less its mean for equal
-    laws; about 0 for a perfect fit, at most 1.
-    ``effective_classes``: exp of the entropy of the label shares, 1..C.
-    ``confidence``: the referee's mean confidence, 0..1.
+    can rise while the classes die: compare ``tail_mass`` with ``tail_mass_raw``. The kept mass of a
+    class is ``min(1, q_c / p_c)``, q_c its share of what counts and p_c that of the training law,
+    divided by its mean for equal laws, so that it is 1 on average for a perfect fit.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     collapse: ClassVar[str] = "lost tails"
+    columns: ClassVar[dict[str, Column]] = {
+        "tail_mass": Column(
+            "kept mass, mean over the rarest third of the classes, only where classes are rare",
+            0,
+            worse="lower",
+        ),
+        "tail_mass_raw": Column("the same from all labels", 0, worse="lower"),
+        "mass_rank_i": Column(
+            "kept mass of the class of rarity rank i, 0 the commonest", 0, worse="lower"
+        ),
+        "accepted_rank_i": Column(
+            "synthetic rows that count for the class, of M; the tail alarm watches them",
+            0,
+            "M",
+            "lower",
+            "rows",
+        ),
+        "labelled_rank_i": Column(
+            "synthetic rows that are labelled as it", 0, "M", "either", "rows"
+        ),
+        "extinct_classes": Column(
+            "classes for which no row counts; of a class of share p that means something at "
+            "level a only if `M >= ln(1/a)/p`",
+            0,
+            "C",
+            "higher",
+            "classes",
+        ),
+        "tv": Column(
+            "total variation of the label shares from the training law less its mean for "
+            "equal laws; about 0 for a perfect fit",
+            -1,
+            1,
+        ),
+        "effective_classes": Column(
+            "exp of the entropy of the label shares", 1, "C", "lower", "classes"
+        ),
+        "confidence": Column("the referee's mean confidence", 0, 1, "either"),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""

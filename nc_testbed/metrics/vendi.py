@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import eigenvalues
@@ -35,12 +36,16 @@ def _real(reference: Reference) -> Tensor:
 class Vendi:
     """Vendi score of the synthetic features over that of real ones.
 
-    Real ones are the held-out rows resampled to the chain's training law.
-    ``vendi``: from 0 up, 1 for a perfect fit, lower is less diverse.
+    Real ones are the held-out rows resampled to the chain's training law. The score is
+    ``exp(-sum_i l_i log l_i)``, l the eigenvalues of ``X^T X / M``, X the unit-norm features
+    (Friedman and Dieng, 2023, https://arxiv.org/abs/2210.02410).
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "vanishing variance"
+    columns: ClassVar[dict[str, Column]] = {
+        "vendi": Column("the ratio: 1 for a perfect fit, lower is less diverse", 0, worse="lower"),
+    }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""

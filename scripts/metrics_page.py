@@ -1,0 +1,73 @@
+"""Write the tables of docs/guide/metrics.md from what the metrics declare."""
+
+import inspect
+import re
+from importlib import import_module
+from math import inf
+from typing import Any
+
+import yaml
+
+from nc_testbed.compose import CONF, ROOT
+from nc_testbed.metrics.column import Column
+from nc_testbed.metrics.evaluation import COLLAPSES
+
+PAGE = ROOT / "docs" / "guide" / "metrics.md"
+START, END = "<!-- made by python scripts/metrics_page.py -->", "<!-- end of what is made -->"
+HEAD = "| column | definition | range | worse |\n|---|---|---|---|"
+
+
+def metrics() -> dict[str, Any]:
+    """The class of every metric in conf/metrics, by name."""
+    found = {}
+    for file in sorted((CONF / "metrics").glob("*.yaml")):
+        node = yaml.safe_load(file.read_text()).get(file.stem)
+        if isinstance(node, dict):  # not auto.yaml
+            module, _, name = node["_target_"].rpartition(".")
+            found[file.stem] = getattr(import_module(module), name)
+    return found
+
+
+def extent(column: Column) -> str:
+    """A range in words, with its unit."""
+    if (column.low, column.high) == (-inf, inf):
+        words = "any"
+    else:
+        words = f"{column.low:g} to {column.high}" if column.high != inf else f">= {column.low:g}"
+    return f"{words}, {column.unit}" if column.unit else words
+
+
+def row(name: str, column: Column) -> str:
+    """A line of the table of a metric."""
+    cells = (f"`{name}`", column.says, extent(column), column.worse)
+    return " | ".join(("", *(cell.replace("|", r"\|") for cell in cells), "")).strip()
+
+
+def section(name: str, cls: Any) -> str:
+    """A metric: what it is, needs and measures, and its columns."""
+    text = re.sub(r":\w+:`", "`", inspect.getdoc(cls) or "").replace("``", "`")
+    needs = ", ".join(sorted(cls.needs)) or "nothing"
+    facts = f"Definition of collapse: **{cls.collapse}**. Needs: {needs}."
+    rows = [row(*each) for each in cls.columns.items()]
+    return "\n".join([f"### {name}\n\n{text}\n\n{facts}\n", HEAD, *rows])
+
+
+def tables() -> str:
+    """All that is made."""
+    chosen = metrics()
+    lines = ["| definition of collapse | in our words | measured by |", "|---|---|---|"]
+    for word, says in COLLAPSES.items():
+        names = [f"[{name}](#{name})" for name, cls in chosen.items() if cls.collapse == word]
+        lines.append(f"| {word} | {says} | {', '.join(names) or 'no one run: sweep over `n=`'} |")
+    sections = [section(name, cls) for name, cls in chosen.items()]
+    return "\n\n".join(["\n".join(lines), *sections])
+
+
+def renewed(page: str) -> str:
+    """The page with the tables made anew."""
+    before, _, rest = page.partition(START)
+    return f"{before}{START}\n\n{tables()}\n\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text()))
