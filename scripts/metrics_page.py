@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from nc_testbed.compose import CONF, ROOT
+from nc_testbed.resolved import CONF, ROOT
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import COLLAPSES
 

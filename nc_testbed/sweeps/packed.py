@@ -41,4 +41,6 @@ def _side_by_side(pack: Sequence[Pair], jobs: Sequence[Job], began: float) -> No
             print(f"each goes on alone, since together they failed: {error}")
     except SystemExit as left:
         if not isinstance(left.code, str):  # a signal: the sweep ends
+            for job in jobs:
+                job.teller(began)("stopped", f"status {left.code}")
             raise

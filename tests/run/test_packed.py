@@ -214,9 +214,25 @@ def test_the_launcher_makes_the_sweep_that_hydras_own_makes(tmp_path, monkeypatc
     assert len(made) == 4
     for run in made:
         assert record(tmp_path / "packed" / run) == record(tmp_path / "basic" / run)
-    said = capsys.readouterr().out
-    assert "4 runs side by side, 4 chains" in said
-    assert said.count(f"run: {tmp_path / 'packed'}") == 4
+    logs = [log.read_text() for log in sorted((tmp_path / "packed").glob("*/log.txt"))]
+    assert any("4 runs side by side, 4 chains" in log for log in logs)
+    assert capsys.readouterr().out.count("4 made") == 2
+    started(monkeypatch, *words, "hydra/launcher=packed", f"hydra.sweep.dir={tmp_path / 'packed'}")
+    assert sizes == [4]
+    assert "4 already there" in capsys.readouterr().out
+
+
+def test_runs_go_on_alone_where_together_they_fail(tmp_path, monkeypatch, capsys):
+    def broken(pack):
+        raise RuntimeError("no pack today")
+
+    monkeypatch.setattr(packed, "execute_pack", broken)
+    words = ["-m", *VAE.split(), "metrics=[recall]", "chains=1", "generations=1", "seed=0,1"]
+    started(monkeypatch, *words, "hydra/launcher=packed", f"hydra.sweep.dir={tmp_path / 'all'}")
+    logs = "".join(log.read_text() for log in (tmp_path / "all").glob("*/log.txt"))
+    assert "no pack today" in logs
+    assert len(list((tmp_path / "all").glob("*/summary.json"))) == 2
+    assert "2 made" in capsys.readouterr().out
 
 
 def test_a_study_is_drawn_after_a_packed_sweep(tmp_path, monkeypatch, capsys):
