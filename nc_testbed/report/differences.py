@@ -53,7 +53,7 @@ def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference
     pairs = [(i, there[key]) for i, key in enumerate(more.paired_by) if key in there]
     if len(pairs) > 1:
         mine, others = np.array(pairs).T
-        return Difference(more, less, metric, interval(x[mine] - y[others]), True)
+        return Difference(more, less, metric, interval(_less(x[mine], y[others])), True)
     return Difference(more, less, metric, welch(x, y), False)
 
 
@@ -79,7 +79,13 @@ def welch(x: np.ndarray, y: np.ndarray) -> Interval:
 
 def change(arm: Arm, metric: str, first: int, last: int) -> Interval:
     """How far a metric moved within chains, from one generation to another."""
-    return interval(of_chains(arm, metric, last) - of_chains(arm, metric, first))
+    return interval(_less(of_chains(arm, metric, last), of_chains(arm, metric, first)))
+
+
+def _less(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x - y, undefined where both are infinite."""
+    with np.errstate(invalid="ignore"):
+        return x - y
 
 
 def pairs(compared: Comparison) -> list[tuple[Arm, Arm]]:

@@ -90,7 +90,7 @@ def _doses(one: Shown) -> Html:
 
 def _trades(one: Shown) -> Html:
     pictures, compared = one.named("trade_"), one.compared
-    if not pictures or compared.first == compared.last:
+    if not pictures:
         return Html("")
     judge = plain(str(compared.judged_by))
     parts = [

@@ -89,8 +89,11 @@ def _record(folder: Path) -> tuple[str, str]:
     head = manifest.read(there[-1]).digest if there else None
     if sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) > VERIFIED:
         return _digest(head), "large: not verified here"
-    faults = verify(folder).faults
-    return _digest(head), f"{len(faults)} faults: {faults[0]}" if faults else "all verifies"
+    try:
+        faults = verify(folder).faults
+    except Exception as error:  # a damaged or hostile record may raise anything
+        faults = [f"cannot be checked ({type(error).__name__})"]
+    return _digest(head), f"faults: {len(faults)}, {faults[0]}" if faults else "all verifies"
 
 
 def _digest(value: Any) -> str:

@@ -46,18 +46,19 @@ class Shown:
 def shown(compared: Comparison) -> Shown:
     """Draw everything that a comparison has something to draw of."""
     found, arms = dose(compared.arms), compared.arms
-    pictures = {"curves": _picture(curves(arms, compared.names), "all curves")}
+    rows = pictured(arms)
+    # Samples first: a damaged file is refused before time is spent on drawing the rest.
+    pictures = _samples(rows, compared.last) if rows and together(rows, compared.last) else {}
+    pictures["curves"] = _picture(curves(arms, compared.names), "all curves")
     for name in compared.names:
         pictures[f"curve_{name}"] = _picture(_curve(compared, name), _ends(compared, name))
         if found is not None:
             drawn_over = f"{plain(name)} at generation {compared.last} against {found.key}"
             pictures[f"dose_{name}"] = _picture(response(compared, found, name), drawn_over)
-    for name in compared.overall if compared.judged_by else ():
+    moves = compared.judged_by is not None and compared.first < compared.last
+    for name in compared.overall if moves else ():
         alt = f"{plain(str(compared.judged_by))} against {plain(name)}, generation by generation"
         pictures[f"trade_{name}"] = _picture(trade(compared, name), alt)
-    rows = pictured(arms)
-    if rows and together(rows, compared.last):
-        pictures |= _samples(rows, compared.last)
     return Shown(compared, found, pictures)
 
 

@@ -6,6 +6,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -130,6 +131,20 @@ def test_one_generation_gets_a_page(tmp_path):
     html = page([tmp_path / "run"], tmp_path / "out")
     assert "Tail against overall" not in headings(html)
     assert "the only one all runs recorded" in html
+
+
+def test_one_chain_has_no_intervals_and_infinity_is_no_exception(tmp_path):
+    for k in (0, 1, 10):
+        run(tmp_path / "runs" / str(k), config("anchor", chains=1, policy={"k": k}))
+    folder = run(tmp_path / "runs" / "replace", config("replace", chains=1))
+    table = pq.read_table(folder / "metrics.parquet")
+    gone = pa.array([float("inf")] * table.num_rows)
+    at = table.column_names.index("coverage")
+    pq.write_table(table.set_column(at, "coverage", gone), folder / "metrics.parquet")
+    html = page([tmp_path / "runs"], tmp_path / "out")
+    assert "[n/a]" in html
+    assert ">inconclusive</span>" in html
+    assert "Dose and response" in headings(html)
 
 
 def test_a_dose_and_several_data_get_sections_of_their_own(tmp_path):

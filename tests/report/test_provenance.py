@@ -82,6 +82,15 @@ def test_a_record_that_verifies_says_so_and_a_damaged_one_what(made):
     assert "generations/0001/metrics.parquet is altered" in line[-1]
 
 
+def test_a_record_that_makes_the_check_fail_is_told_of(made, monkeypatch):
+    def fails(folder):
+        raise KeyError("draw")
+
+    monkeypatch.setattr(provenance, "verify", fails)
+    _, (line,) = provenance.runs(gather([made]).runs)
+    assert line[-1] == "faults: 1, cannot be checked (KeyError)"
+
+
 def test_a_large_record_is_not_read(made, monkeypatch):
     monkeypatch.setattr(provenance, "VERIFIED", 100)
     monkeypatch.setattr(provenance, "verify", None)
