@@ -191,10 +191,10 @@ def test_hostile_yaml_is_refused_before_it_is_expanded(name, tmp_path, monkeypat
     file = tmp_path / "mine" / "experiment" / "bad.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.chdir(tmp_path)
-    began = time.monotonic()
+    began = time.process_time()  # others may be busy here
     with pytest.raises(BadInput) as caught:
         read_yaml(file, "file")
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert str(caught.value).isprintable()
     line = told(["--config-dir", "mine", *BASE, "experiment=bad"], monkeypatch, capsys)
     assert line is not None and (why is None or why in line), line
