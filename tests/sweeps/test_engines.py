@@ -76,7 +76,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def sweep(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*words), cwd=home, env=environment(home), timeout=400,
+    done = subprocess.run(command(*words), cwd=home, env=environment(home), timeout=900,
                           capture_output=True, text=True)  # fmt: skip
     print(done.stdout, done.stderr)
     return done
