@@ -4,7 +4,7 @@ BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check torture clean
+.PHONY: train test check torture browser clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
@@ -14,6 +14,9 @@ test: .venv/test
 
 torture: .venv/test
 	TORTURE=long $(BIN)/python -m pytest -s -m torture $(ARGS)
+
+browser: .venv/browser
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff format --check .
@@ -30,6 +33,11 @@ check: .venv/test
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test]'
 	touch $@ .venv/train
+
+.venv/browser: .venv/test
+	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test,browser]'
+	command -v chromium || $(BIN)/python -m playwright install chromium
+	touch $@
 
 clean:
 	rm -rf .venv
