@@ -8,8 +8,9 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -20,11 +21,23 @@ from nc_testbed import cli
 from nc_testbed.run.console import advice
 
 pytestmark = pytest.mark.browser
-SWEEP = ["-m", "data=digits", "data.imbalance=20", "model=gmm", "policy=replace,real", "seed=0,1"]
-SWEEP += ["chains=2", "generations=4", "metrics=[recall,precision,coverage,tail_mass]"]
-RING = ["experiment=ring", "policy=replace", "chains=3", "generations=12"]
-RING += ["metrics=[recall,precision,modes]"]
-LAW = ["data=gaussian", "model=gaussian", "policy=replace", "n=50", "chains=100", "generations=10"]
+SEEN = "metrics=[recall,precision,coverage,tail_mass]"
+RARE = ["data=mixture2d", "data.imbalance=20", "data.rows=400", "data.held_out=400", "model=gmm"]
+RARE += ["evaluation.rows=2000", SEEN]
+SWEEP = ["-m", *RARE, "policy=replace,real", "seed=0,1", "chains=4", "generations=6"]
+RUNS = {
+    "ring": ["experiment=ring", "policy=replace", SEEN, "chains=3", "generations=12"],
+    "digits": ["data=digits", "data.imbalance=20", "model=gmm", SEEN, "chains=2", "generations=3"],
+    "law": [
+        "data=gaussian",
+        "model=gaussian",
+        "policy=replace",
+        "n=50",
+        "chains=100",
+        "generations=10",
+    ],
+    "alone": [*RARE, "policy=replace", "chains=1", "generations=6"],
+}
 ROOMY = {"timeout": 60_000}
 PATHS = "paths => paths.map(path => path.getAttribute('d') || '')"
 CELLS = "rows => rows.map(row => [...row.children].map(cell => cell.textContent.trim()))"
@@ -41,21 +54,20 @@ LOADED = """() => {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> dict[str, Path]:
-    """A sweep of two policies and two seeds, a mixture in the plane, and chains with a law."""
+def made(tmp_path_factory) -> Callable[[str], Path]:
+    """Runs in a directory: ``sweep``, of two policies and two seeds, and those of ``RUNS``."""
     home = tmp_path_factory.mktemp("runs")
-    found = {}
-    for name, words, where in (
-        ("sweep", SWEEP, "hydra.sweep.dir"),
-        ("ring", RING, "hydra.run.dir"),
-        ("law", LAW, "hydra.run.dir"),
-    ):
-        found[name] = home / name
+
+    @lru_cache
+    def make(name: str) -> Path:
+        words = SWEEP if name == "sweep" else RUNS[name]
+        where = "hydra.sweep.dir" if name == "sweep" else "hydra.run.dir"
         with pytest.MonkeyPatch.context() as patch:
-            arguments = ["train.py", *words, "device=cpu", f"{where}={found[name]}"]
-            patch.setattr(sys, "argv", arguments)
+            patch.setattr(sys, "argv", ["train.py", *words, "device=cpu", f"{where}={home / name}"])
             cli.main()
-    return found
+        return home / name
+
+    return make
 
 
 @contextmanager
@@ -71,7 +83,7 @@ def served(logdir: Path) -> Iterator[tuple[str, str]]:
             assert server.stderr is not None
             told = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)
             address = next(found[0] for found in told if found)
-            wanted = len(list(logdir.rglob("config.yaml")))
+            wanted = len(list(logdir.rglob("tensorboard")))
             until = time.monotonic() + 60
             while len(json.load(urlopen(f"{address}/data/runs"))) < wanted:
                 assert time.monotonic() < until, "the runs are not loaded"
@@ -90,12 +102,14 @@ def summaries(sweep: Path) -> dict[str, list[dict]]:
     return found
 
 
-def charts(page, curves: Sequence[tuple[str, int]], generations: int) -> dict[str, list[str]]:
+def charts(
+    page, curves: Sequence[tuple[str, int]], generations: int, kind: str = "margin"
+) -> dict[str, list[str]]:
     """Wait until the page shows these charts with so many curves each; the bands of each, as paths.
 
     Every curve must pass through every generation.
     """
-    cards = page.locator("tf-custom-scalar-margin-chart-card")
+    cards = page.locator(f"tf-custom-scalar-{kind}-chart-card")
     expect(cards).to_have_count(len(curves), **ROOMY)
     bands = {}
     for i, (title, lines) in enumerate(curves):
@@ -118,14 +132,14 @@ def thickness(band: str) -> float:
 
 def test_one_glance_at_a_sweep(page, made, screenshots):
     """Recall of common and rare classes, headline, alarms, precision and coverage: four runs."""
-    with served(made["sweep"]) as (_, link):
+    with served(made("sweep")) as (_, link):
         for width in (1280, 1920):
             page.set_viewport_size({"width": width, "height": 1000})
             page.goto("about:blank")
             page.goto(link)
-            curves = [("recall: head, medium, tail", 12), ("tail_recall", 4)]
-            curves += [("tail alarms: share of chains", 8), ("precision", 4), ("coverage", 4)]
-            bands = charts(page, curves, generations=4)
+            curves = [("recall: head, medium, tail", 4 * 5), ("tail_recall", 4)]
+            curves += [("tail alarms: share of chains", 4 * 4), ("precision", 4), ("coverage", 4)]
+            bands = charts(page, curves, generations=6)
             page.wait_for_timeout(500)  # the last of them slides into its place
             page.screenshot(path=screenshots / f"sweep-{width}.png")
     assert all(thickness(band) > 5 for band in bands["tail_recall"])
@@ -133,7 +147,7 @@ def test_one_glance_at_a_sweep(page, made, screenshots):
 
 
 def test_a_law_lies_over_its_curve(page, made, screenshots):
-    with served(made["law"]) as (_, link):
+    with served(made("law")) as (_, link):
         page.set_viewport_size({"width": 1280, "height": 1400})
         page.goto(link)
         named = ("variance", "kl", "w2_squared", "kl", "variance", "log_variance", "mean")
@@ -141,10 +155,19 @@ def test_a_law_lies_over_its_curve(page, made, screenshots):
         page.screenshot(path=screenshots / "law-1280.png")
 
 
+def test_one_chain_has_lines(page, made, screenshots):
+    with served(made("alone")) as (_, link):
+        page.goto(link)
+        curves = [("recall: head, medium, tail", 5), ("tail_recall", 1)]
+        curves += [("tail alarms: share of chains", 4), ("precision", 1), ("coverage", 1)]
+        charts(page, curves, generations=6, kind="multi-line")
+        page.screenshot(path=screenshots / "one-chain-1280.png")
+
+
 def test_every_generation_of_the_samples_can_be_looked_at(page, made, screenshots):
-    """Grids of digits, and of the plane densities beside scatters, twelve generations of them."""
-    for name, pictures, last in (("sweep", 8, 3), ("ring", 7, 11)):
-        with served(made[name]) as (address, _):
+    """Grids of digits, and densities and scatters of the plane, twelve generations of them."""
+    for name, pictures, last in (("digits", 2, 2), ("ring", 7, 11)):
+        with served(made(name)) as (address, _):
             page.set_viewport_size({"width": 1280, "height": 1500})
             page.goto("about:blank")
             page.goto(f"{address}/#images")
@@ -163,7 +186,7 @@ def test_every_generation_of_the_samples_can_be_looked_at(page, made, screenshot
 
 
 def test_alarms_are_told(page, made, screenshots):
-    with served(made["sweep"]) as (address, _):
+    with served(made("sweep")) as (address, _):
         page.set_viewport_size({"width": 1280, "height": 1000})
         page.goto(f"{address}/#text")
         expect(page.locator("tf-text-loader")).to_have_count(8, **ROOMY)  # alarms and settings
@@ -171,7 +194,7 @@ def test_alarms_are_told(page, made, screenshots):
         expect(told).to_have_count(4, **ROOMY)
         page.screenshot(path=screenshots / "text.png")
         rows = {tuple(cells) for cells in told.locator("tbody tr").evaluate_all(CELLS)}
-    for summary in (s for one in summaries(made["sweep"]).values() for s in one):
+    for summary in (s for one in summaries(made("sweep")).values() for s in one):
         assert len(summary["alarms"]) == 2
         for alarm in summary["alarms"]:
             rung = [g for g in alarm["generation"] if g is not None]
@@ -184,13 +207,13 @@ def test_alarms_are_told(page, made, screenshots):
 
 def test_a_sweep_is_sorted_by_the_tail_recall_it_ends_with(page, made, screenshots):
     """One row for every setting, its seeds taken together."""
-    found = summaries(made["sweep"])
+    found = summaries(made("sweep"))
     ends = {
         policy: sum(s["metrics"]["tail_recall"]["last"]["mean"] for s in seeds) / len(seeds)
         for policy, seeds in found.items()
     }
     assert [len(seeds) for seeds in found.values()] == [2, 2] and ends["replace"] < ends["real"]
-    with served(made["sweep"]) as (address, _):
+    with served(made("sweep")) as (address, _):
         page.set_viewport_size({"width": 1600, "height": 900})
         page.goto(f"{address}/#hparams")
         choose(page, "Sort by", "0 final/1 tail_recall")
