@@ -115,8 +115,7 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        remedy = "is not installed: pip install 'nc_testbed[notebook]'"
-        raise BadInput("library", name, remedy) from None
+        raise BadInput("library", name, f"is not installed: pip install {name}") from None
 
 
 def _run(path: str | Path) -> Path:
