@@ -4,7 +4,7 @@ BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check torture docs guide clean
+.PHONY: train test check torture engines docs guide clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
@@ -21,6 +21,9 @@ docs: .venv/docs
 
 guide: .venv/docs .venv/test
 	$(BIN)/python -m pytest -m guide $(ARGS)
+
+engines: .venv/engines
+	$(BIN)/python -m pytest -m engines $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff format --check .
@@ -42,6 +45,11 @@ check: .venv/test
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[docs]'
 	touch $@ .venv/train
+
+.venv/engines: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test,joblib,slurm,ray,optuna]'
+	touch $@ .venv/test .venv/train
 
 clean:
 	rm -rf .venv

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from nc_testbed.compose import (
-    CONF,
-    HOME,
-    STUDY,
-    composed,
-    configurations,
-    parse,
-    plain,
-    register_resolvers,
-)
+from nc_testbed.compose import CONF, HOME, STUDY, composed, configurations, parse
 from nc_testbed.plain_yaml import check_folder
+from nc_testbed.resolved import plain, register
 from nc_testbed.resume import resumed
 from nc_testbed.settings import of_run
+from nc_testbed.sweeps.overrides import added, several
+from nc_testbed.sweeps.planned import Sweep, planned
 from nc_testbed.types import BadInput, require
-
-JOBS = 10_000
-"""Most runs of one sweep: every one is composed and checked before the first starts."""
 
 
 def main() -> None:
@@ -45,22 +34,42 @@ def main() -> None:
 
 
 def _main() -> None:
-    register_resolvers()
+    register()
     try:
         arguments = _arguments()
         if any(word.startswith("resume=") for word in arguments.overrides):
             return _resume(arguments.overrides, arguments.multirun)
-        swept = _checked(arguments)
+        swept, sweep = _checked(arguments)
+        _add(arguments, swept, sweep)
+        run = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)
+        if sweep is not None:
+            return _sweep(sweep, run)
     except BadInput as error:
         _refuse(error)
-    if swept:
-        after = sys.argv.index(arguments.overrides[-1]) + 1  # overrides must stay together
-        several = any(override.is_sweep_override() for override in parse(swept))
-        flag = ["--multirun"] if several and not arguments.multirun else []
-        sys.argv[1:] = [*flag, *sys.argv[1:after], *swept, *sys.argv[after:]]
     _finished.clear()
-    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
-    _draw()
+    run()
+    if _finished:
+        _draw(*_finished)
+
+
+def _add(arguments: argparse.Namespace, swept: Sequence[str], sweep: Sweep | None) -> None:
+    """Put what a study adds, and where a sweep lies, among the words that Hydra will read."""
+    words = [*swept, *(sweep.places if sweep else [])]
+    given = arguments.overrides
+    after = sys.argv.index(given[-1]) + 1 if given else len(sys.argv)  # they must stay together
+    mode = any(word.startswith("hydra.mode=") for word in given)
+    flag = ["--multirun"] if sweep and not (arguments.multirun or mode) else []
+    sys.argv[1:] = [*flag, *sys.argv[1:after], *words, *sys.argv[after:]]
+
+
+def _sweep(sweep: Sweep, run: Callable[[], Any]) -> None:
+    """Make the runs of a sweep, then the figure of its study."""
+    from nc_testbed.sweeps.start import start  # torch: not for a wrong name or a help page
+
+    runs, figure = start(sweep, run), sweep.jobs[0].study["figure"]
+    if figure:
+        folder = sweep.folder if len(runs) > 1 else runs[0]
+        _draw(runs, figure, folder / f"{sweep.name}.png")
 
 
 def _refuse(error: BadInput) -> NoReturn:
@@ -101,17 +110,17 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _checked(arguments: argparse.Namespace) -> list[str]:
-    """Check what a command line asks for; returns what :func:`check` adds to it."""
+def _checked(arguments: argparse.Namespace) -> tuple[list[str], Sweep | None]:
+    """Check what a command line asks for; returns what :func:`check` does."""
     folder, overrides = arguments.config_dir, arguments.overrides
     if arguments.hydra_help or arguments.shell_completion:
         if folder is not None:
             check_folder(folder, "--config-dir")
-        return []
+        return [], None
     if arguments.help or arguments.cfg or arguments.info:
         with configurations():
             composed(overrides, _search(overrides, folder))
-        return []
+        return [], None
     return check(overrides, arguments.multirun, folder)
 
 
@@ -128,92 +137,57 @@ def _search(overrides: Sequence[str], config_dir: str | None) -> list[str]:
     return [f"hydra.searchpath=['file://{path.replace(chr(39), chr(92) + chr(39))}']"]
 
 
-def check(overrides: Sequence[str], multirun: bool, config_dir: str | None = None) -> list[str]:
-    """Compose and prepare every job of a command line; nothing is created.
+def check(
+    overrides: Sequence[str], multirun: bool, config_dir: str | None = None
+) -> tuple[list[str], Sweep | None]:
+    """Compose and prepare every job of a command line that is not done; nothing is created.
 
-    Returns the sweep that the chosen experiment adds to the overrides. Raises BadInput naming
-    key, value and remedy.
+    Returns what the chosen experiment adds to the overrides, and the sweep, None for a single run.
+    Raises BadInput naming key, value and remedy.
     """
     search = _search(overrides, config_dir)
     with configurations():
         parsed = parse(overrides)
-        swept = _swept(parsed, search)
+        swept = added(parsed, search)
+        words = [*parsed, *parse(swept)]
+        if several(parsed, swept, multirun):
+            sweep = planned(words, search)
+            _check_sweep(sweep)
+            return swept, sweep
+        config = composed([str(override.input_line) for override in words], search)
+        _check_figure(config["figure"])
         path = next((o.value() for o in parsed if o.key_or_group == "hydra.run.dir"), None)
-        needed = 0
-        for job in _jobs(parsed, swept, multirun):
-            config = composed(job, search)
-            _check_figure(config["figure"])
-            config = {k: v for k, v in config.items() if k not in STUDY}
-            settings = of_run(config)
-            prepared = _prepare(config, None if path is None else Path(str(path)))
-            from nc_testbed.run.need import check_room, need  # torch: not before it is needed
-
-            needed += need(prepared, settings)
-            check_room(needed, settings.generations, _folder(parsed))
-    return swept
+        settings = {key: value for key, value in config.items() if key not in STUDY}
+        _check_room(settings, 0, _folder(path), None if path is None else Path(str(path)))
+        return swept, None
 
 
-def _folder(parsed: Sequence[Override]) -> Path:
+def _check_sweep(sweep: Sweep) -> None:
+    """Check every job that is not done, and whether there is room for all."""
+    needed, times = 0, sweep.total / len(sweep.jobs)
+    for job in sweep.jobs:
+        if job.found is None:
+            _check_figure(job.study["figure"])
+            needed = _check_room(job.config, needed, sweep.folder, None, times)
+
+
+def _check_room(
+    config: dict[str, Any], needed: float, folder: Path, path: Path | None, times: float = 1
+) -> float:
+    """Prepare a run and add what it will write, so many times, to what is needed already."""
+    settings = of_run(config)
+    prepared = _prepare(config, path)
+    from nc_testbed.run.need import check_room, need  # torch: not before it is needed
+
+    needed += times * need(prepared, settings)
+    check_room(int(needed), settings.generations, folder)
+    return needed
+
+
+def _folder(path: Any) -> Path:
     """The directory that is asked for, or one that is still to be made where runs go."""
-    given = (
-        str(o.value()) for o in parsed if o.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")
-    )
-    asked = next(given, str(HOME / "outputs" / "${}"))
+    asked = str(HOME / "outputs" / "${}" if path is None else path)
     return Path(asked.split("${")[0] + "new" if "${" in asked else asked)
-
-
-def _jobs(parsed: Sequence[Override], swept: Sequence[str], multirun: bool) -> list[list[str]]:
-    """The overrides of every job; BadInput for a sweep that cannot be listed, or is too long."""
-    mode = next((o.value() for o in parsed if o.key_or_group == "hydra.mode"), None)
-    overrides = [*parsed, *parse(swept)]
-    require(
-        mode != "RUN" or not multirun, "hydra.mode", mode, "-m makes several runs: leave it out"
-    )
-    if not (multirun or swept or mode == "MULTIRUN"):
-        return [[str(override.input_line) for override in overrides]]
-    jobs = 1
-    for override in overrides:
-        key, text = override.key_or_group, override.input_line
-        if override.is_sweep_override():
-            value = str(text).partition("=")[2]
-            remedy = "list what is swept over: key=a,b"
-            require(override.is_discrete_sweep(), key, value, remedy)
-            require(not override.is_hydra_override(), key, value, "give one value")
-            values = itertools.islice(override.sweep_string_iterator(), JOBS + 1)
-            jobs *= sum(1 for _ in values)
-            require(jobs <= JOBS, key, value, f"that is more than {JOBS} runs: give fewer values")
-    return BasicSweeper.split_arguments(overrides, None)[0]
-
-
-def _swept(parsed: Sequence[Override], search: list[str]) -> list[str]:
-    """What an experiment sweeps over, and what its full size changes, as overrides, less the
-    keys that are given."""
-    given = {override.key_or_group for override in parsed}
-    chosen = [o for o in parsed if o.key_or_group in ("experiment", "sweep", "size", "full")]
-    if any(override.is_sweep_override() for override in chosen):
-        return []
-    study = composed([str(o.input_line) for o in chosen], search)
-    added = {key: value for key, value in _added(study).items() if key not in given}
-    several = "this study makes several runs: give hydra.sweep.dir"
-    many = any(len(values) > 1 for values in added.values())
-    require(not many or "hydra.run.dir" not in given, "hydra.run.dir", "given", several)
-    return [
-        f"{key}={','.join('null' if value is None else str(value) for value in values)}"
-        for key, values in added.items()
-    ]
-
-
-def _added(study: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Every key that a study sets beside its file, with its values: several are swept over."""
-    sweep, full, size = study["sweep"] or {}, study["full"] or {}, study["size"]
-    listed = isinstance(sweep, dict) and all(isinstance(v, list) for v in sweep.values())
-    require(listed, "sweep", sweep, "give {key: [values]}")
-    require(size in ("quick", "full"), "size", size, "give quick or full")
-    require(isinstance(full, dict), "full", full, "give {key: value or [values]}")
-    if size == "full":
-        require(bool(full), "size", size, "this experiment has one size; leave it out")
-        sweep = sweep | {k: v if isinstance(v, list) else [v] for k, v in full.items()}
-    return sweep
 
 
 def _check_figure(figure: Any) -> None:
@@ -223,30 +197,44 @@ def _check_figure(figure: Any) -> None:
         check(figure)
 
 
-def _draw() -> None:
-    """The figure of a study, from the runs that have just been made, beside them."""
-    if not _finished or not _finished[0][1]:
-        return
+def _draw(runs: Sequence[Path], figure: Mapping[str, Any], path: Path) -> None:
+    """The figure of a study, from the runs that have just been made."""
     from nc_testbed.report.study import draw
 
-    runs, (_, figure, name) = [path for path, _, _ in _finished], _finished[0]
-    folder = runs[0].parent if len(runs) > 1 else runs[0]
-    print(f"figure: {draw(figure, runs, folder / f'{name}.png')}")
+    print(f"figure: {draw(figure, runs, path)}")
 
 
-def _job(cfg: DictConfig) -> None:
-    """One run, in the directory that Hydra made for it."""
-    from nc_testbed.run.run import execute
-
+def _job(cfg: DictConfig) -> float | None:
+    """One run, in the directory that Hydra made for it; returns the objective of a search."""
     hydra_config = HydraConfig.get()
     config = plain(cfg, hydra_config.runtime.choices)
     path = Path(hydra_config.runtime.output_dir)
-    figure = {key: config.pop(key) for key in STUDY}["figure"]
+    study = {key: config.pop(key) for key in STUDY}
+    if hydra_config.mode is RunMode.MULTIRUN:
+        return _job_of_sweep(hydra_config, config, path, study["objective"])
+    from nc_testbed.run.run import execute
+
     try:
         execute(_prepare(config, None), config, path)
     except BadInput as error:  # the directory is in use, or holds a run on other data
         _refuse(error)
-    _finished.append((path, figure, hydra_config.runtime.choices["experiment"] or "figure"))
+    if study["figure"]:
+        name = hydra_config.runtime.choices["experiment"] or "figure"
+        _finished[:] = [[path], study["figure"], path / f"{name}.png"]
+    return None
+
+
+def _job_of_sweep(hydra_config: Any, config: dict[str, Any], path: Path, node: Any) -> float | None:
+    from nc_testbed.run.run import execute
+    from nc_testbed.sweeps.job import Job, run
+    from nc_testbed.sweeps.objective import objective_of
+
+    os.chdir(hydra_config.runtime.cwd)  # a worker of a cluster begins elsewhere
+    job = hydra_config.job
+    this = Job(int(job.num), str(job.override_dirname), path, Path(hydra_config.sweep.dir))
+    return run(
+        this, config, lambda: execute(_prepare(config, None), config, path), objective_of(node)
+    )
 
 
 def _prepare(config: dict[str, Any], path: Path | None) -> Any:
@@ -268,4 +256,5 @@ def _prepare(config: dict[str, Any], path: Path | None) -> Any:
 
 
 _prepared: dict[str, Any] = {}
-_finished: list[tuple[Path, Any, str]] = []
+_finished: list[Any] = []
+"""What :func:`_draw` takes of a single run that has just been made."""

@@ -1,14 +1,11 @@
-"""From overrides to plain settings: with the command line the only module that knows Hydra."""
+"""From overrides to plain settings, each complaint in one line."""
 
 from __future__ import annotations
 
 import bisect
 import contextlib
-import dataclasses
 import itertools
-import os
-import secrets
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,15 +20,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from nc_testbed.build import nearest
 from nc_testbed.launching import NEEDED, check_hydra
 from nc_testbed.plain_yaml import DEPTH
-from nc_testbed.settings import GROUPS, Settings
+from nc_testbed.resolved import CONF, HOME, STUDY, named, own, register
 from nc_testbed.types import BadInput, require
 
-PACKAGE = Path(__file__).resolve().parent
-ROOT = PACKAGE.parent
-CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE / "conf"
-HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
-STUDY = ("figure", "sweep", "size", "full")
-"""What belongs to a study and not to its runs."""
+__all__ = ["CONF", "HOME", "STUDY", "composed", "configurations", "launched", "parse"]
+
 LONG = 2**16
 """Longest value of an override, characters."""
 
@@ -39,7 +32,7 @@ LONG = 2**16
 @contextlib.contextmanager
 def configurations() -> Generator[None]:
     """Where :func:`composed` finds the configuration files and the resolvers they use."""
-    register_resolvers()
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
@@ -75,16 +68,27 @@ def composed(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, 
 
     Hydra's own settings are checked too, see :mod:`nc_testbed.launching`.
     """
+    return launched(overrides, search)[0]
+
+
+def launched(
+    overrides: Sequence[str], search: Sequence[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """:func:`composed`, and those of Hydra's own settings that decide where and how a job runs."""
     _check_choices(parse(overrides), search)
     try:
         cfg = compose("config", [*overrides, *search], return_hydra_config=True)
-        launch = _launch(cfg)
         choices = dict(cfg.hydra.runtime.choices)
-        own = _own(cfg)
+        values = own(cfg)
     except Exception as error:  # files and values of a user's may raise anything in there
         raise _complaint(overrides, search, error) from error
+    config = named(values, choices)
+    try:
+        launch = _launch(cfg)
+    except Exception as error:
+        raise _complaint(overrides, search, error) from error
     check_hydra(launch, HOME / "outputs")
-    return _named(own, choices)
+    return config, launch
 
 
 def _options(group: str, search: Sequence[str]) -> list[str]:
@@ -116,7 +120,7 @@ def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception
     parsed = parse(overrides)
     groups = [o for o in parsed if _options(o.key_or_group, search)]
     with contextlib.suppress(Exception):  # groups may be what cannot be composed
-        known = _keys(_own(_composed(groups, search)))
+        known = _keys(own(_composed(groups, search)))
         for override in parsed:
             key = override.key_or_group
             ours = override not in groups and not key.startswith("hydra")
@@ -139,8 +143,8 @@ def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception
 def _fault(parsed: Sequence[Override], search: Sequence[str]) -> Exception | None:
     """Why these overrides do not compose, or None."""
     try:
-        _launch(cfg := _composed(parsed, search))
-        _own(cfg)
+        own(cfg := _composed(parsed, search))
+        _launch(cfg)
     except Exception as fault:
         return fault
     return None
@@ -183,58 +187,3 @@ def _keys(config: dict[str, Any]) -> list[str]:
         if isinstance(value, dict):
             keys += [f"{key}.{inner}" for inner in _keys(value)]
     return keys
-
-
-def _own(cfg: DictConfig) -> dict[str, Any]:
-    """A run's settings, without Hydra's."""
-    return _container(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
-
-
-def _container(cfg: DictConfig) -> dict[str, Any]:
-    """Resolved plain values."""
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-
-
-def plain(cfg: DictConfig, choices: Any) -> dict[str, Any]:
-    """Resolved plain values, the chosen options' names, and every metric where all are wanted."""
-    return _named(_container(cfg), choices)
-
-
-def _named(config: dict[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    known = [*GROUPS, *STUDY, *(f.name for f in dataclasses.fields(Settings))]
-    require("name" not in config, "name", config.get("name"), nearest("name", known))
-    for group in GROUPS:
-        chosen = config.get(group)
-        require(isinstance(chosen, dict), group, chosen, f"choose one: {group}=name")
-    if config["metrics"].get("auto"):
-        config["metrics"] |= _every_metric()
-    config["name"] = {group: choices[group] for group in ("data", "model", "policy")}
-    return config
-
-
-def _every_metric() -> dict[str, Any]:
-    """All metrics on the search path, {name: {_target_, ...}}."""
-    search = GlobalHydra.instance().config_loader().get_search_path().get_path()
-    folders = (Path(entry.path.removeprefix("file://")) / "metrics" for entry in search)
-    files = (file for folder in folders for file in sorted(folder.glob("*.yaml")))
-    metrics: dict[str, Any] = {}
-    for file in files:
-        if file.stem != "auto":
-            metrics |= _container(cast(DictConfig, OmegaConf.load(file)))
-    return metrics
-
-
-def register_resolvers() -> None:
-    """Names of directories: anchored, apart from each other, and not too long.
-
-    Starts within one second, of one process or of several, differ in their ``unique``.
-    """
-    token = secrets.token_hex(4)
-
-    def job_name(number: Any, overrides: str) -> str:
-        return f"{number}_{overrides.replace(os.sep, '_')}"[:120]
-
-    OmegaConf.register_new_resolver("outputs", lambda: str(HOME / "outputs"), replace=True)
-    OmegaConf.register_new_resolver("unique", lambda: token, replace=True)
-    OmegaConf.register_new_resolver("sweep_name", lambda c: c or "sweep", replace=True)
-    OmegaConf.register_new_resolver("job_name", job_name, replace=True)

@@ -37,8 +37,9 @@ LOGFILE = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
 NEEDED = (
     "callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "output_subdir",
     "job.name", "run.dir", "sweep.dir", "sweep.subdir", "verbose", "sweeper.max_batch_size",
+    "runtime.choices",
 )  # fmt: skip
-"""The keys that :func:`check_hydra` looks at."""
+"""The keys that :func:`check_hydra` and :mod:`nc_testbed.sweeps` look at."""
 
 
 def check_hydra(values: Mapping[str, Any], *roots: Path) -> None:

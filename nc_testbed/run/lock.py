@@ -14,12 +14,16 @@ from nc_testbed.types import BadInput
 NAME = "lock"
 
 
+class InUse(BadInput):
+    """Another process holds the lock of a directory."""
+
+
 @contextmanager
-def held(run: Path) -> Generator[None]:
+def held(run: Path, key: str = "hydra.run.dir") -> Generator[None]:
     """A run's directory, made if need be, with its lock held; the kernel frees it when the
     process ends, however it ends.
 
-    Raises BadInput that says who holds it, by process number and host.
+    Raises InUse that says who holds it, by process number and host.
     """
     run.mkdir(parents=True, exist_ok=True)
     with open(run / NAME, "a+") as file:
@@ -29,7 +33,7 @@ def held(run: Path) -> Generator[None]:
             file.seek(0)
             holder = file.read(200).strip() or "another process"
             remedy = f"{holder} is writing there; wait for its end, or name another directory"
-            raise BadInput("hydra.run.dir", run, remedy) from None
+            raise InUse(key, run, remedy) from None
         file.truncate(0)
         file.write(f"pid {os.getpid()} on {socket.gethostname()}")
         file.flush()

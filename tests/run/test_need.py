@@ -14,7 +14,7 @@ from nc_testbed.run.prepare import prepare
 from nc_testbed.settings import of_run
 from nc_testbed.types import BadInput
 
-STUDY = ("figure", "sweep", "size", "full")
+STUDY = ("figure", "sweep", "size", "full", "objective")
 DIGITS = ["data=digits", "model=vae", "metrics=[recall]", "chains=2", "generations=5"]
 
 

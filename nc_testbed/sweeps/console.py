@@ -1,0 +1,142 @@
+"""What a sweep says while its jobs run, wherever they run, and when it is done."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from shlex import quote
+from typing import TextIO
+
+from rich.console import Console as Terminal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from nc_testbed.sweeps.planned import Sweep
+from nc_testbed.sweeps.words import ENDED, Word, Words
+
+EVERY = 0.3
+"""Seconds between two looks at what jobs have said."""
+
+
+class Console:
+    """One line for every job that ends, and on a terminal a progress bar below them.
+
+    total: jobs; there: how many of them were whole before. Use it as a context manager.
+    """
+
+    def __init__(self, words: Words, start: str, total: int, there: int):
+        self.ended: dict[int, Word] = {}
+        self.left: dict[int, Word] = {}
+        self._words, self._start, self._total, self._there = words, start, total, there
+        self._began = time.monotonic()
+        self._stream: TextIO = sys.stdout  # what jobs in this process redirect later
+        terminal = Terminal(file=self._stream)
+        shows = self._stream.isatty() and not terminal.is_dumb_terminal
+        self._progress = Progress(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=terminal,
+            disable=not shows,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._terminal = terminal if shows else None
+        self._task = self._progress.add_task("", total=total)
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Console:
+        self._progress.start()
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watch.join()
+        self._look()
+        self._progress.stop()
+
+    @property
+    def seconds(self) -> float:
+        """Since the sweep began."""
+        return time.monotonic() - self._began
+
+    def say(self, line: str) -> None:
+        """Print a line, above the progress bar if there is one."""
+        if self._terminal is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._terminal.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _follow(self) -> None:
+        while not self._over.wait(EVERY):
+            self._look()
+
+    def _look(self) -> None:
+        """Tell of the jobs that have ended since the last look."""
+        heard = list(self._words.heard(self._start, self.ended))
+        self.left = {word.number: word for word in heard if word.state not in ENDED}
+        for word in heard:
+            if word.state in ENDED:
+                self.ended[word.number] = word
+                self.say(self._line(word))
+        now = ", ".join(word.label or "run" for word in list(self.left.values())[:3])
+        self._progress.update(self._task, completed=len(self.ended), description=now)
+
+    def _line(self, word: Word) -> str:
+        place = f"{word.number + 1}/{self._total}"
+        text = {"there": f"already there  {word.text}", "failed": f"FAILED  {word.text}"}
+        parts = [place, word.label, text.get(word.state, word.text)]
+        if word.value is not None:
+            parts.append(f"objective {word.value:.6g}")
+        if word.state != "there":
+            parts.append(f"{word.seconds:.1f} s")
+        return "  ".join([*filter(None, parts), *self._time_left()])
+
+    def _time_left(self) -> list[str]:
+        """By the rate of those that were made; those that were there before take no time."""
+        made = sum(word.state != "there" for word in self.ended.values())
+        before = max(self._there, len(self.ended) - made)
+        missing = self._total - before - made
+        if not made or missing <= 0:
+            return []
+        return [f"{duration(self.seconds / made * missing)} left"]
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    >>> duration(59), duration(90), duration(7200), duration(200_000)
+    ('59 s', '1.5 min', '2 h', '2.3 days')
+    """
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def closing(console: Console, sweep: Sweep) -> list[str]:
+    """The lines that end a sweep: counts, the best of a search, and every job that is not there."""
+    ended, total = console.ended.values(), sweep.total
+    counts = {state: sum(word.state == state for word in ended) for state in ENDED}
+    counts["not finished"] = total - len(console.ended)
+    names = {"done": "made", "there": "already there"}
+    said = ", ".join(f"{n} {names.get(state, state)}" for state, n in counts.items() if n)
+    runs, place = f"{total} run{'s' * (total != 1)}", quote(str(sweep.folder))
+    lines = [f"{runs} in {place}: {said}; {duration(console.seconds)}"]
+    valued = [word for word in ended if word.value is not None]
+    if sweep.direction and valued:
+        chosen = max if sweep.direction == "maximize" else min
+        best = chosen(valued, key=lambda word: word.value or 0.0)
+        lines.append(f"best: {best.label}: objective {best.value:.6g}  {best.text} ({best.path})")
+    for word in (*ended, *console.left.values()):
+        if word.state == "failed":
+            lines.append(
+                f"failed: {word.label or word.number}: {word.text} (see {word.path}/log.txt)"
+            )
+        elif word.state not in ENDED:
+            lines.append(f"not finished: {word.label or word.number} ({word.path})")
+    return lines
