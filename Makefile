@@ -4,7 +4,7 @@ BIN := .venv/bin
 PINS := --constraint .ci/constraints.txt
 SIDE_BY_SIDE := -n auto --dist loadfile
 
-.PHONY: train test check torture engines docs guide clean
+.PHONY: train test check torture engines browser docs guide clean
 
 train: .venv/train
 	$(BIN)/python scripts/train.py $(or $(ARGS),policy=anchor)
@@ -24,6 +24,9 @@ guide: .venv/docs .venv/test
 
 engines: .venv/engines
 	$(BIN)/python -m pytest -m engines $(ARGS)
+
+browser: .venv/browser
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff format --check .
@@ -50,6 +53,11 @@ check: .venv/test
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test,joblib,slurm,ray,optuna]'
 	touch $@ .venv/test .venv/train
+
+.venv/browser: .venv/test
+	$(BIN)/python -m pip install --quiet $(PINS) --editable '.[test,browser,docs]'
+	command -v chromium || $(BIN)/python -m playwright install chromium
+	touch $@
 
 clean:
 	rm -rf .venv

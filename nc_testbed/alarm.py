@@ -59,9 +59,14 @@ def log_wealth(log_e: Array) -> Array:
     L = log_e.shape[-1]
     stake, out = np.full(log_e.shape[:-1], -np.inf), np.empty_like(log_e)
     for t in range(1, L + 1):
-        stake = log_e[..., t - 1] + np.logaddexp(stake, -np.log(L))
-        out[..., t - 1] = np.logaddexp(stake, np.log1p(-t / L) if t < L else -np.inf)
+        stake, out[..., t - 1] = _bet(stake, log_e[..., t - 1], t, L)
     return out
+
+
+def _bet(stake: Array, log_e: Array, t: int, L: int) -> tuple[Array, Array]:
+    """Logarithms of A_t and W_t after generation t of L, from that of A_{t-1}."""
+    stake = log_e + np.logaddexp(stake, -np.log(L))
+    return stake, np.logaddexp(stake, np.log1p(-t / L) if t < L else -np.inf)
 
 
 def first_alarm(counts: Array, M: ArrayLike, p0: ArrayLike, alpha: float = ALPHA) -> Array:
@@ -101,3 +106,32 @@ def alarm(counts: Array, M: ArrayLike, alpha: float = ALPHA) -> Array:
     """
     p0 = LOST * counts[:, 0] / np.asarray(M, np.float64)
     return first_alarm(counts[:, 1:], M, p0, alpha)
+
+
+class Watch:
+    """:func:`alarm` as a run goes on, at the same cost for every generation.
+
+    ``first`` ``[R]`` is the generation of each chain's alarm so far, inf = none yet.
+    counts: those of generation 0, ``[R, C]``. L: the generations planned after it. M as there.
+
+    >>> watch = Watch(np.array([[100.0]]), 1000, L=3)
+    >>> for count in (95.0, 0.0, 0.0):
+    ...     watch.see(np.array([[count]]))
+    >>> watch.first
+    array([2.])
+    """
+
+    def __init__(self, counts: Array, M: ArrayLike, L: int):
+        self._trials = np.broadcast_to(np.asarray(M, np.float64), counts.shape)
+        self._p0, self._L, self._t = LOST * counts / self._trials, L, 0
+        self._stake = np.full(counts.shape, -np.inf)
+        self.first = np.full(len(counts), np.inf)
+
+    def see(self, counts: Array) -> None:
+        """Take in the counts ``[R, C]`` of the next generation."""
+        self._t += 1
+        log_e = log_e_value(counts, self._trials, self._p0)
+        self._stake, wealth = _bet(self._stake, log_e, self._t, self._L)
+        mean = np.logaddexp.reduce(wealth, 1) - np.log(counts.shape[1])
+        rung = (mean >= -np.log(ALPHA)) & np.isinf(self.first)
+        self.first = np.where(rung, float(self._t), self.first)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from nc_testbed.alarm import ALPHA, alarm, first_alarm, log_e_value, log_wealth
+from nc_testbed.alarm import ALPHA, Watch, alarm, first_alarm, log_e_value, log_wealth
 from nc_testbed.types import BadInput
 
 M, L, R = 10_000, 20, 4000
@@ -109,3 +109,17 @@ def test_trials_may_differ_by_chain_and_class():
 def test_alpha_is_a_chance(alpha):
     with pytest.raises(BadInput, match="^alpha="):
         first_alarm(np.zeros((1, 2, 1)), 10, 0.5, alpha)
+
+
+@pytest.mark.parametrize("L", [1, 7, 30])
+def test_followed_generation_by_generation_it_rings_when_it_would_have_been_seen_to(L):
+    rng = np.random.default_rng(L)
+    share = 0.1 * np.exp(-rng.uniform(0, 0.5, (40, 1, 2)) * np.arange(L + 1)[:, None])
+    counts = rng.binomial(200, share).astype(float)
+    watch, M = Watch(counts[:, 0], 200, L), 200
+    for t in range(1, L + 1):
+        watch.see(counts[:, t])
+        whole = alarm(counts, M)
+        known = np.where(whole <= t, whole, np.inf)  # nothing is known before it happens
+        np.testing.assert_array_equal(watch.first, known)
+    assert np.isfinite(watch.first).any() or L == 1

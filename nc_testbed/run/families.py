@@ -52,6 +52,16 @@ def beside(names: Iterable[str]) -> list[str]:
     return [name for name in chosen if name is not None]
 
 
+def thirds(names: Iterable[str]) -> list[str]:
+    """Recall of the commonest classes, of those between and of the rarest: one chart.
+
+    >>> thirds(["tail_recall", "recall", "head_recall"]), thirds(["recall"])
+    (['head_recall', 'tail_recall'], [])
+    """
+    present = set(names)
+    return [x for x in ("head_recall", "medium_recall", "tail_recall") if x in present]
+
+
 def ordered(names: Iterable[str]) -> list[str]:
     """The names in reading order: those of :func:`beside`, then by family, each as it came."""
     present = list(names)

@@ -1,52 +1,28 @@
+"""The view of a run as events: every number of it, once."""
+
 import io
 import time
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from events import FACTS, events, measured, rare, record, series
 from fabricated import config, run
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
-from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata
 
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data
 from nc_testbed.intervals import interval
-from nc_testbed.run.dashboard import Dashboard, group_name, layout, rebuild
-from nc_testbed.run.laws import Law as ExactLaw
-from nc_testbed.run.pictures import grid, scatter
-from nc_testbed.run.tables import summary_rows
-from nc_testbed.types import Generation, Space
-
-
-def events(directory) -> EventAccumulator:
-    return EventAccumulator(str(directory), {"scalars": 0, "images": 0, "tensors": 0}).Reload()
-
-
-def series(found: EventAccumulator, tag: str) -> dict[int, float]:
-    return {event.step: event.value for event in found.Scalars(tag)}
-
-
-def record(chains: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
-    rng = np.random.default_rng(seed)
-    names = ("recall", "tail_recall", "precision", "frechet")
-    return {name: torch.from_numpy(rng.random(chains)) for name in names}
-
-
-def measured(g: int, values=None, pictures=None, rows=None) -> Generation:
-    return Generation(g, {}, record() if values is None else values, rows, pictures)
-
-
-@pytest.fixture
-def planar() -> Data:
-    angle = torch.arange(8) * torch.pi / 4
-    centres = torch.stack([angle.cos(), angle.sin()], -1).double() * 2
-    none = torch.zeros(1, 0, dtype=torch.int64)
-    law = Law(lambda n, streams, purpose: (centres, None), centres=centres, scale=0.05)
-    return Data("ring", Space((2,), False), centres[None], none, none, centres, law=law)
+from nc_testbed.run.alarms import alarms
+from nc_testbed.run.dashboard import PICTURES, Dashboard, rebuild
+from nc_testbed.run.tables import Trajectories, chain_rows, summary_rows
+from nc_testbed.run.trials import group_name
+from nc_testbed.types import Space
 
 
 def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):
@@ -89,57 +65,65 @@ def test_undefined_chains_are_counted_and_never_drawn(tmp_path):
     assert np.isfinite(values).all()
 
 
-def drawn_layout(found: EventAccumulator) -> Layout:
-    proto = Layout()
-    proto.ParseFromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
-    return proto
+def alarm_texts(found: EventAccumulator) -> dict[int, str]:
+    texts = found.Tensors("alarms/text_summary")
+    return {event.step: event.tensor_proto.string_val[0].decode() for event in texts}
 
 
-def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side(tmp_path):
-    board = Dashboard(tmp_path, config())
-    board.generation(measured(0))
+def test_alarms_are_steps_and_texts_and_those_of_the_summary(tmp_path):
+    settings = config(facts=FACTS)
+    board = Dashboard(tmp_path / "live", settings)
+    for g, values in enumerate(rare(dies=2)):
+        board.generation(measured(g, values))
     board.close()
-    found = events(tmp_path)
-    proto = drawn_layout(found)
-    titles = [category.title for category in proto.category]
-    assert titles == sorted(titles)
-    assert titles[0] == "0 read together"
-    together = [chart.title for chart in proto.category[0].chart]
-    assert together[::-1] == ["tail_recall", "precision", "frechet"]  # bands are drawn reversed
-    series_of = [s for c in proto.category for chart in c.chart for s in chart.margin.series]
-    assert len(series_of) == 3 + 4
-    for band in series_of:
-        assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
-
-
-def test_one_chain_is_drawn_as_a_line():
-    together = layout(["precision", "tail_recall"], several=False).category[0]
-    assert together.title == "0 read together"
-    assert [(chart.title, list(chart.multiline.tag)) for chart in together.chart] == [
-        ("tail_recall", ["1 tail/tail_recall"]),
-        ("precision", ["2 quality/precision"]),
+    found = events(tmp_path / "live")
+    third = pytest.approx(1 / 3)
+    for on in ("accepted rows", "manifold hits"):
+        assert series(found, f"alarms/{on}") == {0: 0.0, 1: 0.0, 2: third, 3: third}
+    texts = alarm_texts(found)
+    assert list(texts) == [2, 3]
+    rows = [line for line in texts[3].splitlines() if line.startswith(("| acc", "| man"))]
+    assert rows == [
+        f"| {on} | 1 of 3 | 2 | - | -, 2, - |" for on in ("accepted rows", "manifold hits")
     ]
-    with_law = layout(["precision"], several=False, laws=["precision"]).category[0].chart[0]
-    assert list(with_law.multiline.tag) == ["2 quality/precision", "laws/precision"]
+    records = [chain_rows(measured(g, values)) for g, values in enumerate(rare(dies=2))]
+    table = pa.concat_tables(records)
+    assert [a["generation"] for a in alarms(Trajectories.of(table), settings)] == [
+        [None, 2, None]
+    ] * 2
+    rebuild(tmp_path / "again", settings, table).close()
+    assert alarm_texts(events(tmp_path / "again" / "tensorboard")) == texts
 
 
-def test_a_law_is_drawn_over_its_curve(tmp_path):
-    falling = ExactLaw("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
-    board = Dashboard(tmp_path, config(), laws={"recall": falling})
-    values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "precision": torch.ones(4)}
-    for g in (0, 2):
+def test_healthy_chains_ring_no_alarm_and_the_end_says_so(tmp_path):
+    board = Dashboard(tmp_path, config(facts=FACTS))
+    for g, values in enumerate(rare(dies=None)):
         board.generation(measured(g, values))
     board.close()
     found = events(tmp_path)
-    assert series(found, "laws/recall") == {0: 0.5, 2: pytest.approx(0.3)}
-    z = (0.25 - 0.5) / (np.std([0.1, 0.2, 0.3, 0.4], ddof=1) / 2)
-    assert series(found, "z against the law/recall")[0] == pytest.approx(z)
-    charts = {c.title: c for group in drawn_layout(found).category for c in group.chart}
-    assert [s.value for s in charts["recall"].margin.series] == [
-        "intervals/recall/mean",
-        "laws/recall",
-    ]
-    assert len(charts["precision"].margin.series) == 1
+    assert set(series(found, "alarms/accepted rows").values()) == {0.0}
+    assert (
+        list(alarm_texts(found)) == [3] and "| 0 of 3 | - | - | -, -, - |" in alarm_texts(found)[3]
+    )
+
+
+def test_the_end_of_a_finished_run_is_there_to_sort_by(tmp_path):
+    for finished in (True, False):
+        board = Dashboard(tmp_path / str(finished), config())
+        for g in range(3):
+            values = record(seed=g)
+            if g == 2:
+                values["precision"] = torch.full((3,), torch.nan)
+            board.generation(measured(g, values))
+        board.close(finished)
+    found = events(tmp_path / "True")
+    last = float(record(seed=2)["tail_recall"].mean())
+    assert series(found, "0 final/1 tail_recall") == {2: pytest.approx(last)}
+    finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final")]
+    assert finals == ["0 final/1 tail_recall", "0 final/3 frechet"]  # no precision at the end
+    assert sorted(found.Tags()["scalars"])[:2] == finals  # the columns that are shown unasked
+    unfinished = events(tmp_path / "False").Tags()["scalars"]
+    assert not any(tag.startswith("0 final") for tag in unfinished)
 
 
 def test_a_run_of_summaries_is_drawn_like_one_of_chains(tmp_path):
@@ -178,7 +162,7 @@ def test_hyperparameters_make_no_second_run_and_share_a_group_over_seeds(tmp_pat
         start = tags(metadata.SESSION_START_INFO_TAG).plugin_data.content
         info = metadata.parse_session_start_info_plugin_data(start)
         values = {key: value.WhichOneof("kind") for key, value in info.hparams.items()}
-        assert info.hparams["seed"].number_value == seed
+        assert "seed" not in values  # a row is of all seeds
         assert info.hparams["policy.k"].number_value == 5
         assert info.hparams["policy"].string_value == "replace"
         assert info.hparams["model.widths"].string_value == "[400, 20]"
@@ -211,34 +195,25 @@ def test_rebuilt_from_the_record_alone(tmp_path):
         assert pixels[0, 0].tolist() == [20, 20, 20]
 
 
-def test_a_grid_shows_every_image_where_it_belongs():
-    rows = torch.arange(5, dtype=torch.uint8).repeat_interleave(4).reshape(5, 4) * 10
-    picture = grid(rows, Space((2, 2), image=True), columns=3)
-    factor = picture.shape[1] // 8  # three images of 2, two lines of 1
-    assert picture.shape == (5 * factor, 8 * factor, 3)
-    small = picture[::factor, ::factor, 0]
-    assert small[0].tolist() == [0, 0, 128, 10, 10, 128, 20, 20]
-    assert small[3].tolist() == [30, 30, 128, 40, 40, 128, 128, 128]
-    assert (small[2] == 128).all()
-
-
-def test_a_grid_keeps_colours():
-    rows = torch.tensor([[200, 100, 50]], dtype=torch.uint8)
-    assert grid(rows, Space((3, 1, 1), image=True), columns=1)[0, 0].tolist() == [200, 100, 50]
-
-
-def test_planar_samples_are_drawn_over_the_true_modes(tmp_path, planar):
-    blue, orange = np.array([0, 114, 178]), np.array([213, 94, 0])
-    picture = scatter(planar.held_out[:1] + 0.3, planar)
-    there = [(np.abs(picture.astype(int) - colour).max(-1) < 60) for colour in (blue, orange)]
-    columns = np.nonzero(there[0])[1]
-    assert columns.min() > 0.7 * picture.shape[1]  # the one sample sits beside the rightmost mode
-    assert np.ptp(np.nonzero(there[1])[1]) > 0.5 * picture.shape[1]  # the modes form a ring
+def test_planar_samples_are_drawn_with_their_densities(tmp_path, planar):
     board = Dashboard(tmp_path, config(), planar)
     board.generation(measured(0, rows=planar.held_out.expand(2, -1, -1)))
     board.close()
     tags = events(tmp_path).Tags()["images"]
-    assert tags == ["samples/chain 0", "samples/chain 1"]
+    densities = ["densities/all chains", "densities/chain 0", "densities/chain 1"]
+    assert sorted(tags) == [*densities, "samples/chain 0", "samples/chain 1"]
+
+
+@pytest.mark.parametrize("generations", [1, 2, 100, 101, 250])
+def test_no_more_pictures_than_tensorboard_shows_and_the_ends_among_them(tmp_path, generations):
+    board = Dashboard(tmp_path, config(generations=generations, facts={"event": [2, 2]}))
+    tiny = torch.zeros(1, 1, 4, dtype=torch.uint8)
+    for g in range(generations):
+        board.generation(measured(g, {"precision": torch.ones(1)}, tiny))
+    board.close()
+    steps = [event.step for event in events(tmp_path).Images("samples/chain 0")]
+    assert steps[0] == 0 and steps[-1] == generations - 1
+    assert min(generations, PICTURES // 2) <= len(steps) <= PICTURES
 
 
 def test_rows_that_are_no_picture_are_not_drawn(tmp_path, planar):
