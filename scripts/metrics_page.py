@@ -4,14 +4,15 @@ import inspect
 import re
 from importlib import import_module
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from nc_testbed.resolved import CONF, ROOT
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import COLLAPSES
 
+ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "guide" / "metrics.md"
 START, END = "<!-- made by python scripts/metrics_page.py -->", "<!-- end of what is made -->"
 HEAD = "| column | definition | range | worse |\n|---|---|---|---|"
@@ -20,7 +21,7 @@ HEAD = "| column | definition | range | worse |\n|---|---|---|---|"
 def metrics() -> dict[str, Any]:
     """The class of every metric in conf/metrics, by name."""
     found = {}
-    for file in sorted((CONF / "metrics").glob("*.yaml")):
+    for file in sorted((ROOT / "conf" / "metrics").glob("*.yaml")):
         node = yaml.safe_load(file.read_text()).get(file.stem)
         if isinstance(node, dict):  # not auto.yaml
             module, _, name = node["_target_"].rpartition(".")
