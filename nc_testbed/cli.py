@@ -21,7 +21,7 @@ from nc_testbed.describe import Book
 from nc_testbed.help import Chosen, help_page, settings_page, show
 from nc_testbed.once import shared
 from nc_testbed.plain_yaml import check_folder
-from nc_testbed.resolved import plain, register
+from nc_testbed.resolved import PRESETS, plain, register
 from nc_testbed.resume import resumed
 from nc_testbed.sweeps.planned import Sweep
 from nc_testbed.types import BadInput, require
@@ -138,7 +138,7 @@ def _page(arguments: argparse.Namespace) -> str:
     search = searched(words, folder)
     with configurations():
         settings, choices = chosen(words, search, arguments.resolve)
-    book = Book([CONF] if folder is None else [CONF, Path(folder)])
+    book = Book([CONF, PRESETS] if folder is None else [CONF, PRESETS, Path(folder)])
     made = Chosen(settings, choices, book, STUDY)
     return help_page(made) if arguments.help else settings_page(made, words)
 
