@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import yaml
 
 from nc_testbed.plain_yaml import LOADER
 
+LABEL = re.compile(r"[A-Z]\w*:|$")
+"""What ends a file's first comment: a line about something else (``Source:``), or an empty one."""
 COMMENT = re.compile(r"\s*:?\s*#\s?(.*)")
 """What may follow a key or a value on its line."""
 
@@ -33,10 +36,11 @@ def described(text: str) -> Description:
     {'a': 'how much', 'b': 'parts', 'b.c': 'which'}
     """
     lines = text.splitlines()
-    head = (line.lstrip("# ") for line in lines if line.startswith("#"))
-    about = next((line for line in head if not line.startswith("@package")), "")
-    node = yaml.compose(text, LOADER)
-    return Description(about.removeprefix("Question:").strip(), dict(_keys(node, lines, "")))
+    head = [line.lstrip("# ") for line in itertools.takewhile(lambda x: x.startswith("#"), lines)]
+    about = [line for line in head if not line.startswith("@package")]
+    first = about[:1] + list(itertools.takewhile(lambda x: not LABEL.match(x), about[1:]))
+    said = " ".join(first).removeprefix("Question:").strip()
+    return Description(said, dict(_keys(yaml.compose(text, LOADER), lines, "")))
 
 
 def _keys(node: yaml.Node | None, lines: Sequence[str], prefix: str) -> Iterator[tuple[str, str]]:

@@ -47,13 +47,13 @@ def test_every_option_and_every_key_has_a_description(file):
 
 def test_comments_are_found_wherever_they_may_stand():
     text = (
-        "# @package _global_\n# Question: what is it?\n# Source: none\n"
+        "# @package _global_\n# Question: what is it,\n# and why?\n# Source: none\n"
         "defaults:\n  - a: b # which\nx: 1 # one\n# and more\n\n# of nothing\n"
         "y: 'a # b' # two\nz: [1,\n  2] # three\n"
         "n: # four\n  m: {k: 1} # five\n  e:\n# of e, not of n\n"
     )
     found = described(text)
-    assert found.text == "what is it?"
+    assert found.text == "what is it, and why?"
     assert found.keys == {
         "defaults": "", "defaults.a": "which", "x": "one and more", "y": "two", "z": "three",
         "n": "four", "n.m": "five", "n.m.k": "", "n.e": "",
