@@ -67,7 +67,8 @@ def test_an_exact_law_lies_over_generations(one):
     file = one / "summary.json"
     summary = json.loads(file.read_text())
     law = {"law": "replace.variance", "source": "derived", "generations": [1, 3]}
-    summary["laws"] = {"coverage": law | {"values": [0.5, None]}}
+    ends = {"values": [0.5, None], "z": [0.1, None], "verdict": "pass"}
+    summary["laws"] = {"coverage": law | ends}
     file.write_text(json.dumps(summary))
     found = load_run(one)["coverage_law"]
     assert found.dims == ("generation",)

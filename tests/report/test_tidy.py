@@ -65,6 +65,7 @@ def test_runs_are_named_from_where_the_given_directories_part(tmp_path):
 def test_a_law_stands_beside_every_chain_it_is_about(tmp_path):
     file = run(tmp_path / "a", config()) / "summary.json"
     law = {"law": "a", "source": "b", "generations": [2], "values": [0.25]}
+    law |= {"z": [None], "verdict": "pass"}
     file.write_text(json.dumps(json.loads(file.read_text()) | {"laws": {"nll": law}}))
     made = sheet([tmp_path])
     assert [r["law"] for r in rows(made, metric="nll", generation=2)] == [0.25] * 3
@@ -76,6 +77,7 @@ def test_summaries_are_rows_without_a_chain(tmp_path):
     x = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
     folder = run(tmp_path / "a", config())
     law = {"law": "a", "source": "b", "generations": [0], "values": [2.5]}
+    law |= {"z": [None], "verdict": "pass"}
     file = folder / "summary.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"laws": {"nll": law}}))
     pq.write_table(summary_rows(Generation(0, {}, {"nll": x})), folder / "metrics.parquet")
@@ -128,8 +130,8 @@ def test_settings_of_any_kind_are_written_or_refused(tmp_path):
     folder = run(tmp_path / "a", config(budget=2**70, policy={"k": [1, {"a": None}]}))
     run(tmp_path / "b", config())
     assert {r["budget"] for r in rows(sheet([tmp_path]), metric="nll")} == {None, 2.0**70}
-    (folder / "config.yaml").write_text("{name: {policy: a, data: b, model: c}, data: {1: 2},"
-                                        " model: {}, policy: {}, facts: {}}")  # fmt: skip
+    names = "name: {policy: a, data: b, model: c}, data: {1: 2}, model: {}, policy: {}"
+    (folder / "config.yaml").write_text(f"{{{names}, seed: 0, facts: {{event: [2]}}}}")
     with pytest.raises(BadInput, match=r"config\.yaml: is not a run's settings"):
         sheet([tmp_path])
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 
 import pytest
@@ -128,7 +129,7 @@ def test_what_was_begun_is_removed(tmp_path):
     assert error.value.need == 9 and not list(tmp_path.iterdir())
 
 
-def test_a_sweep_stops_there(tmp_path, monkeypatch, capsys):
+def test_every_job_of_a_sweep_says_so(tmp_path, monkeypatch, capsys):
     def refuse(descriptor):
         raise OSError(errno.EROFS, "Read-only file system")
 
@@ -137,5 +138,10 @@ def test_a_sweep_stops_there(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", argv)
     with pytest.raises(SystemExit) as left:
         cli.main()
-    assert "config.yaml: Read-only file system (needs " in str(left.value.code)
-    assert len([p for p in (tmp_path / "s").iterdir() if p.is_dir()]) == 1
+    said = capsys.readouterr()
+    assert left.value.code == 1
+    for seed in (1, 2):
+        assert re.search(
+            rf"^failed: seed={seed}: \S+config.yaml: Read-only ", said.out, re.MULTILINE
+        )
+    assert said.err.count("Read-only file system (needs ") == 2 and "Traceback" not in said.err

@@ -8,7 +8,7 @@ from nc_testbed.run.config import text
 from nc_testbed.sweeps.objective import Objective
 from nc_testbed.types import BadInput
 
-CONFIG = {"policy": {"k": 7}, "facts": {"n": [50, 80]}}
+CONFIG = {"policy": {"k": 7}, "facts": {"n": [50, 80]}, "hash": "0"}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nc_testbed import cli
+from nc_testbed import checking, cli
 from nc_testbed.run import lock
 from nc_testbed.run.run import execute
 
@@ -35,7 +35,7 @@ def started(monkeypatch):
         seen.append((config["seed"], config["n"]))
         execute(prepared, config, path)
 
-    monkeypatch.setattr("nc_testbed.run.run.execute", noted)
+    monkeypatch.setattr("nc_testbed.sweeps.job.execute", noted)
     return seen
 
 
@@ -60,7 +60,8 @@ def test_a_sweep_that_is_done_is_not_made_again(tmp_path, monkeypatch, capsys, s
     def load(*_):
         raise AssertionError("data are read")
 
-    monkeypatch.setattr(cli, "_prepare", load)
+    for module in (checking, cli):
+        monkeypatch.setattr(module, "prepared", load)
     assert sweep(monkeypatch, *words) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[:3] for line in said[:2]] == [
@@ -169,7 +170,7 @@ def test_a_failed_job_is_told_of_and_the_others_are_made(tmp_path, monkeypatch, 
 
     words = ["seed=1,2,3,4", f"hydra.sweep.dir={tmp_path}"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nc_testbed.run.run.execute", failing)
+        patch.setattr("nc_testbed.sweeps.job.execute", failing)
         assert sweep(monkeypatch, *words) == 1
     said = capsys.readouterr()
     lines = said.out.splitlines()

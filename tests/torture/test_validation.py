@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save
 
-from nc_testbed import cli
+from nc_testbed import checking, cli
 from nc_testbed.data.arrays import Arrays
 from nc_testbed.data.downloaded import Emnist, FashionMnist
 from nc_testbed.launching import PLUGINS, check_hydra
@@ -140,7 +140,7 @@ def test_fuzzed_command_lines(tmp_path, monkeypatch, capsys):
 def test_without_its_guard_the_fuzzer_finds_a_traceback(tmp_path, monkeypatch, capsys):
     """The negative control: Hydra's answer to a group that is a number is an exception."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "composed", lambda *_: {}["metrics"])
+    monkeypatch.setattr(checking, "composed", lambda *_: {}["metrics"])
     with pytest.raises(KeyError):
         told([*BASE, "metrics=[]"], monkeypatch, capsys)
 
