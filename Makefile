@@ -23,12 +23,12 @@ check: .venv/test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # Kept apart from the quick tests: engines of sweeps, pages in Debian's chromium, the guide's
-# commands, the notebook. They need all extras.
+# commands, the notebook, for which all extras are needed; kills and faults, in their short version.
 engines browser guide: .venv/all
 	$(BIN)/python -m pytest -m $@ $(ARGS)
 
 apart: .venv/all
-	$(BIN)/python -m pytest -m 'engines or browser or guide or notebook' $(ARGS)
+	$(BIN)/python -m pytest -m 'torture or engines or browser or guide or notebook' $(ARGS)
 
 docs: .venv/all
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/site/mkdocs.yml

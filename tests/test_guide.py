@@ -20,7 +20,6 @@ from nc_testbed.status import WORDS
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {page.stem: page for page in [DOCS / "index.md", *sorted((DOCS / "guide").glob("*.md"))]}
-QUICK = ("policy",)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHORT = ("generations=2", "chains=2", "model.steps=5")
 """What is added to the default run, which would take minutes."""
@@ -116,9 +115,8 @@ def cache(tmp_path_factory):
 
 
 def marked(stem: str):
-    quick, engines = stem in QUICK, stem == "engines"  # whose extras only some have
-    marks = [pytest.mark.engines] if engines else [] if quick else [pytest.mark.guide]
-    return pytest.param(PAGES[stem], id=stem, marks=marks)
+    mark = pytest.mark.engines if stem == "engines" else pytest.mark.guide  # some have its extras
+    return pytest.param(PAGES[stem], id=stem, marks=mark)
 
 
 @pytest.mark.parametrize("page", [marked(stem) for stem in PAGES])

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import expect
 
 from nc_testbed import cli
 from nc_testbed.run.console import advice
@@ -51,6 +51,13 @@ LOADED = """() => {
     const pictures = all(document).filter(e => e.tagName === "IMG");
     return pictures.length && pictures.every(e => e.complete && e.naturalWidth > 0);
 }"""
+
+
+def expect(seen: Any) -> Any:
+    """Playwright's assertions, which wait; an extra that quick tests do without."""
+    from playwright.sync_api import expect as awaited
+
+    return awaited(seen)
 
 
 @pytest.fixture(scope="module")
