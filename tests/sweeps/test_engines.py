@@ -52,7 +52,8 @@ def home(tmp_path_factory) -> Path:
     """A working directory with a model of the user's own, which fails or says how many cores it
     may use."""
     home = tmp_path_factory.mktemp("home")
-    code = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    page = (ROOT / "docs" / "guide" / "model.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
     (home / "my_blob.py").write_text(code)
     (home / "my_models.py").write_text(MODEL)
     (home / "conf" / "model").mkdir(parents=True)
