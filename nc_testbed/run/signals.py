@@ -53,6 +53,7 @@ class Signals:
         self._since = 0.0
         self._before: dict[int, Any] = {}
         self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Signals:
         if threading.current_thread() is threading.main_thread():
@@ -61,11 +62,13 @@ class Signals:
                 free = before in (signal.SIG_DFL, signal.default_int_handler)
                 if free or (status == REQUEUE and callable(before)):
                     self._before[number] = signal.signal(number, self._noted)
-            threading.Thread(target=self._watch, daemon=True).start()
+            self._watcher.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._ended.set()
+        if self._watcher.is_alive():
+            self._watcher.join(1)  # or it could meet the end of the interpreter
         try:
             if self._number is not None and (kind is None or issubclass(kind, Stopped)):
                 self._leave(self._number)

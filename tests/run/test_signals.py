@@ -40,6 +40,14 @@ def test_the_first_signal_ends_the_run_where_it_tells_of_progress(name, capfd):
     assert capfd.readouterr().err.startswith(f"nc_testbed: {name}, leaving")
 
 
+def test_no_thread_stays_behind():
+    before = threading.active_count()
+    for _ in range(20):
+        with Signals(lambda name: None):
+            assert threading.active_count() == before + 1
+        assert threading.active_count() == before
+
+
 def test_without_a_signal_nothing_happens():
     left = []
     with Signals(left.append) as signals:
