@@ -84,7 +84,7 @@ def sweep(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def tables(folder: Path) -> dict[str, bytes]:
-    return {p.parent.name: p.read_bytes() for p in folder.glob("*-*/metrics.parquet")}
+    return {p.parent.name: p.read_bytes() for p in folder.glob("*/metrics.parquet")}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_job_that_is_preempted_is_requeued_and_goes_on(home):
     logs = "".join(p.read_text() for p in folder.glob(".submitit/*/*.out"))
     assert "Requeued job" in logs and "1 made" in said
     assert first.stat().st_mtime_ns == stamp
-    assert tables(folder) == tables(home / "whole")
+    assert tables(folder) == tables(home / "whole") != {}
 
 
 def test_a_sweep_that_is_ended_takes_its_workers_along(home):
@@ -181,7 +181,8 @@ def test_a_sweep_that_is_ended_takes_its_workers_along(home):
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
     assert "1 made" in sweep(home, *LONG, "hydra.sweep.dir=ended").stdout
     whole = tables(home / "whole") or pytest.fail("run the test before")
-    assert list(tables(folder).values()) == list(whole.values())
+    first = [table for name, table in tables(folder).items() if name.startswith("seed=1-")]
+    assert first == list(whole.values())
 
 
 def test_a_search_finds_the_smallest_k_twice(home):
