@@ -20,6 +20,7 @@ from nc_testbed.run.packed import Job, execute_all, packs
 from nc_testbed.run.prepare import Prepared, prepare
 from nc_testbed.run.room import again
 from nc_testbed.run.run import execute
+from nc_testbed.run.signals import Stopped
 from nc_testbed.run.verify import verify
 from nc_testbed.types import BadInput
 
@@ -233,6 +234,21 @@ def test_runs_go_on_alone_where_together_they_fail(tmp_path, monkeypatch, capsys
     assert "no pack today" in logs
     assert len(list((tmp_path / "all").glob("*/summary.json"))) == 2
     assert "2 made" in capsys.readouterr().out
+
+
+def test_a_signal_ends_a_packed_sweep_with_its_status(tmp_path, monkeypatch, capsys):
+    def signalled(pack):
+        raise Stopped(143)
+
+    monkeypatch.setattr(packed, "execute_pack", signalled)
+    words = ["-m", *VAE.split(), "metrics=[recall]", "chains=1", "generations=1", "seed=0,1"]
+    with pytest.raises(SystemExit) as left:
+        started(monkeypatch, *words, "hydra/launcher=packed", f"hydra.sweep.dir={tmp_path}")
+    assert left.value.code == 143
+    said = capsys.readouterr().out
+    assert said.count("not finished: seed=") == 2 and "2 not finished" in said
+    left_words = [json.loads(file.read_text()) for file in tmp_path.glob(".jobs/0*.json")]
+    assert [(word["state"], word["text"]) for word in left_words] == [("stopped", "status 143")] * 2
 
 
 def test_a_study_is_drawn_after_a_packed_sweep(tmp_path, monkeypatch, capsys):
