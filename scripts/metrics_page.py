@@ -47,7 +47,7 @@ def row(name: str, column: Column) -> str:
 def section(name: str, cls: Any) -> str:
     """A metric: what it is, needs and measures, and its columns."""
     text = re.sub(r":\w+:`", "`", inspect.getdoc(cls) or "").replace("``", "`")
-    needs = ", ".join(sorted(cls.needs)) or "nothing"
+    needs = ", ".join(sorted(cls.requires)) or "nothing"
     facts = f"Definition of collapse: **{cls.collapse}**. Needs: {needs}."
     rows = [row(*each) for each in cls.columns.items()]
     return "\n".join([f"### {name}\n\n{text}\n\n{facts}\n", HEAD, *rows])

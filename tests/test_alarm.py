@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from nc_testbed.alarm import ALPHA, Watch, alarm, first_alarm, log_e_value, log_wealth
-from nc_testbed.types import BadInput
+from nc_testbed.core.errors import BadInput
+from nc_testbed.metrics.alarm import ALPHA, Watch, alarm, first_alarm, log_e_value, log_wealth
 
 M, L, R = 10_000, 20, 4000
 SHARES = np.array([0.01, 0.02, 0.03])  # the rarest: M p = 100

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from nc_testbed.archive import Archive, TrainingSet, thin
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.loop.archive import Archive, thin
 
 SPACE = Space((2,), image=False)
 R, N, M = 3, 6, 4
@@ -61,7 +62,7 @@ def test_sets_of_several_sizes_keep_their_rows_and_origins(window):
         assert torch.equal(latest.all(), synthetic(g)[:, :size])
         assert (latest.origin() == g + 1).all()
         if g + 1 <= window:
-            view = store.view(store.everything(None, Streams(0, (0, 1, 2), g)))
+            view = store.view(store.everything(None, RandomStreams(0, (0, 1, 2), g)))
             copy = [synthetic(h)[:, :m] for h, m in zip(range(g + 1), [4, 2, 3], strict=False)]
             assert torch.equal(view.all()[:, 4:], torch.cat(copy, 1))
 
@@ -93,10 +94,10 @@ def test_a_training_set_shares_the_archives_memory():
 
 def test_thinning_is_uniform_without_replacement():
     rows = torch.arange(10).expand(400, -1)
-    kept = thin(rows, 3, Streams(0, tuple(range(400)))("budget"))
+    kept = thin(rows, 3, RandomStreams(0, tuple(range(400)))("budget"))
     assert kept.shape == (400, 3)
     assert all(len(set(row.tolist())) == 3 for row in kept)
     counts = torch.bincount(kept.flatten(), minlength=10).double()  # expected 120 each
     assert ((counts - 120).abs() <= 4 * (120 * 0.7) ** 0.5).all()
-    assert thin(rows, None, Streams(0, (0,))("budget")) is rows
-    assert thin(rows, 10, Streams(0, (0,))("budget")) is rows
+    assert thin(rows, None, RandomStreams(0, (0,))("budget")) is rows
+    assert thin(rows, 10, RandomStreams(0, (0,))("budget")) is rows

@@ -8,13 +8,13 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from nc_testbed import loop
 from nc_testbed.bench import command, families, floor, gmm, metrics, packed, runs, scaling, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop import closed_loop as loop
 from nc_testbed.models.vae import VAE
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
 
 
 def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
@@ -51,8 +51,10 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
 
 
 def test_both_arms_of_the_autoencoder_are_the_same_network_and_the_same_work():
-    model = VAE(steps=None, epochs=1, batch=vae.BATCH, hidden=(vae.HIDDEN,), latent=vae.LATENT)
-    ours = model._initial(Space((28, 28), image=True), Streams(0, (0,))("init"))
+    model = VAE(
+        steps=None, epochs=1, batch_size=vae.BATCH, hidden=(vae.HIDDEN,), latent_dim=vae.LATENT
+    )
+    ours = model._initial(Space((28, 28), image=True), RandomStreams(0, (0,))("init"))
     theirs = sum(p.numel() for p in Usual().parameters())
     assert sum(weight.numel() for weight in ours.values()) == theirs
     for rows in vae.EPOCH.values():
@@ -74,7 +76,7 @@ def test_both_arms_of_the_mixture_study_have_the_same_settings(monkeypatch):
     for theirs in made:
         assert theirs.means_.shape == (ours.components, world.data.space.size)
         assert (theirs.tol, theirs.reg_covar) == (ours.tolerance, ours.floor)
-        assert (theirs.max_iter, theirs.warm_start) == (ours.steps, True)
+        assert (theirs.max_iter, theirs.warm_start) == (ours.max_iter, True)
     assert len(made) == 2
 
 
@@ -101,7 +103,7 @@ def test_a_device_is_full_where_time_per_chain_falls_no_further():
 def test_mixtures_that_differ_are_an_error(monkeypatch):
     monkeypatch.setitem(gmm.MIXTURES, "cpu", (2, 3))
     monkeypatch.setattr(gmm, "STEPS", 3)
-    fit, short = gmm.mixtures, gmm.GMM(8, steps=1, tolerance=0.0, start="warm")
+    fit, short = gmm.mixtures, gmm.GMM(8, max_iter=1, tolerance=0.0, start="warm")
     monkeypatch.setattr(gmm, "mixtures", lambda model, *rows: fit(short, *rows))
     with pytest.raises(ArithmeticError, match="log-likelihoods differ"):
         gmm.gmm(torch.device("cpu"), 1)

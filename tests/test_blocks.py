@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy import stats
 
-from nc_testbed import blocks
-from nc_testbed.blocks import BLOCK, HUGE, BlockDraws
-from nc_testbed.rng import Streams
+from nc_testbed.core import block_rng as blocks
+from nc_testbed.core.block_rng import BLOCK, HUGE, BlockGenerator
+from nc_testbed.core.rng import RandomStreams
 
 R = 20_000
 HUGE_N = 10**12
@@ -15,7 +15,7 @@ HUGE_N = 10**12
 
 def streams(chains, **changes):
     first = changes.pop("first", 0)
-    return Streams(changes.pop("seed", 0), tuple(range(first, first + chains)), **changes)
+    return RandomStreams(changes.pop("seed", 0), tuple(range(first, first + chains)), **changes)
 
 
 def of(chains, values):
@@ -49,25 +49,27 @@ def sampler(request):
 
 
 def test_a_chain_does_not_depend_on_how_many_there_are(sampler):
-    drawn = {chains: sampler(BlockDraws(streams(chains), "x"), chains) for chains in (1, 5, 3000)}
+    drawn = {
+        chains: sampler(BlockGenerator(streams(chains), "x"), chains) for chains in (1, 5, 3000)
+    }
     for chains, values in drawn.items():
         assert values.shape[0] == chains
         assert torch.equal(values, drawn[3000][:chains])
 
 
 def test_a_part_of_whole_blocks_draws_what_it_draws_among_all(sampler):
-    whole = sampler(BlockDraws(streams(3000), "x"), 3000)
-    part = sampler(BlockDraws(streams(1500, first=BLOCK), "x"), 1500)
+    whole = sampler(BlockGenerator(streams(3000), "x"), 3000)
+    part = sampler(BlockGenerator(streams(1500, first=BLOCK), "x"), 1500)
     assert torch.equal(part, whole[BLOCK : BLOCK + 1500])
 
 
 def test_a_part_must_begin_a_block():
     with pytest.raises(AssertionError, match="chain 5 does not begin a block"):
-        BlockDraws(streams(5, first=5), "x")
+        BlockGenerator(streams(5, first=5), "x")
 
 
 def test_every_word_of_a_key_changes_the_draws(sampler):
-    draws = BlockDraws(streams(2000), "x")
+    draws = BlockGenerator(streams(2000), "x")
     drawn = [sampler(draws, 2000), sampler(draws, 2000)]  # two calls
     others = (
         (streams(2000), "y"),
@@ -75,7 +77,7 @@ def test_every_word_of_a_key_changes_the_draws(sampler):
         (streams(2000, generation=1), "x"),
         (streams(2000, scope="evaluation/"), "x"),
     )
-    drawn += [sampler(BlockDraws(*words), 2000) for words in others]
+    drawn += [sampler(BlockGenerator(*words), 2000) for words in others]
     few = [values[: 2000 - BLOCK] for values in drawn] + [drawn[0][BLOCK:]]  # another block
     for i, a in enumerate(few):
         for b in few[:i]:
@@ -83,18 +85,18 @@ def test_every_word_of_a_key_changes_the_draws(sampler):
 
 
 def test_words_of_a_key_do_not_run_together():
-    a = BlockDraws(streams(5, seed=1, generation=11), "x").normal()
-    b = BlockDraws(streams(5, seed=11, generation=1), "x").normal()
+    a = BlockGenerator(streams(5, seed=1, generation=11), "x").normal()
+    b = BlockGenerator(streams(5, seed=11, generation=1), "x").normal()
     assert not torch.equal(a, b)
 
 
 def test_ambient_seeds_change_nothing_and_are_not_changed():
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = BlockDraws(streams(9), "x", host=False).gamma(2.0)
+    first = BlockGenerator(streams(9), "x", host=False).gamma(2.0)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert torch.equal(first, BlockDraws(streams(9), "x", host=False).gamma(2.0))
+    assert torch.equal(first, BlockGenerator(streams(9), "x", host=False).gamma(2.0))
 
 
 def check_moments(drawn, mean, variance, kurtosis=0.0):
@@ -119,12 +121,12 @@ def check_law(draws):
 
 
 def test_continuous_laws():
-    check_law(BlockDraws(streams(R), "x"))
+    check_law(BlockGenerator(streams(R), "x"))
 
 
 @pytest.mark.parametrize("rate", [0.01, 3.5, HUGE / 2, HUGE * 2, HUGE_N, 1e15, 7e15])
 def test_poisson(rate):
-    drawn = BlockDraws(streams(R), "x").poisson(of(R, rate))
+    drawn = BlockGenerator(streams(R), "x").poisson(of(R, rate))
     check_moments(drawn, rate, rate, 1 / rate)
     assert torch.equal(drawn, drawn.round())
 
@@ -133,7 +135,7 @@ def test_a_chains_own_rate_decides_how_it_is_drawn():
     rate = of(R, 3.5).clone()
     rate[::2] = 1e14
     rate[::5] = 0
-    drawn = BlockDraws(streams(R), "x").poisson(rate)
+    drawn = BlockGenerator(streams(R), "x").poisson(rate)
     for value in (3.5, 1e14):
         check_moments(drawn[rate == value], value, value, 1 / value)
     assert (drawn[rate == 0] == 0).all()
@@ -144,7 +146,7 @@ def test_what_follows_poisson_counts_does_not_depend_on_others_rates():
     rate[2000] = 7.0 * HUGE_N
     followed = []
     for chains in (5, 3000):
-        draws = BlockDraws(streams(chains), "x")
+        draws = BlockGenerator(streams(chains), "x")
         draws.poisson(rate[:chains])
         followed.append(draws.normal()[:5])
     assert torch.equal(*followed)
@@ -154,14 +156,14 @@ def test_what_follows_poisson_counts_does_not_depend_on_others_rates():
 def test_binomial(n):
     for p in (1e-3, 0.3, 0.5, 0.98):
         variance = n * p * (1 - p)
-        drawn = BlockDraws(streams(R), f"{p}").binomial(n, of(R, p))
+        drawn = BlockGenerator(streams(R), f"{p}").binomial(n, of(R, p))
         check_moments(drawn, n * p, variance, (1 - 6 * p * (1 - p)) / variance)
         assert drawn.min() >= 0 and drawn.max() <= n
 
 
 @pytest.mark.parametrize("n", [1, 20, HUGE_N, 10**15])
 def test_multinomial(n):
-    drawn = BlockDraws(streams(R), "x").multinomial(n, of(R, SHARES))
+    drawn = BlockGenerator(streams(R), "x").multinomial(n, of(R, SHARES))
     assert (drawn.sum(1) == n).all() and (drawn[:, 3] == 0).all()
     for p, column in zip(SHARES[:3], drawn.T, strict=False):
         variance = n * p * (1 - p)
@@ -172,13 +174,13 @@ def test_multinomial(n):
 
 
 def test_a_choice_is_uniform_without_replacement():
-    drawn = BlockDraws(streams(R), "x").choice(9, 4)
+    drawn = BlockGenerator(streams(R), "x").choice(9, 4)
     assert drawn.dtype is torch.int64 and drawn.shape == (R, 4)
     assert (drawn.sort(1).values.diff(dim=1) > 0).all()
     for place in drawn.T:
         count = torch.bincount(place, minlength=9).double()
         assert (count - R / 9).abs().max() < 4 * (R * 8 / 81) ** 0.5
-    everything = BlockDraws(streams(50), "x").choice(6, 6)
+    everything = BlockGenerator(streams(50), "x").choice(6, 6)
     assert (everything.sort(1).values == torch.arange(6)).all()
 
 
@@ -189,19 +191,19 @@ def small(monkeypatch):
 
 
 def test_torch_draws_the_same_laws(small):
-    check_law(BlockDraws(streams(R), "x", host=False))
+    check_law(BlockGenerator(streams(R), "x", host=False))
 
 
 @pytest.mark.parametrize("name", ANYWHERE)
 def test_torch_draws_a_chain_the_same_whatever_the_others(small, name):
     drawn = {
-        chains: ANYWHERE[name](BlockDraws(streams(chains), "x", host=False), chains)
+        chains: ANYWHERE[name](BlockGenerator(streams(chains), "x", host=False), chains)
         for chains in (1, 5, 64, 100, 300)
     }
     for chains, values in drawn.items():
         assert values.dtype is torch.float64
         assert torch.equal(values, drawn[300][:chains])
-    part = ANYWHERE[name](BlockDraws(streams(100, first=64), "x", host=False), 100)
+    part = ANYWHERE[name](BlockGenerator(streams(100, first=64), "x", host=False), 100)
     assert torch.equal(part, drawn[300][64:164])
     assert not torch.equal(drawn[300][:64], drawn[300][64:128])
 
@@ -209,4 +211,4 @@ def test_torch_draws_a_chain_the_same_whatever_the_others(small, name):
 @pytest.mark.parametrize("name", ON_A_CPU)
 def test_counts_are_not_drawn_by_torch(small, name):
     with pytest.raises(AssertionError, match="drawn on a CPU"):
-        ON_A_CPU[name](BlockDraws(streams(5), "x", host=False), 5)
+        ON_A_CPU[name](BlockGenerator(streams(5), "x", host=False), 5)

@@ -13,8 +13,8 @@ import yaml
 from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nc_testbed import cli
-from nc_testbed.types import BadInput
+from nc_testbed.cli import train as cli
+from nc_testbed.core.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
 TINY = ["data=digits", "model=gmm", "model.components=3", "model.covariance=diagonal",
@@ -177,15 +177,15 @@ REFUSED = {
     "policy.source=frehs": "policy.source=frehs: did you mean fresh?",
     "policy.share=2": "policy.share=2.0: ",
     "data=mnst": "data=mnst: did you mean mnist?",
-    "data.imbalance=0.5": "data.imbalance=0.5: ",
+    "data.imbalance_ratio=0.5": "data.imbalance_ratio=0.5: ",
     "data.reserve=0.001": "policy.k=",
-    "model.latent=0": "model.latent=0: ",
+    "model.latent_dim=0": "model.latent_dim=0: ",
     "model.steps=null": "model.steps=",
     "model._target_=os.system": "model._target_=os.system: name a class of nc_testbed",
     "metrics=[recall,precison]": "metrics=precison: did you mean precision?",
     "metrics=[modes]": "metrics=modes: cannot apply here, it needs modes",
     "evaluation.rows=3": "evaluation.rows=3: ",
-    "data.held_out=3": "data.held_out=3: metrics need at least 7 rows",
+    "data.test_rows=3": "data.test_rows=3: metrics need at least 7 rows",
     "budget=0": "budget=0: ",
     "budget=99999": "budget=99999: ",
     "policy.k=[": "policy.k=[: cannot be read",
@@ -201,7 +201,7 @@ REFUSED = {
     "figure={study:curves,columns:3}": "figure.columns=3: give a list",
     "extensions=[os]": "extensions=os: this is Python's own",
     "extensions=[no_such_package]": "extensions=no_such_package: no such package here",
-    "model.latent=1000000000000": "model=VAE: one chain takes",
+    "model.latent_dim=1000000000000": "model=VAE: one chain takes",
     "evaluation.rows=10000000000000": "evaluation.rows=10000000000000: ",
     "hydra.sweep.dir=../x": "hydra.sweep.dir=../x: leads out of the working directory",
     "+hydra.callbacks.a._target_=os.system": "hydra.callbacks=",

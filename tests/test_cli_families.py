@@ -9,8 +9,8 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nc_testbed import cli
-from nc_testbed.run.tables import Trajectories
+from nc_testbed.cli import train as cli
+from nc_testbed.record.tables import Trajectories
 
 COIN = ["data=bernoulli", "model=bernoulli", "policy=replace", "n=20"]
 
@@ -43,20 +43,27 @@ def test_a_run_draws_statistics_and_says_so(finished):
 
 def test_laws_stand_beside_the_means(finished):
     laws = summary(finished)["laws"]
-    assert set(laws) >= {"mean", "variance", "gini", "absorbed", "alive_classes", "missing_mass"}
-    gini = laws["gini"]
-    assert gini["generations"] == list(range(9))
-    assert gini["values"] == pytest.approx([0.5 * 0.95 ** (g + 1) for g in range(9)])
-    assert all(abs(z) < 4 for z in gini["z"])
-    assert gini["verdict"] == "pass"
+    assert set(laws) >= {
+        "mean",
+        "variance",
+        "heterozygosity",
+        "absorbed",
+        "alive_classes",
+        "missing_mass",
+    }
+    heterozygosity = laws["heterozygosity"]
+    assert heterozygosity["generations"] == list(range(9))
+    assert heterozygosity["values"] == pytest.approx([0.5 * 0.95 ** (g + 1) for g in range(9)])
+    assert all(abs(z) < 4 for z in heterozygosity["z"])
+    assert heterozygosity["verdict"] == "pass"
     assert {law["verdict"] for law in laws.values()} <= {"pass", "inconclusive"}
 
 
 def test_laws_are_drawn_in_tensorboard(finished):
     events = EventAccumulator(str(finished / "tensorboard")).Reload()
-    drawn = [event.value for event in events.Scalars("laws/gini")]
-    assert drawn == pytest.approx(summary(finished)["laws"]["gini"]["values"], rel=1e-6)
-    assert len(events.Scalars("z against the law/gini")) == 9
+    drawn = [event.value for event in events.Scalars("laws/heterozygosity")]
+    assert drawn == pytest.approx(summary(finished)["laws"]["heterozygosity"]["values"], rel=1e-6)
+    assert len(events.Scalars("z against the law/heterozygosity")) == 9
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_rows_follow_the_same_laws_where_they_are_asked_for(tmp_path, monkeypatc
     run(monkeypatch, *COIN, *rows, f"hydra.run.dir={tmp_path}")
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["facts"]["draw"] == "rows"
     laws = summary(tmp_path)["laws"]
-    assert laws["gini"]["verdict"] == "pass"
+    assert laws["heterozygosity"]["verdict"] == "pass"
     assert laws["variance"]["verdict"] == "pass"
 
 

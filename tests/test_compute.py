@@ -7,10 +7,16 @@ import os
 import pytest
 import torch
 
-from nc_testbed import compute, loop, storage
-from nc_testbed.compute import Compute, at_once, now, ran_out, using, within_memory
+from nc_testbed.config.settings import Settings
+from nc_testbed.core import machine as compute
+from nc_testbed.core import storage
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.machine import Compute, at_once, current, memory_limit, ran_out, within_memory
+from nc_testbed.core.space import Space
 from nc_testbed.data.mixtures import Blobs
-from nc_testbed.loop import World, closed_loop
+from nc_testbed.loop import closed_loop as loop
+from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.metrics.kid import KID
 from nc_testbed.metrics.likelihood import Likelihood
 from nc_testbed.metrics.recall import Recall
@@ -23,8 +29,6 @@ from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.replace import Replace
 from nc_testbed.run import checks
-from nc_testbed.settings import Settings
-from nc_testbed.types import BadInput, Sampling, Space
 
 CPU, CHAINS, ROWS = torch.device("cpu"), 5, 200
 
@@ -34,7 +38,7 @@ def world(model=None, policy=None, **changes) -> World:
     data = dataclasses.replace(data, y=None, held_out_y=None, shares=None, rank=None)
     base = World(
         data=data,
-        model=model or GMM(2, steps=5),
+        model=model or GMM(2, max_iter=5),
         policy=policy or Replace(),
         metrics={"recall": Recall(), "kid": KID(), "likelihood": Likelihood()},
         reference=Reference.build(data, Plain(), 120),
@@ -58,9 +62,9 @@ def bits(world: World) -> list[bytes]:
 
 
 MODELS = [
-    GMM(2, steps=5),
+    GMM(2, max_iter=5),
     KDE(),
-    VAE(hidden=(16,), latent=2, likelihood="gaussian", steps=20, batch=16),
+    VAE(hidden=(16,), latent_dim=2, likelihood="gaussian", steps=20, batch_size=16),
 ]
 
 
@@ -69,20 +73,20 @@ def test_memory_and_chains_at_once_change_no_bit(model):
     usual = bits(world(model))
     for small in (Compute(chains=1), Compute(chains=2), Compute(memory=2**18)):
         assert bits(world(model, compute=small)) == usual
-    assert now() == Compute()
+    assert current() == Compute()
 
 
 def test_less_memory_means_fewer_chains_and_smaller_blocks():
     little = world(compute=Compute(memory=2**17))
     assert len(little.parts(ROWS)) > len(world().parts(ROWS))
     assert at_once(100, 10**6, CPU) == 10**4
-    with using(little.compute, CPU):
+    with memory_limit(little.compute, CPU):
         room = little.compute.room(CPU)
         assert at_once(100, 10**6, CPU) == room // 100 < 10**4
         assert at_once(10**9, 10**6, CPU) == 1
-        with using(Compute(halvings=3), CPU):
+        with memory_limit(Compute(halvings=3), CPU):
             assert at_once(100, 8 * 10**5, CPU) == 10**3
-        assert now() is little.compute
+        assert current() is little.compute
 
 
 class Heavy:

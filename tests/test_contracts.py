@@ -8,18 +8,20 @@ import torch
 import yaml
 from jaxtyping import Shaped
 
-from nc_testbed.archive import Archive
-from nc_testbed.build import build_target
-from nc_testbed.compose import composed, configurations
-from nc_testbed.metrics.evaluation import fit_offers
+from nc_testbed.config.build import build_target
+from nc_testbed.config.compose import composed, configurations
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.families.estimator import FamilyModel
+from nc_testbed.loop.archive import Archive
+from nc_testbed.metrics.evaluation import fit_provides
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.models.family import FamilyModel
 from nc_testbed.models.linear import LinearModel
-from nc_testbed.parallel import one_thread
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.collect import Collect
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Sampling, Space
 
 CONF = Path(__file__).parents[1] / "conf"
 PICTURES, VECTORS = SPACES = [Space((4, 4), image=True), Space((2,), image=False)]
@@ -41,7 +43,7 @@ def settings(group: str, name: str) -> dict:
 
 
 def archive(space, window=None, real=None, device: torch.device = CPU) -> Archive:
-    values = Streams(1, (0,))("x").uniform(N, space.size, dtype=torch.float64)
+    values = RandomStreams(1, (0,))("x").uniform(N, space.size, dtype=torch.float64)
     real = (space.stored(values) if real is None else real).to(device)
     rows = torch.arange(N, device=device).expand(R, -1)
     shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64, device=device).expand(R, -1)
@@ -63,7 +65,7 @@ def model_and_rows(request, device):
     if space is None:
         source = build_target(settings("data", name) | {"rows": N}, "data", ())
         data = source.load(1, 1, 0, 1)
-        space, real, laws = data.space, data.x, data.truths
+        space, real, laws = data.space, data.x, data.true_parameters
     if "steps" in node:
         node["steps"] = 5
     if "channels" in node:
@@ -82,7 +84,7 @@ def model_and_rows(request, device):
 
 def fitted(model, store, chains=tuple(range(R)), generation=0):
     training = store.view(store.training).part(slice(min(chains), max(chains) + 1))
-    return model.fit(training, Streams(0, chains, generation, store.real.device))
+    return model.fit(training, RandomStreams(0, chains, generation, store.real.device))
 
 
 def test_groups_are_not_empty():
@@ -125,13 +127,13 @@ def test_a_fit_keeps_the_contract(model_and_rows):
     space = store.space
     with one_thread():
         fit = fitted(model, store)
-    streams = Streams(0, (0, 1, 2), device=store.real.device)
+    streams = RandomStreams(0, (0, 1, 2), device=store.real.device)
     rows = fit.sample(9, streams, Sampling())
     assert isinstance(rows, Shaped[torch.Tensor, f"{R} 9 {space.size}"])
     assert rows.dtype is space.dtype
     assert all(isinstance(v, Shaped[torch.Tensor, f"{R} ..."]) for v in fit.state_dict().values())
     assert all(isinstance(v, Shaped[torch.Tensor, f"{R}"]) for v in fit.report().values())
-    assert fit_offers(fit) == model.offers
+    assert fit_provides(fit) == model.provides
     again = model.restore(fit.state_dict(), space)
     for decode in ("sample", "mean"):
         draws = [f.sample(9, streams, Sampling(decode)) for f in (fit, again)]
@@ -147,18 +149,20 @@ def test_fits_and_samples_do_not_depend_on_other_chains(model_and_rows):
             assert isinstance(model, LinearModel | ConvVAE)  # the loop takes chains one by one
             return
         together = fitted(model, store)
-        rows = together.sample(9, Streams(0, (0, 1, 2)), Sampling())
+        rows = together.sample(9, RandomStreams(0, (0, 1, 2)), Sampling())
         for chain in range(R):
             alone = fitted(model, store, (chain,))
             for name, value in together.state_dict().items():
                 assert torch.equal(value[chain], alone.state_dict()[name][0]), name
-            assert torch.equal(alone.sample(9, Streams(0, (chain,)), Sampling())[0], rows[chain])
+            assert torch.equal(
+                alone.sample(9, RandomStreams(0, (chain,)), Sampling())[0], rows[chain]
+            )
 
 
 def test_a_fit_is_the_same_twice_and_another_generation_draws_anew(model_and_rows):
     model, store = model_and_rows
     first, again, later = (fitted(model, store, generation=g) for g in (0, 0, 1))
-    streams = Streams(0, (0, 1, 2), device=store.real.device)
+    streams = RandomStreams(0, (0, 1, 2), device=store.real.device)
     rows = first.sample(50, streams, Sampling())
     assert torch.equal(rows, again.sample(50, streams, Sampling()))
     assert not torch.equal(rows, first.sample(50, streams.at(1), Sampling()))
@@ -195,8 +199,8 @@ def test_a_policy_keeps_the_contract(policy, budget):
     store = archive(VECTORS, policy.window)
     for g in range(1, 4):
         store.add(torch.full((R, M, 2), float(g)), opinion())
-        training = policy.compose(store, Streams(0, (0, 1, 2), g), budget)
-        again = policy.compose(store, Streams(0, (0, 1, 2), g), budget)
+        training = policy.compose(store, RandomStreams(0, (0, 1, 2), g), budget)
+        again = policy.compose(store, RandomStreams(0, (0, 1, 2), g), budget)
         assert torch.equal(training.rows, again.rows)
         if training.weights is not None:
             assert torch.equal(training.weights, again.weights)
@@ -211,11 +215,11 @@ def test_a_policy_keeps_the_contract(policy, budget):
 
 
 def test_fresh_rows_come_from_the_reserve_alone(policy):
-    needed = policy.real_rows(M, None).get("fresh", 0)
+    needed = policy.real_row_budget(M, None).get("fresh", 0)
     assert needed >= 0
     store = archive(VECTORS, policy.window)
     store.add(torch.zeros(R, M, 2), opinion())
-    rows = policy.compose(store, Streams(0, (0, 1, 2), 1), None).rows
+    rows = policy.compose(store, RandomStreams(0, (0, 1, 2), 1), None).rows
     from_reserve = ((rows >= 24) & (rows < N)).sum(1)
     assert (from_reserve == needed).all()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nc_testbed import cli
-from nc_testbed.resume import resumed
-from nc_testbed.types import BadInput
+from nc_testbed.cli import train as cli
+from nc_testbed.cli.resume import resumed
+from nc_testbed.core.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

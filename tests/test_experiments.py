@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nc_testbed import cli
+from nc_testbed.cli import train as cli
 
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "conf" / "experiment").glob("*.yaml"))
 

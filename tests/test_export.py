@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from nc_testbed import export
+from nc_testbed.report import export
 
 sys.path.append(str(Path(__file__).parent / "run"))
 from fabricated import config, run

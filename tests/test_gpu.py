@@ -6,30 +6,31 @@ import math
 import pytest
 import torch
 
-from nc_testbed.archive import Archive, TrainingSet
-from nc_testbed.compose import STUDY, composed, configurations
-from nc_testbed.compute import Compute, products, using
-from nc_testbed.loop import closed_loop, fit, measure, sample
+from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.core.machine import Compute, matmul_precision, memory_limit
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.storage import storage
+from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.loop.archive import Archive
+from nc_testbed.loop.closed_loop import closed_loop, fit, measure, sample
 from nc_testbed.models import steps
 from nc_testbed.models.autoencoder import bound_of
 from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.gmm import GMM
 from nc_testbed.models.vae import VAE
-from nc_testbed.rng import Streams
 from nc_testbed.run.prepare import prepare
-from nc_testbed.storage import storage
-from nc_testbed.types import Space
 
 pytestmark = pytest.mark.gpu
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
 SPACE, R = Space((28, 28), image=True), 8
-STREAMS = Streams(0, tuple(range(R)), device=GPU)
-MODELS = [VAE(steps=10, batch=128), ConvVAE(steps=10, batch=32)]
+STREAMS = RandomStreams(0, tuple(range(R)), device=GPU)
+MODELS = [VAE(steps=10, batch_size=128), ConvVAE(steps=10, batch_size=32)]
 
 
 def training(device=GPU, rows: int = 1000) -> TrainingSet:
     """Blobs of light as images, the same for all chains."""
-    place = Streams(7, (0,))("x").uniform(rows, 2)[0] * 20 + 4
+    place = RandomStreams(7, (0,))("x").uniform(rows, 2)[0] * 20 + 4
     axis = torch.arange(28)
     squares = [(axis - place[:, i, None]).square() for i in (0, 1)]
     x = (-(squares[0][:, :, None] + squares[1][:, None]) / 12).exp().flatten(1)
@@ -40,7 +41,7 @@ def training(device=GPU, rows: int = 1000) -> TrainingSet:
 
 
 def fitted(model, compute: Compute, rows=None):
-    with using(compute, GPU), products(GPU):
+    with memory_limit(compute, GPU), matmul_precision(GPU):
         return model.fit(rows or training(), STREAMS)
 
 
@@ -69,7 +70,7 @@ def test_nothing_in_a_fit_waits_for_the_gpu():
     def watch(done: int, total: int) -> None:
         torch.cuda.set_sync_debug_mode("default" if done == total else "error")
 
-    with using(Compute(), GPU), products(GPU):
+    with memory_limit(Compute(), GPU), matmul_precision(GPU):
         try:
             dataclasses.replace(MODELS[0], steps=200).fit(training(), STREAMS, None, watch)
         finally:
@@ -78,13 +79,13 @@ def test_nothing_in_a_fit_waits_for_the_gpu():
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_a_gpu_computes_what_a_cpu_does(model):
-    streams = Streams(0, tuple(range(R)))
-    start, eps = model._initial(SPACE, streams("init")), streams("x").normal(64, model.latent)
+    streams = RandomStreams(0, tuple(range(R)))
+    start, eps = model._initial(SPACE, streams("init")), streams("x").normal(64, model.latent_dim)
     bound, found = bound_of(model, SPACE), []
     for device in (CPU, GPU):
         weights = {k: v.to(device).requires_grad_() for k, v in start.items()}
         rows = training(device).all()[:, :64]
-        with using(Compute(), device):
+        with memory_limit(Compute(), device):
             bounds = bound(weights, rows, eps.to(device))
             bounds.mean(1).sum().backward()
         found.append([bounds.detach().cpu(), *(w.grad.cpu() for w in weights.values())])
@@ -112,17 +113,17 @@ def test_rounded_products_learn_as_much(model, precision):
 
 
 def test_mixtures_agree_with_a_cpu():
-    rows = Streams(1, tuple(range(R)))("x").normal(500, 2, dtype=torch.float64)
+    rows = RandomStreams(1, tuple(range(R)))("x").normal(500, 2, dtype=torch.float64)
     fits = []
     for device in (CPU, GPU):
         order = torch.arange(500, device=device).expand(R, -1)
         space = Space((2,), image=False)
         store = Archive(space, rows.to(device), order, order[:, :0], 500, 1)
-        streams, view = Streams(0, tuple(range(R)), device=device), store.view(order)
-        start = fits[0] if fits else GMM(3, steps=1).fit(view, streams)
+        streams, view = RandomStreams(0, tuple(range(R)), device=device), store.view(order)
+        start = fits[0] if fits else GMM(3, max_iter=1).fit(view, streams)
         start = GMM(3).restore({k: v.to(device) for k, v in start.state_dict().items()}, space)
         fits += [] if fits else [start]
-        fits.append(GMM(3, steps=30, tolerance=0.0, start="warm").fit(view, streams, start))
+        fits.append(GMM(3, max_iter=30, tolerance=0.0, start="warm").fit(view, streams, start))
     likelihoods = [fit.log_likelihood.cpu() for fit in fits[1:]]
     torch.testing.assert_close(*likelihoods, rtol=0, atol=1e-9)
 
@@ -148,8 +149,8 @@ def test_metrics_agree_with_a_cpu():
         (there, trained, rows),
         (here, here.model.restore(kept, here.data.space), rows.cpu()),
     ):
-        with pytest.MonkeyPatch.context() as patch, using(w.compute, w.device):
-            patch.setattr("nc_testbed.loop.sample", lambda *_, drawn=drawn: drawn)
+        with pytest.MonkeyPatch.context() as patch, memory_limit(w.compute, w.device):
+            patch.setattr("nc_testbed.loop.closed_loop.sample", lambda *_, drawn=drawn: drawn)
             seen = measure(w, fits, w.streams(0), fits, w.archive().view(w.data.training))
         found.append(seen)
     noisy = ("elbo", "w2", "vendi")  # bounds and projections draw from the device's own streams
@@ -180,7 +181,7 @@ def test_rows_beside_the_gpu_are_the_same_rows(monkeypatch):
     usual = list(closed_loop(world(*words)))
     beside = world(*words)
     monkeypatch.setattr(
-        "nc_testbed.archive.storage", lambda shape, kind, device, _, folder: storage(
+        "nc_testbed.loop.archive.storage", lambda shape, kind, device, _, folder: storage(
             shape, kind, device, 0, folder
         )
     )  # fmt: skip
@@ -221,7 +222,7 @@ class Modest:
 
 
 def test_seeds_are_streams_on_a_gpu_too():
-    both = Streams(0, (0, 1), device=GPU)("x").normal(1000)
-    assert torch.equal(Streams(0, (1,), device=GPU)("x").normal(1000)[0], both[1])
+    both = RandomStreams(0, (0, 1), device=GPU)("x").normal(1000)
+    assert torch.equal(RandomStreams(0, (1,), device=GPU)("x").normal(1000)[0], both[1])
     correlation = torch.corrcoef(both)[0, 1].abs().item()
     assert correlation < 4 / math.sqrt(1000)

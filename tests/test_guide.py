@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from nc_testbed.status import WORDS
+from nc_testbed.core.status import WORDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from nc_testbed import cli
-from nc_testbed.compose import CONF, chosen, composed, configurations
-from nc_testbed.describe import Book, described
-from nc_testbed.help import written
+from nc_testbed.cli import train as cli
+from nc_testbed.cli.describe import Book, described
+from nc_testbed.cli.help_page import written
+from nc_testbed.config.compose import CONF, chosen, composed, configurations
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("data", "model", "policy", "metrics", "experiment")
@@ -80,10 +80,10 @@ def test_help_describes_the_settings_of_what_is_chosen_with_the_values_in_force(
     monkeypatch, capsys
 ):
     page = printed(
-        monkeypatch, capsys, "--help", "model=gmm", "model.steps=7", "policy=weighted",
+        monkeypatch, capsys, "--help", "model=gmm", "model.max_iter=7", "policy=weighted",
         "policy@policy.inner=collect", "n=[5,6]",
     )  # fmt: skip
-    assert re.search(r"^  model\.steps=7 +most EM steps per fit, >= 1$", page, re.MULTILINE)
+    assert re.search(r"^  model\.max_iter=7 +most EM steps per fit, >= 1$", page, re.MULTILINE)
     assert re.search(r"^  policy\.inner\.k=1 +fresh real rows per generation", page, re.MULTILINE)
     assert re.search(r"^  n=\[5,6\] +rows per generation and chain", page, re.MULTILINE)
     assert "model=gmm: Gaussian mixture fitted by" in page

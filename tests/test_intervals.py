@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nc_testbed.intervals import FEW, Interval, interval, share
+from nc_testbed.core.intervals import FEW, Interval, interval, share
 
 
 @pytest.mark.parametrize("R", [2, 3, FEW - 1])

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from nc_testbed.compute import Compute
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.machine import Compute
 from nc_testbed.data.scikit import Digits
-from nc_testbed.loop import PICTURES, World, closed_loop
+from nc_testbed.loop.closed_loop import PICTURES, World, closed_loop
 from nc_testbed.metrics.recall import Recall
 from nc_testbed.metrics.referee import train
 from nc_testbed.metrics.reference import Reference
@@ -20,11 +21,10 @@ from nc_testbed.policies.reparation import Reparation
 from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.verified import Verified
 from nc_testbed.policies.weighted import Weighted
-from nc_testbed.types import Sampling
 
 POLICIES = [Real(), Replace(), Accumulate(), Anchor(k=20), Anchor(k=20, source="fixed"),
             Weighted(), Verified(), Reparation()]  # fmt: skip
-SOURCE = Digits(imbalance=5.0, rows=300)
+SOURCE = Digits(imbalance_ratio=5.0, rows=300)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def world(referee, chains=3, **changes) -> World:
     reference = Reference.build(data, referee, 120)
     base = World(
         data=data,
-        model=VAE(hidden=(24,), latent=3, steps=15, batch=16),
+        model=VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
         policy=Replace(),
         metrics={"recall": Recall()},
         reference=reference,
@@ -154,7 +154,7 @@ def test_pictures_keep_their_latent_draw(referee):
 class Spy:
     """A metric that keeps the rows it was shown."""
 
-    needs = frozenset()
+    requires = frozenset()
     collapse = "any risk increase"
     seen: list = dataclasses.field(default_factory=list)
 
@@ -173,7 +173,7 @@ def test_metrics_see_samples_that_nothing_is_trained_on(referee):
 
 
 def test_a_warm_start_goes_on_from_the_generation_before(referee):
-    model = VAE(hidden=(24,), latent=3, steps=1, batch=16, rate=1e-12, start="warm")
+    model = VAE(hidden=(24,), latent_dim=3, steps=1, batch_size=16, lr=1e-12, start="warm")
     first, second, _ = closed_loop(world(referee, model=model))
     for name, weight in first.weights.items():
         assert torch.allclose(weight, second.weights[name], atol=1e-9), name

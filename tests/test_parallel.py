@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nc_testbed.parallel import HEIGHT, one_thread, row_blocks
+from nc_testbed.core.exactness import HEIGHT, one_thread, row_blocks
 
 
 @pytest.mark.parametrize("rows", [0, 1, 15, 16, 17, 100, 1000])

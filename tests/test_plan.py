@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from nc_testbed.data import families as sources
+from nc_testbed.families import source as sources
+from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.poisson import PoissonModel
-from nc_testbed.plan import main, tail
+from nc_testbed.plan import command as main
+from nc_testbed.plan import tail
 from nc_testbed.plan.answer import answer
 from nc_testbed.plan.exact import exact
 from nc_testbed.plan.measure import measure
@@ -22,7 +24,6 @@ from nc_testbed.plan.question import request
 from nc_testbed.plan.rule import Rule, drawn, measured_rule, smallest, variance_interval
 from nc_testbed.plan.sweep import generations
 from nc_testbed.policies.anchor import Anchor
-from nc_testbed.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.theory import chain, master
 from nc_testbed.theory.rules import mean_check
 
@@ -145,7 +146,7 @@ def test_a_pool_keeps_what_fresh_rows_forget():
 
 
 def test_intervals_of_the_rule_cover():
-    """Draws of b and v, and the chi-square interval, hold the truth in 95% of experiments."""
+    """Generators of b and v, and the chi-square interval, hold the truth in 95% of experiments."""
     rng, R, hits = np.random.default_rng(8), 12, np.zeros(3)
     for _ in range(400):
         gaps, changes = rng.normal(0.2, 0.3, R), rng.normal(-0.1, 0.5, R)
@@ -280,7 +281,7 @@ def test_where_the_linear_rule_fails_it_says_so(tmp_path, capsys):
 @pytest.mark.parametrize("metric", ["recall", "nll"])
 def test_a_mixture_is_measured_against_real_rows(metric, tmp_path, capsys):
     words = ["model=gmm", "model.components=8", "model.covariance=spherical", "data=mixture2d",
-             "data.rows=80", "data.held_out=80", "evaluation.rows=60", "chains=3",
+             "data.rows=80", "data.test_rows=80", "evaluation.rows=60", "chains=3",
              f"metric={metric}", "tolerance=9", "verify=true", "generations=3"]  # fmt: skip
     folder = main.plan(words, tmp_path)
     plan = strict(folder)

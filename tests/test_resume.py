@@ -9,18 +9,19 @@ import time
 import numpy as np
 import pytest
 
-from nc_testbed import checking, cli
-from nc_testbed.compose import STUDY, composed, configurations
-from nc_testbed.loop import drawn_again
-from nc_testbed.rebuild import rebuilt
-from nc_testbed.resume import run_settings
-from nc_testbed.run import lock
-from nc_testbed.run.config import LAST, settings_hash
-from nc_testbed.run.directory import RunDirectory
+from nc_testbed.cli import checking
+from nc_testbed.cli import train as cli
+from nc_testbed.cli.rebuild import rebuilt
+from nc_testbed.cli.resume import run_settings
+from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.config_file import LAST, settings_hash
+from nc_testbed.core.errors import BadInput
+from nc_testbed.loop.closed_loop import drawn_again
+from nc_testbed.record import lock
+from nc_testbed.record.directory import RunDirectory
+from nc_testbed.record.verify import verify
+from nc_testbed.run.execute import check_directory, execute
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import check_directory, execute
-from nc_testbed.run.verify import verify
-from nc_testbed.types import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_a_run_does_not_go_on_from_other_data(base, tmp_path, monkeypatch, capsy
 
 
 def test_a_second_writer_is_told_of_the_first(base, copy, monkeypatch, capsys):
-    with lock.held(copy):
+    with lock.run_lock(copy):
         before = {p: p.stat().st_mtime_ns for p in copy.rglob("*")}
         for words in ([f"resume={copy}"], [*base, "generations=3", f"hydra.run.dir={copy}"]):
             line = refused(monkeypatch, capsys, *words)
@@ -174,8 +175,8 @@ def test_a_second_writer_is_told_of_the_first(base, copy, monkeypatch, capsys):
 
 MODELS = {
     "gmm": [],
-    "vae": ["model=vae", "model.likelihood=gaussian", "model.hidden=[8]", "model.latent=2",
-            "model.steps=4", "model.batch=8", "metrics=[likelihood]"],
+    "vae": ["model=vae", "model.likelihood=gaussian", "model.hidden=[8]", "model.latent_dim=2",
+            "model.steps=4", "model.batch_size=8", "metrics=[likelihood]"],
     "kde": ["model=kde"],
     "gaussian": ["data=gaussian", "model=gaussian", "sampling.draw=rows", "n=50"],
     "window": ["policy=anchor"],
@@ -237,7 +238,7 @@ def test_rows_that_cannot_be_drawn_as_recorded_end_in_one_line(base, tmp_path, m
     run(monkeypatch, *base, "generations=2", "store=none", f"hydra.run.dir={where}")
     capsys.readouterr()
     monkeypatch.setattr(
-        "nc_testbed.run.run.drawn_again", lambda w, fit, g: drawn_again(w, fit, g) + 1e-9
+        "nc_testbed.run.execute.drawn_again", lambda w, fit, g: drawn_again(w, fit, g) + 1e-9
     )
     with pytest.raises(SystemExit) as left:
         run(monkeypatch, f"resume={where}", "generations=3")

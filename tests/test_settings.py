@@ -4,9 +4,9 @@ from typing import Literal
 
 import pytest
 
-from nc_testbed.build import build, build_target, nearest
-from nc_testbed.settings import Growth, RecordSettings, Settings, sizes
-from nc_testbed.types import BadInput, require
+from nc_testbed.config.build import build, build_target, nearest
+from nc_testbed.config.settings import Growth, RecordSettings, Settings, sizes
+from nc_testbed.core.errors import BadInput, require
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ def test_sizes_below_one_are_refused(key):
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "torch.load", "nc_testbed.build.nearest", "nc_testbed.nothing.Here",
-     "nc_testbed.build.dataclasses", "builtins.eval", 3, None, "nc_testbed.build.importlib"],
+    ["os.system", "torch.load", "nc_testbed.config.build.nearest", "nc_testbed.nothing.Here",
+     "nc_testbed.config.build.dataclasses", "builtins.eval", 3, None,
+     "nc_testbed.config.build.importlib"],
 )  # fmt: skip
 def test_a_target_outside_the_package_is_never_called(target):
     with pytest.raises(BadInput, match=r"^model\._target_="):
@@ -89,7 +90,7 @@ def test_the_nearest_name_is_offered():
 def test_settings_and_config_yaml_have_the_same_keys_and_defaults():
     import yaml
 
-    from nc_testbed.compose import CONF, STUDY
+    from nc_testbed.config.compose import CONF, STUDY
 
     written = yaml.safe_load((CONF / "config.yaml").read_text())
     for key in ("defaults", "hydra", *STUDY):

@@ -3,16 +3,16 @@
 import pytest
 import torch
 
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.bernoulli import Bernoulli
+from nc_testbed.loop.sufficient import Statistics
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace
-from nc_testbed.rng import Streams
-from nc_testbed.statistics import Statistics
 
 R, SIZES = 40, (30, 20, 25, 10)
-START = Streams(0, tuple(range(R)))
+START = RandomStreams(0, tuple(range(R)))
 MODEL = BernoulliModel()
 
 

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load, save
 from scipy import stats
 
-from nc_testbed import loop
-from nc_testbed.blocks import BLOCK
-from nc_testbed.data.families import (
+from nc_testbed.core.block_rng import BLOCK
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Generation, Sampling
+from nc_testbed.families.source import (
     BernoulliSource,
     CategoricalSource,
     ExponentialSource,
@@ -20,6 +21,8 @@ from nc_testbed.data.families import (
     LinearSource,
     PoissonSource,
 )
+from nc_testbed.loop import closed_loop as loop
+from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.categorical import CategoricalModel
 from nc_testbed.models.exponential import ExponentialModel
@@ -32,8 +35,6 @@ from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.collect import Collect
 from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace
-from nc_testbed.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.types import BadInput, Generation, Sampling
 
 R = 2000
 SIZES = (8, 9, 6, 12, 7)  # of generation 0, and of the sets drawn from each of four
@@ -85,8 +86,8 @@ def laboratory(model, source, policy=None, chains=5, sizes=SIZES, **changes) -> 
 
 def world(model, source, policy, budget=None) -> loop.World:
     """The same on rows; nothing is measured."""
-    T, fresh = len(SIZES) - 1, policy.real_rows(SIZES[1], budget).get("fresh", 0)
-    data = dataclasses.replace(source, rows=SIZES[0], held_out=1).load(R, 1, fresh, T)
+    T, fresh = len(SIZES) - 1, policy.real_row_budget(SIZES[1], budget).get("fresh", 0)
+    data = dataclasses.replace(source, rows=SIZES[0], test_rows=1).load(R, 1, fresh, T)
     settings = {"seed": 1, "chains": R, "generations": T, "sizes": SIZES, "budget": budget}
     reference: Any = None
     return loop.World(

@@ -8,20 +8,20 @@ import pyarrow as pa
 import pytest
 import torch
 
+from nc_testbed.core.interfaces import Generation, Sampling
+from nc_testbed.core.status import status
 from nc_testbed.data.mixtures import Blobs
 from nc_testbed.families.gaussian import Gaussian
-from nc_testbed.loop import World, closed_loop
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.vae import VAE
 from nc_testbed.policies.replace import Replace
+from nc_testbed.record.summary import summarise
+from nc_testbed.record.tables import Trajectories, chain_rows, summary_rows
 from nc_testbed.run.console import Console
-from nc_testbed.run.summary import summarise
-from nc_testbed.run.tables import Trajectories, chain_rows, summary_rows
-from nc_testbed.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.status import status
-from nc_testbed.types import Generation, Sampling
 
 STATUSES = [[0, 0, 0, 0], [0, 3, 1, 0], [2, 0, 1, 0]]  # of four chains in three generations
 
@@ -81,7 +81,9 @@ def test_a_diverged_chain_stays_where_it_stopped_only_if_it_starts_warm(start):
     data.x[1, 7] = torch.nan
     world = World(
         data=data,
-        model=VAE(hidden=(16,), latent=2, likelihood="gaussian", steps=8, batch=16, start=start),
+        model=VAE(
+            hidden=(16,), latent_dim=2, likelihood="gaussian", steps=8, batch_size=16, start=start
+        ),
         policy=Replace(),
         metrics={},
         reference=Reference.build(data, Plain(), 20),

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from nc_testbed import cli
-from nc_testbed.archive import Archive
-from nc_testbed.compute import Compute
-from nc_testbed.data.families import GaussianSource
+from nc_testbed.cli import train as cli
+from nc_testbed.config.settings import Settings
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.machine import Compute
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.scikit import Digits
-from nc_testbed.loop import World, closed_loop
+from nc_testbed.families.source import GaussianSource
+from nc_testbed.loop.archive import Archive
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.stream import STREAMED, Stream
 from nc_testbed.metrics.recall import Recall
 from nc_testbed.metrics.referee import train
 from nc_testbed.metrics.reference import Reference
@@ -26,17 +31,13 @@ from nc_testbed.policies.collect import Collect
 from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.weighted import Weighted
-from nc_testbed.rng import Streams
-from nc_testbed.run import run
+from nc_testbed.run import execute as run
 from nc_testbed.run.prepare import Prepared
-from nc_testbed.settings import Settings
-from nc_testbed.stream import STREAMED, Stream
 from nc_testbed.theory.linear_vae import decoder_mean_spectrum
-from nc_testbed.types import Sampling, Space
 
 PLANE = Space((2,), image=False)
 R, N, M = 3, 20, 12
-STREAMS = Streams(0, (0, 1, 2), 1)
+STREAMS = RandomStreams(0, (0, 1, 2), 1)
 
 
 @dataclass
@@ -95,8 +96,8 @@ def test_real_rows_have_their_share_of_the_batches(k):
 
 
 def test_a_stream_begins_anew_with_every_fit_and_depends_on_its_streams_alone():
-    fit = VAE(hidden=(), latent=1, steps=1, likelihood="gaussian").fit(
-        store().view(store().original()), Streams(0, (0, 1, 2))
+    fit = VAE(hidden=(), latent_dim=1, steps=1, likelihood="gaussian").fit(
+        store().view(store().original()), RandomStreams(0, (0, 1, 2))
     )
     first, again = (Stream(fit, STREAMS, Sampling()).batch(7) for _ in range(2))
     assert torch.equal(first, again)
@@ -120,14 +121,14 @@ def linear(weight: float, noise: float, chains: int) -> VAEFit:
 def refitted(stream: bool, chains: int = 12, n: int = 50) -> torch.Tensor:
     """Variance of decoder means after a refit to those of x = 1.2 z, decoder variance 0.4."""
     space = Space((1,), image=False)
-    fit, streams = linear(1.2, 0.4, chains), Streams(0, tuple(range(chains)), 1)
+    fit, streams = linear(1.2, 0.4, chains), RandomStreams(0, tuple(range(chains)), 1)
     address = torch.zeros(chains, 1, dtype=torch.int64)
     archive = Archive(space, torch.zeros(1, 1, 1).double(), address, address[:, :0], n, 1)
     archive.add(fit.sample(n, streams.at(0), Sampling("mean")))
     rows = archive.view(archive.latest(n))
     if stream:
         rows = rows.streamed(Stream(fit, streams, Sampling("mean")))
-    model = VAE(hidden=(), latent=1, steps=1000, batch=128, rate=1e-3, start="warm",
+    model = VAE(hidden=(), latent_dim=1, steps=1000, batch_size=128, lr=1e-3, start="warm",
                 likelihood="gaussian", variance=0.4)  # fmt: skip
     again = model.fit(rows, streams, fit)
     return again.state_dict()["decoder.0.weight"].square().flatten()
@@ -152,7 +153,7 @@ def world(referee, chains=3, n=300, **changes) -> World:
     data = Digits(rows=300).load(chains, 0, 0, 3)
     base = World(
         data=data,
-        model=VAE(hidden=(24,), latent=3, steps=15, batch=16),
+        model=VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
         policy=Replace(),
         metrics={"recall": Recall()},
         reference=Reference.build(data, referee, 120),
@@ -187,8 +188,8 @@ def test_n_changes_nothing_that_is_fitted(referee):
     assert same(few[0], stored[0], 0) and not same(few[1], stored[1], 0)
 
 
-MODELS = [VAE(hidden=(24,), latent=3, steps=15, batch=16),
-          ConvVAE(channels=(2, 4), latent=3, steps=5, batch=16)]  # fmt: skip
+MODELS = [VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
+          ConvVAE(channels=(2, 4), latent_dim=3, steps=5, batch_size=16)]  # fmt: skip
 
 
 @pytest.mark.parametrize("policy", [Replace(), Anchor(k=60), Weighted()], ids=str)

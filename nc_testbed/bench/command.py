@@ -21,14 +21,14 @@ from nc_testbed.bench.packed import packed
 from nc_testbed.bench.runs import runs
 from nc_testbed.bench.scaling import scaling
 from nc_testbed.bench.vae import vae
-from nc_testbed.build import build, keyed, nearest
-from nc_testbed.compose import HOME
-from nc_testbed.parallel import CORES
-from nc_testbed.plain_yaml import parse_yaml
+from nc_testbed.config.build import build, keyed, nearest
+from nc_testbed.config.compose import HOME
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.machine import CORES
+from nc_testbed.core.safe_yaml import parse_yaml
+from nc_testbed.record.directory import write
+from nc_testbed.record.summary import versions
 from nc_testbed.run.checks import device
-from nc_testbed.run.directory import write
-from nc_testbed.run.summary import versions
-from nc_testbed.types import BadInput, require
 
 Row = Callable[[torch.device, int], list[dict[str, Any]]]
 ROWS: dict[str, Row] = {

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from nc_testbed.bench.measure import alternately, line, wait
 from nc_testbed.bench.vae import BATCH, EPOCH, HIDDEN, LATENT, USUAL, images, stacked
-from nc_testbed.compute import Compute, products, using
-from nc_testbed.parallel import CORES, each
+from nc_testbed.core.machine import CORES, Compute, each, matmul_precision, memory_limit
 
 LAYERS = ((784, HIDDEN), (HIDDEN, 2 * LATENT), (LATENT, HIDDEN), (HIDDEN, 784))
 COPIED = 1 << 24
@@ -27,7 +26,12 @@ def floor(device: torch.device, chains: int) -> list[dict[str, Any]]:
     R, steps = USUAL[device.type], -(-EPOCH[device.type] // BATCH)
     copies, products = 8, 32
     fit, product, copy = alternately(
-        [stacked(images(device), R), multiplied(device, R, products), copied(device, copies)], 3
+        [
+            stacked(images(device), R),
+            multiplied(device, R, products),
+            copied(device, copies),
+        ],
+        3,
     )
     flops = 2 * BATCH * 784 * HIDDEN * R * products / statistics.median(product)
     bytes_ = 2 * 4 * COPIED * copies / statistics.median(copy)
@@ -71,7 +75,10 @@ def multiplied(device: torch.device, R: int, times: int) -> Callable[[], None]:
             torch.bmm(*part, out=out)
 
     def run() -> None:
-        with using(Compute(), device), products(device):  # on a GPU rounded as in a fit
+        with (
+            memory_limit(Compute(), device),
+            matmul_precision(device),
+        ):  # on a GPU rounded as in a fit
             each(many, parts, device)
         wait(device)
 

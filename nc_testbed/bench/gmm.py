@@ -13,13 +13,13 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from nc_testbed.archive import Archive
 from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.mixtures import Blobs
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.gmm import GMM, Mixture
-from nc_testbed.parallel import one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
 
 MIXTURES = {"cpu": (64,), "cuda": (64, 1024)}
 STEPS = 50
@@ -36,9 +36,9 @@ def gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
     # Two components to a blob: around 8 blobs one shrinks to a single row, where scikit-learn stops
     rows = Blobs(centres=4, rows=2000).load(max(numbers), 0, 0, 1).x
     own, few = rows.to(device), rows[: numbers[0]]
-    first = mixtures(GMM(8, steps=1), own)
+    first = mixtures(GMM(8, max_iter=1), own)
     with one_thread(), threadpool_limits(1):
-        model = GMM(8, steps=STEPS, tolerance=0.0, start="warm")
+        model = GMM(8, max_iter=STEPS, tolerance=0.0, start="warm")
         starts = [part(first, R) for R in numbers]
         ours = [partial(mixtures, model, own[: len(s.weights)], s) for s in starts]
         *all_seconds, loop = alternately([*ours, partial(scikit_learn, few, starts[0])])
@@ -73,7 +73,7 @@ def mixtures(model: GMM, rows: Tensor, start: Mixture | None = None) -> Mixture:
     R, N, D = rows.shape
     order = torch.arange(N, device=rows.device).expand(R, -1)
     archive = Archive(Space((D,), image=False), rows, order, order[:, :0], n=N, window=1)
-    streams = Streams(0, tuple(range(R)), device=rows.device)
+    streams = RandomStreams(0, tuple(range(R)), device=rows.device)
     fit = model.fit(archive.view(order), streams, start)
     wait(rows.device)
     return fit

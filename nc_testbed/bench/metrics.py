@@ -17,6 +17,10 @@ from torch import Tensor
 
 from nc_testbed.bench.gmm import mixtures
 from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.machine import each
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.metrics.frechet import frechet_distance
 from nc_testbed.metrics.kid import kernel_means, mean_pair
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, left, meet, radii
@@ -24,9 +28,6 @@ from nc_testbed.metrics.spectra import covariance, root
 from nc_testbed.metrics.vendi import vendi_score
 from nc_testbed.models.gmm import GMM, Mixture
 from nc_testbed.models.kde import KDEFit
-from nc_testbed.parallel import each, one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
 
 CHAINS, REAL, SYNTHETIC, FEATURES = 4, 4000, 3700, 64
 """The default run's chains and held-out rows, and about its evaluation rows."""
@@ -37,7 +38,7 @@ Array = NDArray[np.float64]
 def metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
     """Metrics of four chains, R at once against one after the other. What a run computes once,
     on real rows alone, is given to both. ``chains`` changes nothing."""
-    draws = Streams(0, tuple(range(CHAINS)), 0, device)("bench")
+    draws = RandomStreams(0, tuple(range(CHAINS)), 0, device)("bench")
     real, synthetic = draws.normal(REAL, FEATURES)[0], 0.8 * draws.normal(SYNTHETIC, FEATURES)
     x, balls = real.double().cpu().numpy(), _balls(real)
     law = (real.double().mean(0), covariance(real), root(covariance(real)))
@@ -71,7 +72,7 @@ def metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 def likelihoods(real: Tensor, synthetic: Tensor) -> list[dict[str, Any]]:
     """Held-out likelihood of rows ``[H, 2]`` by fits to rows ``[R, M, 2]``, by scikit-learn too."""
-    mixture = mixtures(GMM(8, steps=5), synthetic)
+    mixture = mixtures(GMM(8, max_iter=5), synthetic)
     width, x = torch.full_like(synthetic[:, 0], 0.3), real.cpu().numpy()
     kernels = KDEFit(PLANE, synthetic, width, torch.ones_like(synthetic[..., 0]))
     singles = [_sklearn_mixture(mixture, r) for r in range(CHAINS)]

@@ -15,10 +15,10 @@ import torch
 
 from nc_testbed.bench.measure import alternately, line, ratio
 from nc_testbed.bench.runs import configuration
-from nc_testbed.once import shared
+from nc_testbed.core.cache import caching
+from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Job, execute_all
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
 
 REPEATS = 3
 SEEDS = [f"seed={seed}" for seed in range(8)]
@@ -49,7 +49,7 @@ def _row(device: torch.device, what: str, common: str, each: Sequence[str]) -> d
 
 def _sweep(configs: Sequence[dict[str, Any]], together: bool) -> None:
     """All runs, into a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()), shared():
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()), caching():
         jobs = [Job(config, Path(folder) / str(i)) for i, config in enumerate(configs)]
         if together:
             return execute_all(jobs, prepare)

@@ -20,12 +20,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from nc_testbed import loop
 from nc_testbed.bench.measure import alternately, line, ratio, wait
-from nc_testbed.compose import STUDY, composed, configurations
-from nc_testbed.loop import World, closed_loop
+from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.loop import closed_loop as loop
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import Prepared, prepare
-from nc_testbed.run.run import execute
 
 DEFAULT = "policy=anchor"
 MIXTURES = "experiment=gmm_study chains=64 generations=41 record.generations=last"
@@ -89,7 +89,7 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
 def scikit_learn(world: World, chains: int) -> float:
     """The same loop with scikit-learn, one chain after the other; mean EM steps of a fit."""
     model: Any = world.model
-    settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.steps}
+    settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.max_iter}
     n, D = world.sizes[0], world.data.space.size
     steps = []
     with threadpool_limits(1), warnings.catch_warnings():

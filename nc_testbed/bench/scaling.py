@@ -13,16 +13,16 @@ import torch
 from nc_testbed.bench.measure import alternately
 from nc_testbed.bench.runs import loop_of, paced
 from nc_testbed.bench.vae import fitted, images
-from nc_testbed.compute import Compute
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.machine import Compute
 from nc_testbed.models.vae import VAE
-from nc_testbed.parallel import one_thread
 
 REPEATS = 3
 CHAINS = {"cpu": (1, 2, 8, 32, 128, 512), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
 HIDDEN = {"cpu": 64, "cuda": 400}
 STEPS = {"cpu": 10, "cuda": 200}
 ROWS = (1000, 4000, 16_000, 60_000)
-MIXTURES = "data=blobs data.centres=4 model=gmm model.steps=10 model.tolerance=0 policy=replace"
+MIXTURES = "data=blobs data.centres=4 model=gmm model.max_iter=10 model.tolerance=0 policy=replace"
 GENERATIONS = 50
 ACCUMULATE = "policy=accumulate model.steps=20 model.hidden=[64] n=500 data.rows=500"
 

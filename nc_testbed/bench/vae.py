@@ -14,14 +14,13 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from nc_testbed.archive import Archive
 from nc_testbed.bench.measure import alternately, line, ratio, wait
-from nc_testbed.compute import Compute, products, using
+from nc_testbed.core.machine import CORES, Compute, each, matmul_precision, memory_limit
+from nc_testbed.core.rng import RandomStreams, parts
+from nc_testbed.core.space import Space
 from nc_testbed.data.mnist import FILES, read_mnist
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.vae import VAE
-from nc_testbed.parallel import CORES, each
-from nc_testbed.rng import Streams, parts
-from nc_testbed.types import Space
 
 BATCH, HIDDEN, LATENT = 128, 400, 20
 EPOCH = {"cpu": 10_000, "cuda": 60_000}
@@ -106,7 +105,9 @@ def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
 
 def stacked(x: Tensor, chains: int, compute: Compute | None = None) -> Callable[[], None]:
     """The package's fit of so many chains to the same rows ``[N, 784]`` uint8, one epoch."""
-    model = VAE(steps=None, epochs=1, batch=BATCH, rate=1e-3, hidden=(HIDDEN,), latent=LATENT)
+    model = VAE(
+        steps=None, epochs=1, batch_size=BATCH, lr=1e-3, hidden=(HIDDEN,), latent_dim=LATENT
+    )
     return fitted(x, chains, model, compute or Compute())
 
 
@@ -115,15 +116,15 @@ def fitted(x: Tensor, chains: int, model: VAE, compute: Compute) -> Callable[[],
     rows = torch.arange(len(x), device=x.device).expand(chains, -1)
     space = Space((28, 28), image=True)
     training = Archive(space, x[None], rows, rows[:, :0], n=1, window=1).view(rows)
-    streams = Streams(0, tuple(range(chains)), 0, x.device)
+    streams = RandomStreams(0, tuple(range(chains)), 0, x.device)
     together = chains if x.is_cuda else -(-chains // CORES)
 
     def fit(part: slice) -> None:
-        with products(x.device):
+        with matmul_precision(x.device):
             model.fit(training.part(part), streams.part(part))
 
     def run() -> None:
-        with using(compute, x.device):
+        with memory_limit(compute, x.device):
             each(fit, list(parts(chains, together)), x.device)
         wait(x.device)
 

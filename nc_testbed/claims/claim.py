@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nc_testbed.build import build, nearest
-from nc_testbed.plain_yaml import read_yaml
-from nc_testbed.types import require
+from nc_testbed.config.build import build, nearest
+from nc_testbed.core.errors import require
+from nc_testbed.core.safe_yaml import read_yaml
 
 Size = Literal["quick", "full"]
 

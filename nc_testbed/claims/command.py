@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nc_testbed.build import build, keyed
 from nc_testbed.claims.claim import Claim, Size, load, read
 from nc_testbed.claims.figure import figure
 from nc_testbed.claims.judge import find, verdict
 from nc_testbed.claims.page import Judged, page, record, table
 from nc_testbed.claims.runs import Run, check, make, planned
-from nc_testbed.compose import CONF, HOME, configurations
-from nc_testbed.places import output
+from nc_testbed.config.build import build, keyed
+from nc_testbed.config.compose import CONF, HOME, configurations
+from nc_testbed.config.output_dir import output
+from nc_testbed.core.errors import BadInput
+from nc_testbed.record.directory import write
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.compare import read as read_runs
-from nc_testbed.run.directory import write
-from nc_testbed.types import BadInput
 
 HELP = """A verdict on every claim.
 

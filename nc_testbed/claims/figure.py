@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nc_testbed.build import nearest
 from nc_testbed.claims.claim import Claim, Panel
 from nc_testbed.claims.judge import Finding
+from nc_testbed.config.build import nearest
+from nc_testbed.core.errors import require
 from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, panel
-from nc_testbed.types import require
 
 ANSWERS = {"yes": COLOURS[2], "no": COLOURS[1], "open": COLOURS[4], None: "0.5"}
 """Colours of the answers; grey for numbers that are not judged."""

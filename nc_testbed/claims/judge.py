@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nc_testbed.build import nearest
 from nc_testbed.claims.claim import Bounds, Claim, Question, Term
-from nc_testbed.intervals import Interval, interval, share
+from nc_testbed.config.build import nearest
+from nc_testbed.core.errors import require
+from nc_testbed.core.intervals import Interval, interval, share
 from nc_testbed.report.compare import Arm
-from nc_testbed.types import require
 
 Answer = Literal["yes", "no", "open"]
 

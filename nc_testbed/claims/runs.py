@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.compose import STUDY, composed
-from nc_testbed.run.config import settings_hash
+from nc_testbed.config.compose import STUDY, composed
+from nc_testbed.config.config_file import settings_hash
+from nc_testbed.core.errors import BadInput
+from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
-from nc_testbed.types import BadInput
 
 
 @dataclass(frozen=True)

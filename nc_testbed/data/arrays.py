@@ -14,10 +14,11 @@ from typing import IO, NamedTuple, final
 import numpy as np
 from numpy.lib import format as npy
 
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.space import Space
 from nc_testbed.data.checks import check_path
 from nc_testbed.data.real import RealSource, check_common
 from nc_testbed.data.rows import Rows, relabelled
-from nc_testbed.types import BadInput, Space, require
 
 LIMIT = 4 * 2**30
 """Largest array accepted, bytes as stored."""

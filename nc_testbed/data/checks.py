@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nc_testbed.types import require
+from nc_testbed.core.errors import require
 
 
 def check_whole(key: str, value: Any, least: int, optional: bool = False) -> None:
@@ -14,7 +14,7 @@ def check_whole(key: str, value: Any, least: int, optional: bool = False) -> Non
     >>> check_whole("rows", None, least=1, optional=True)
     >>> check_whole("rows", 0, least=1)
     Traceback (most recent call last):
-    nc_testbed.types.BadInput: rows=0: give a whole number of at least 1
+    nc_testbed.core.errors.BadInput: rows=0: give a whole number of at least 1
     """
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
     null = ", or null" if optional else ""

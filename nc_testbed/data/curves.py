@@ -9,9 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nc_testbed.core.rng import Generators
 from nc_testbed.data.checks import check_number
 from nc_testbed.data.exact import ExactSource, Family, check_drawn
-from nc_testbed.rng import Draws
 
 
 @final
@@ -34,7 +34,7 @@ class Moons(ExactSource):
     def family(self) -> Family:
         """The upper and the lower moon."""
 
-        def given(labels: Tensor, draws: Draws) -> Tensor:
+        def given(labels: Tensor, draws: Generators) -> Tensor:
             t = math.pi * draws.uniform(labels.shape[1], dtype=torch.float64)
             upper = torch.stack([t.cos(), t.sin()], -1)
             lower = torch.stack([1 - t.cos(), 0.5 - t.sin()], -1)
@@ -64,7 +64,7 @@ class SwissRoll(ExactSource):
     def family(self) -> Family:
         """The one spiral."""
 
-        def given(labels: Tensor, draws: Draws) -> Tensor:
+        def given(labels: Tensor, draws: Generators) -> Tensor:
             u = draws.uniform(labels.shape[1], dtype=torch.float64)
             t = 1.5 * math.pi * (1 + 2 * u)
             noise = draws.normal(labels.shape[1], 2, dtype=torch.float64)

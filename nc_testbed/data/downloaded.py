@@ -7,11 +7,11 @@ from typing import Any, final
 
 import numpy as np
 
+from nc_testbed.core.space import Space
 from nc_testbed.data.checks import check_choice, check_flag, check_path
 from nc_testbed.data.place import Place, idx_rows
 from nc_testbed.data.real import RealSource, check_common
 from nc_testbed.data.rows import Rows
-from nc_testbed.types import Space
 
 ROOT = "~/.cache/nc_testbed/torchvision"
 """Where files are looked for unless the settings say otherwise (torchvision's layout)."""

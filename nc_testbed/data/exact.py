@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nc_testbed.core.errors import require
+from nc_testbed.core.rng import SHARED, Generators, RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.checks import check_number, check_whole
 from nc_testbed.data.imbalance import rarity_ranks
 from nc_testbed.data.representation import sha256
 from nc_testbed.data.source import Data, Law
-from nc_testbed.rng import SHARED, Draws, Streams
-from nc_testbed.types import Space, require
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Family:
 
     name: str
     classes: tuple[str, ...]
-    given: Callable[[Tensor, Draws], Tensor]
+    given: Callable[[Tensor, Generators], Tensor]
     log_given: Callable[[Tensor], Tensor] | None = None
     centres: Tensor | None = None
     scale: float | None = None
@@ -42,7 +43,7 @@ class Family:
         rows ``[R, M, 2]`` and rows common to all chains ``[M, 2]`` both give ``[R, M]``.
         """
 
-        def draw(n: int, streams: Streams, purpose: str) -> tuple[Tensor, Tensor | None]:
+        def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, Tensor | None]:
             draws = streams(purpose)
             labels = draws.categorical(weights.to(draws.device), n)
             x = self.given(labels, draws)
@@ -63,15 +64,15 @@ class Family:
 class ExactSource(ABC):
     """Settings common to all exact laws; a source adds its family of class laws.
 
-    rows: training rows each chain draws. held_out: rows in the held-out set that all chains share,
-    rounded down to the same number of every class. imbalance: ratio >= 1 of the commonest to the
-    rarest class's weight (None: equal weights); the rare classes rotate over chains.
+    rows: training rows each chain draws. test_rows: rows in the held-out set that all chains share,
+    rounded down to the same number of every class. imbalance_ratio: ratio >= 1 of the commonest to
+    the rarest class's weight (None: equal weights); the rare classes rotate over chains.
     Raises BadInput where one is out of range.
     """
 
     rows: int = 1000
-    held_out: int = 2000
-    imbalance: float | None = None
+    test_rows: int = 2000
+    imbalance_ratio: float | None = None
 
     def __post_init__(self) -> None:
         check_drawn(self)
@@ -88,13 +89,13 @@ class ExactSource(ABC):
         family = self.family()
         C = max(1, len(family.classes))
         self._check_classes(family)
-        ranks = torch.from_numpy(rarity_ranks(np.ones(C), self.imbalance, chains))
-        weights = _weights(ranks, self.imbalance)
-        rotating = self.imbalance is not None and self.imbalance > 1
+        ranks = torch.from_numpy(rarity_ranks(np.ones(C), self.imbalance_ratio, chains))
+        weights = _weights(ranks, self.imbalance_ratio)
+        rotating = self.imbalance_ratio is not None and self.imbalance_ratio > 1
         law = family.law(weights if rotating else weights[0])
-        x, y = self._draw(law, Streams(seed, tuple(range(chains))), fresh, generations)
-        labels = (torch.arange(self.held_out // C * C) % C)[None]
-        held_out = family.given(labels, Streams(0, (SHARED,))("held_out"))[0]
+        x, y = self._draw(law, RandomStreams(seed, tuple(range(chains))), fresh, generations)
+        labels = (torch.arange(self.test_rows // C * C) % C)[None]
+        held_out = family.given(labels, RandomStreams(0, (SHARED,))("held_out"))[0]
         position = torch.arange(x.shape[1]).repeat(chains, 1)
         return Data(
             name=family.name,
@@ -115,12 +116,14 @@ class ExactSource(ABC):
     def _check_classes(self, family: Family) -> None:
         C = len(family.classes)
         remedy = f"give null: {family.name} has {C or 'no'} class{'' if C == 1 else 'es'}"
-        require(self.imbalance is None or C > 1, "imbalance", self.imbalance, remedy)
+        require(
+            self.imbalance_ratio is None or C > 1, "imbalance_ratio", self.imbalance_ratio, remedy
+        )
         remedy = f"give at least {C}, one row of each class"
-        require(self.held_out >= C, "held_out", self.held_out, remedy)
+        require(self.test_rows >= C, "test_rows", self.test_rows, remedy)
 
     def _draw(
-        self, law: Law, streams: Streams, fresh: int, generations: int
+        self, law: Law, streams: RandomStreams, fresh: int, generations: int
     ) -> tuple[Tensor, Tensor | None]:
         """Training rows, then the fresh rows of every later generation, ``[R, N, 2]``."""
         draws = [law.draw(self.rows, streams, "rows")]
@@ -139,16 +142,16 @@ class ExactSource(ABC):
         }
 
 
-def _weights(ranks: Tensor, imbalance: float | None) -> Tensor:
+def _weights(ranks: Tensor, imbalance_ratio: float | None) -> Tensor:
     """Class weights ``[R, C]`` proportional to ``IR^(-rank/(C-1))``; equal for None."""
     C = ranks.shape[1]
-    by_rank = (imbalance or 1.0) ** (-torch.arange(C, dtype=torch.float64) / max(1, C - 1))
+    by_rank = (imbalance_ratio or 1.0) ** (-torch.arange(C, dtype=torch.float64) / max(1, C - 1))
     return (by_rank / by_rank.sum())[ranks]
 
 
 def check_drawn(source: ExactSource) -> None:
     """Raise BadInput for a common setting out of range; sources with more fields call this too."""
     check_whole("rows", source.rows, 1)
-    check_whole("held_out", source.held_out, 1)
-    if source.imbalance is not None:
-        check_number("imbalance", source.imbalance, 1)
+    check_whole("test_rows", source.test_rows, 1)
+    if source.imbalance_ratio is not None:
+        check_number("imbalance_ratio", source.imbalance_ratio, 1)

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from nc_testbed.types import BadInput, require
+from nc_testbed.core.errors import BadInput, require
 
 _EVERY_CLASS = "every class needs a training row"
 
 
-def exponential_counts(top: int, imbalance: float, classes: int) -> np.ndarray:
+def exponential_counts(top: int, imbalance_ratio: float, classes: int) -> np.ndarray:
     """Rows by rarity rank, ``n_rank = floor(top IR^(-rank/(C-1)))``, ``[C]`` int64.
 
     ``top`` is the commonest class's count, IR >= 1 the imbalance ratio; a product that is a whole
@@ -22,21 +22,21 @@ def exponential_counts(top: int, imbalance: float, classes: int) -> np.ndarray:
     [1000, 316, 100, 31, 10]
     """
     exponent = np.arange(classes) / max(1, classes - 1)
-    return np.floor(top * float(imbalance) ** -exponent + 1e-9).astype(np.int64)
+    return np.floor(top * float(imbalance_ratio) ** -exponent + 1e-9).astype(np.int64)
 
 
-def largest_top(most: int, rows: int | None, imbalance: float, classes: int) -> int:
+def largest_top(most: int, rows: int | None, imbalance_ratio: float, classes: int) -> int:
     """The largest ``top <= most`` whose exponential counts sum to at most ``rows``, by bisection.
 
     >>> largest_top(5000, 1457, 100, 5)
     1000
     """
-    if rows is None or exponential_counts(most, imbalance, classes).sum() <= rows:
+    if rows is None or exponential_counts(most, imbalance_ratio, classes).sum() <= rows:
         return most
     fits, too_large = 0, most
     while too_large - fits > 1:
         middle = (fits + too_large) // 2
-        if exponential_counts(middle, imbalance, classes).sum() <= rows:
+        if exponential_counts(middle, imbalance_ratio, classes).sum() <= rows:
             fits = middle
         else:
             too_large = middle
@@ -59,7 +59,7 @@ def natural_counts(sizes: np.ndarray, rows: int | None) -> np.ndarray:
     return counts
 
 
-def rarity_ranks(sizes: np.ndarray, imbalance: float | None, chains: int) -> np.ndarray:
+def rarity_ranks(sizes: np.ndarray, imbalance_ratio: float | None, chains: int) -> np.ndarray:
     """Rarity rank of every class in every chain, 0 the commonest, ``[R, C]`` int64.
 
     Natural shares (None): by size, ties by class, the same in all chains. Imbalance above 1: class
@@ -69,49 +69,55 @@ def rarity_ranks(sizes: np.ndarray, imbalance: float | None, chains: int) -> np.
     >>> rarity_ranks(np.array([5, 5, 9]), 10.0, 2).tolist()
     [[0, 1, 2], [1, 2, 0]]
     """
-    if imbalance is None:
+    if imbalance_ratio is None:
         ranks = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
         return np.tile(ranks, (chains, 1))
-    chain = np.arange(chains) if imbalance > 1 else np.zeros(chains, dtype=np.int64)
+    chain = np.arange(chains) if imbalance_ratio > 1 else np.zeros(chains, dtype=np.int64)
     return (np.arange(len(sizes)) + chain[:, None]) % len(sizes)
 
 
 def training_counts(
-    sizes: np.ndarray, ranks: np.ndarray, rows: int | None, imbalance: float | None
+    sizes: np.ndarray, ranks: np.ndarray, rows: int | None, imbalance_ratio: float | None
 ) -> np.ndarray:
     """Training rows of every class in every chain, ``[R, C]``; each at least 1.
 
     The commonest class may be any class (the ranks rotate), so its count is bounded by the
     smallest class: a chain's counts do not depend on how many chains there are.
-    Raises BadInput (``rows`` or ``imbalance``) with a value that works.
+    Raises BadInput (``rows`` or ``imbalance_ratio``) with a value that works.
     """
-    if imbalance is None:
+    if imbalance_ratio is None:
         _check_natural(sizes, rows)
         return np.tile(natural_counts(sizes, rows), (len(ranks), 1))
     classes, most = len(sizes), int(sizes.min())
-    require(classes > 1, "imbalance", imbalance, "give null: the data have a single class")
-    full = exponential_counts(most, imbalance, classes)
+    require(
+        classes > 1, "imbalance_ratio", imbalance_ratio, "give null: the data have a single class"
+    )
+    full = exponential_counts(most, imbalance_ratio, classes)
     remedy = f"give at most {most}: {_EVERY_CLASS}"
-    require(full[-1] >= 1, "imbalance", imbalance, remedy)
+    require(full[-1] >= 1, "imbalance_ratio", imbalance_ratio, remedy)
     _check_rows(rows, int(full.sum()))
-    top = largest_top(most, rows, imbalance, classes)
-    counts = exponential_counts(top, imbalance, classes)
+    top = largest_top(most, rows, imbalance_ratio, classes)
+    counts = exponential_counts(top, imbalance_ratio, classes)
     if counts[-1] < 1:
-        least = exponential_counts(math.ceil(imbalance - 1e-9), imbalance, classes).sum()
-        remedy = f"give at least {least} with imbalance={imbalance:g}: {_EVERY_CLASS}"
+        least = exponential_counts(
+            math.ceil(imbalance_ratio - 1e-9), imbalance_ratio, classes
+        ).sum()
+        remedy = f"give at least {least} with imbalance_ratio={imbalance_ratio:g}: {_EVERY_CLASS}"
         raise BadInput("rows", rows, remedy)
     return counts[ranks]
 
 
-def reserve_counts(sizes: np.ndarray, ranks: np.ndarray, imbalance: float | None) -> np.ndarray:
+def reserve_counts(
+    sizes: np.ndarray, ranks: np.ndarray, imbalance_ratio: float | None
+) -> np.ndarray:
     """Reserve rows of every class in every chain, ``[R, C]``: the training law, all that fit.
 
     At least 1 of each class, so at a steep imbalance the rarest are over-represented by less
     than one row. ``sizes`` all zero (no reserve) gives zeros.
     """
-    if imbalance is None or not sizes.any():
+    if imbalance_ratio is None or not sizes.any():
         return np.tile(sizes, (len(ranks), 1))
-    counts = exponential_counts(int(sizes.min()), imbalance, len(sizes))
+    counts = exponential_counts(int(sizes.min()), imbalance_ratio, len(sizes))
     return np.maximum(1, counts)[ranks]
 
 

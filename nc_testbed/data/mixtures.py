@@ -9,9 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nc_testbed.core.rng import SHARED, Generators, RandomStreams
 from nc_testbed.data.checks import check_choice, check_whole
 from nc_testbed.data.exact import ExactSource, Family, check_drawn
-from nc_testbed.rng import SHARED, Draws, Streams
 
 
 @final
@@ -61,7 +61,7 @@ class Blobs(ExactSource):
         """The blobs around their centres."""
         if self.centres == 1:
             return gaussians("blobs", [(0.0, 0.0)], 1.0)
-        u = Streams(0, (SHARED,))("centres").uniform(self.centres, 2, dtype=torch.float64)[0]
+        u = RandomStreams(0, (SHARED,))("centres").uniform(self.centres, 2, dtype=torch.float64)[0]
         return gaussians("blobs", [(a, b) for a, b in (20 * u - 10).tolist()], 1.0)
 
 
@@ -72,7 +72,7 @@ def gaussians(name: str, centres: list[tuple[float, float]], scale: float) -> Fa
     """
     points = torch.tensor(centres, dtype=torch.float64)  # [C, 2]
 
-    def given(labels: Tensor, draws: Draws) -> Tensor:
+    def given(labels: Tensor, draws: Generators) -> Tensor:
         noise = draws.normal(labels.shape[1], 2, dtype=torch.float64)
         return points.to(labels.device)[labels] + scale * noise
 

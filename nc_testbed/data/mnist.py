@@ -12,10 +12,11 @@ from typing import final
 
 import numpy as np
 
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.space import Space
 from nc_testbed.data.idx import parse_idx
 from nc_testbed.data.real import RealSource
 from nc_testbed.data.rows import Rows
-from nc_testbed.types import BadInput, Space, require
 
 FILES = Path(__file__).parent / "mnist_files"
 

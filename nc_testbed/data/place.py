@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.space import Space
 from nc_testbed.data.idx import LIMIT, parse_idx, read_idx
 from nc_testbed.data.rows import Rows, relabelled
-from nc_testbed.types import BadInput, Space
 
 
 @dataclass(frozen=True)

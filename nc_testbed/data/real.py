@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from nc_testbed.compute import total
+from nc_testbed.core.cache import cached
+from nc_testbed.core.errors import require
+from nc_testbed.core.machine import total
+from nc_testbed.core.rng import SHARED, RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.checks import check_flag, check_number, check_whole
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.representation import binarized, projected, sha256, standardized
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
-from nc_testbed.once import once
-from nc_testbed.rng import SHARED, Streams
-from nc_testbed.types import Space, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,9 @@ class RealSource(ABC):
     """Settings common to all real data; a source adds how its rows are read.
 
     rows: training rows per chain (None: all that fit).
-    imbalance: ratio >= 1 of the commonest to the rarest class, which rotates over chains (None:
-    natural shares).
-    held_out: rows per class never trained on (None: all that balance allows of a test split, else
+    imbalance_ratio: ratio >= 1 of the commonest to the rarest class, which rotates over chains
+    (None: natural shares).
+    test_rows: rows per class never trained on (None: all that balance allows of a test split, else
     a fifth of the smallest class, or of all rows where there are no labels).
     reserve: share in [0, 1) of what remains, per class, kept unseen for FRESH anchors.
     binarize: pixels drawn as 0 or 255. projection: principal axes to keep (None: no PCA).
@@ -35,8 +36,8 @@ class RealSource(ABC):
     """
 
     rows: int | None = None
-    imbalance: float | None = None
-    held_out: int | None = None
+    imbalance_ratio: float | None = None
+    test_rows: int | None = None
     reserve: float = 0.2
     binarize: bool = False
     projection: int | None = None
@@ -56,14 +57,14 @@ class RealSource(ABC):
         from the reserve part. Raises BadInput where a setting does not fit the data.
         """
         # No extension's settings need have a hash, but two of the same repr are the same.
-        rows, split, x, held_out, space = once((type(self), repr(self)), self._split)
+        rows, split, x, held_out, space = cached((type(self), repr(self)), self._split)
         _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes, spare = rows.sizes(y[split.training]), rows.sizes(y[split.reserve])
-        ranks = rarity_ranks(sizes, self.imbalance, chains)
-        counts = training_counts(sizes, ranks, self.rows, self.imbalance)
+        ranks = rarity_ranks(sizes, self.imbalance_ratio, chains)
+        counts = training_counts(sizes, ranks, self.rows, self.imbalance_ratio)
         training = draw_rows(split.training, y, counts, seed, "rows")
-        counts = reserve_counts(spare, ranks, self.imbalance)
+        counts = reserve_counts(spare, ranks, self.imbalance_ratio)
         reserve = draw_rows(split.reserve, y, counts, seed, "reserve")
         data = Data(
             name=rows.name,
@@ -80,7 +81,7 @@ class RealSource(ABC):
     def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
         """What no seed and no chain changes: the rows, their parts, and how they are stored."""
         rows = self._prepared()
-        split = split_rows(rows, self.held_out, self.reserve)
+        split = split_rows(rows, self.test_rows, self.reserve)
         return rows, split, *self._represented(rows, split)
 
     def _prepared(self) -> Rows:
@@ -88,11 +89,11 @@ class RealSource(ABC):
         rows = self.read()
         if rows.y is None:
             remedy = f"give null: {rows.name} has no labels"
-            require(self.imbalance is None, "imbalance", self.imbalance, remedy)
+            require(self.imbalance_ratio is None, "imbalance_ratio", self.imbalance_ratio, remedy)
         if not self.binarize:
             return rows
         require(rows.space.image, "binarize", "true", f"give false: {rows.name} has no pixels")
-        draws = Streams(0, (SHARED,))("binarize")
+        draws = RandomStreams(0, (SHARED,))("binarize")
         x = binarized(rows.x, draws)
         test_x = None if rows.test_x is None else binarized(rows.test_x, draws)
         return replace(rows, x=x, test_x=test_x)
@@ -152,9 +153,9 @@ def _check_chains(chains: int, x: np.ndarray) -> None:
 def check_common(source: RealSource) -> None:
     """Raise BadInput for a common setting out of range; sources with more fields call this too."""
     check_whole("rows", source.rows, 1, optional=True)
-    if source.imbalance is not None:
-        check_number("imbalance", source.imbalance, 1)
-    check_whole("held_out", source.held_out, 1, optional=True)
+    if source.imbalance_ratio is not None:
+        check_number("imbalance_ratio", source.imbalance_ratio, 1)
+    check_whole("test_rows", source.test_rows, 1, optional=True)
     check_number("reserve", source.reserve, 0, 1)
     check_flag("binarize", source.binarize)
     check_whole("projection", source.projection, 1, optional=True)

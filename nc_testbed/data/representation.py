@@ -6,13 +6,13 @@ import hashlib
 
 import numpy as np
 
-from nc_testbed.rng import Draws
-from nc_testbed.types import require
+from nc_testbed.core.errors import require
+from nc_testbed.core.rng import Generators
 
 _BLOCK = 4096  # rows drawn at a time, so that 60,000 images need no 200 MB of uniforms at once
 
 
-def binarized(x: np.ndarray, draws: Draws) -> np.ndarray:
+def binarized(x: np.ndarray, draws: Generators) -> np.ndarray:
     """Each pixel v of ``x`` [N, D] uint8 becomes 255 with probability v/255, else 0.
 
     Source: R. Salakhutdinov and I. Murray 2008 (stochastic binarisation of MNIST).

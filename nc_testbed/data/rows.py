@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nc_testbed.types import Space
+from nc_testbed.core.space import Space
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any, final
 
 import numpy as np
 
+from nc_testbed.core.space import Space
 from nc_testbed.data.real import RealSource
 from nc_testbed.data.rows import Rows
-from nc_testbed.types import Space
 
 
 @final

@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from nc_testbed.families.family import Family, Parameters
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
+from nc_testbed.core.family import Family, Parameters
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Law:
     class rotates over chains: weights are ``[R, C]``, and draw and log_prob serve all R chains.
     """
 
-    draw: Callable[[int, Streams, str], tuple[Tensor, Tensor | None]]
+    draw: Callable[[int, RandomStreams, str], tuple[Tensor, Tensor | None]]
     log_prob: Callable[[Tensor], Tensor] | None = None
     centres: Tensor | None = None
     scale: float | None = None
@@ -42,7 +42,7 @@ class Data:
     held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of each class.
     shares ``[R, C]``: class shares of each chain's training rows. rank ``[R, C]``: rarity rank of
     each class in each chain, 0 the commonest.
-    classes: names of the C classes. truths: families that hold the law, with its
+    classes: names of the C classes. true_parameters: families that hold the law, with its
     parameters ``[1, ...]`` in each.
     """
 
@@ -58,11 +58,11 @@ class Data:
     rank: Tensor | None = None
     classes: tuple[str, ...] = ()
     law: Law | None = None
-    truths: tuple[tuple[Family, Parameters], ...] = ()
+    true_parameters: tuple[tuple[Family, Parameters], ...] = ()
     record: dict[str, object] = field(default_factory=dict)  # sha256 of files, split sizes, ...
 
     @property
-    def offers(self) -> frozenset[str]:
+    def provides(self) -> frozenset[str]:
         """What metrics may ask for: labels, tail, image, planar, modes, density."""
         true = {
             "labels": self.y is not None,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.data.rows import Rows
-from nc_testbed.rng import SHARED, Streams
-from nc_testbed.types import BadInput, require
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Split:
     training: np.ndarray
 
 
-def split_rows(rows: Rows, held_out: int | None, reserve: float) -> Split:
+def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
     """Split the rows per class, in this order: held-out, reserve, training.
 
     The same for every seed. A source's own test split is what is held out, if there is one.
-    held_out: rows per class, None for all that balance allows of a test split, else a fifth of the
+    test_rows: rows per class, None for all that balance allows of a test split, else a fifth of the
     smallest class. reserve: share of what remains of each class, rounded down, but at least 1 row
-    if above 0. Raises BadInput (``held_out``) with the largest number that works.
+    if above 0. Raises BadInput (``test_rows``) with the largest number that works.
     """
     y, tested = rows.labels, rows.test_x is not None
     if rows.test_x is None or rows.test_y is None:
@@ -43,7 +43,7 @@ def split_rows(rows: Rows, held_out: int | None, reserve: float) -> Split:
     spare = 0 if tested else 2 if reserve > 0 else 1
     sizes = rows.sizes(from_y)
     share = 1.0 if tested else 0.2
-    count = held_out_count(held_out, sizes, spare, share, rows.classes)
+    count = held_out_count(test_rows, sizes, spare, share, rows.classes)
     held = np.sort(first_of_each(order, from_y, np.full(len(sizes), count)))
     pool = np.arange(len(y)) if tested else np.setdiff1d(np.arange(len(y)), held)
     kept = reserve_mask(y[pool], reserve)
@@ -75,21 +75,21 @@ def held_out_count(
 ) -> int:
     """Held-out rows per class: as asked, or ``share`` of the smallest class (at least 1).
 
-    ``spare`` rows of every class must remain. Raises BadInput (``held_out``) otherwise.
+    ``spare`` rows of every class must remain. Raises BadInput (``test_rows``) otherwise.
     """
     most = int(sizes.min()) - spare
     if most < 1:
         name = f"class {classes[int(sizes.argmin())]}" if classes else "the whole"
         needs = f"every class needs {1 + spare} rows or more and {name} has {sizes.min()}"
-        raise BadInput("held_out", asked, f"{needs}: add rows or leave it out")
+        raise BadInput("test_rows", asked, f"{needs}: add rows or leave it out")
     count = min(most, max(1, int(share * sizes.min()))) if asked is None else asked
-    require(count <= most, "held_out", count, f"give at most {most} rows per class")
+    require(count <= most, "test_rows", count, f"give at most {most} rows per class")
     return count
 
 
 def fixed_order(rows: int, purpose: str) -> np.ndarray:
     """A permutation of ``rows`` numbers that no seed and no chain changes."""
-    return Streams(0, (SHARED,))(purpose).permutation(rows)[0].numpy()
+    return RandomStreams(0, (SHARED,))(purpose).permutation(rows)[0].numpy()
 
 
 def first_of_each(order: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -114,6 +114,6 @@ def draw_rows(
     """
     drawn = []
     for chain, count in enumerate(counts):
-        order = Streams(seed, (chain,))(purpose).permutation(len(part))[0].numpy()
+        order = RandomStreams(seed, (chain,))(purpose).permutation(len(part))[0].numpy()
         drawn.append(part[first_of_each(order, y[part], count)])
     return np.stack(drawn)

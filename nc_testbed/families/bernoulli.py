@@ -8,17 +8,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import (
-    Family,
-    Parameters,
-    Statistic,
-    add,
-    discrete,
-    scaled,
-    sharpened,
-)
-from nc_testbed.rng import Streams
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic, add, discrete, scaled, sharpened
+from nc_testbed.core.rng import RandomStreams
 
 
 @final
@@ -38,12 +30,14 @@ class Bernoulli(Family):
         """Zeros and ones."""
         return ((rows == 0) | (rows == 1)).all(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """``ones ~ Binomial(n, p)``."""
         p = parameters["p"].expand(len(streams.chains))
-        return Statistic(n, {"ones": BlockDraws(streams, purpose).binomial(n, p)})
+        return Statistic(n, {"ones": BlockGenerator(streams, purpose).binomial(n, p)})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """Zeros and ones, ``[R, n, 1]``."""
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return (u < parameters["p"][:, None]).double()[..., None]

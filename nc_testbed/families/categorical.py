@@ -8,8 +8,8 @@ from typing import ClassVar, final
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import (
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import (
     Family,
     Parameters,
     Statistic,
@@ -19,7 +19,7 @@ from nc_testbed.families.family import (
     scaled,
     sharpened,
 )
-from nc_testbed.rng import Streams
+from nc_testbed.core.rng import RandomStreams
 
 
 @final
@@ -44,12 +44,14 @@ class Categorical(Family):
         """Class numbers."""
         return ((rows >= 0) & (rows < self.classes) & (rows == rows.floor())).all(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """``counts ~ Multinomial(n, p)``."""
         shares = parameters["shares"].expand(len(streams.chains), -1)
-        return Statistic(n, {"counts": BlockDraws(streams, purpose).multinomial(n, shares)})
+        return Statistic(n, {"counts": BlockGenerator(streams, purpose).multinomial(n, shares)})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """Class numbers, ``[R, n, 1]``."""
         return streams(purpose).categorical(parameters["shares"], n).double()[..., None]
 

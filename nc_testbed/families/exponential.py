@@ -8,9 +8,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled
-from nc_testbed.rng import Streams
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.rng import RandomStreams
 
 
 @final
@@ -30,12 +30,14 @@ class Exponential(Family):
         """Numbers >= 0."""
         return (rows >= 0).all(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """``sum ~ scale Gamma(n)``."""
-        gamma = BlockDraws(streams, purpose).gamma(float(n))
+        gamma = BlockGenerator(streams, purpose).gamma(float(n))
         return Statistic(n, {"sum": parameters["scale"] * gamma})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """``-scale ln(1 - u)``, ``[R, n, 1]``."""
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return -(parameters["scale"][:, None] * torch.log1p(-u))[..., None]

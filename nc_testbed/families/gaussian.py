@@ -9,9 +9,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, means, scaled
-from nc_testbed.rng import Streams
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic, means, scaled
+from nc_testbed.core.rng import RandomStreams
 
 
 @final
@@ -38,13 +38,15 @@ class Gaussian(Family):
         """Any numbers."""
         return ~rows.isnan().any(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """Mean ``mean + F z / sqrt n``; scatter Wishart(n - 1) by Bartlett's decomposition."""
-        draws, F = BlockDraws(streams, purpose), parameters["factor"]
+        draws, F = BlockGenerator(streams, purpose), parameters["factor"]
         mean = applied(F, draws.normal(self.dim)).div_(math.sqrt(n)).add_(parameters["mean"])
         return Statistic(n, {"mean": mean, "scatter": _times(F, bartlett(n - 1, self.dim, draws))})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """``mean + F z``, ``[R, n, d]``."""
         z = streams(purpose).normal(n, self.dim, dtype=torch.float64)
         return parameters["mean"][:, None] + _times(z, parameters["factor"].mT)
@@ -103,7 +105,7 @@ class Gaussian(Family):
         }
 
 
-def bartlett(degrees: int, d: int, draws: BlockDraws) -> Tensor:
+def bartlett(degrees: int, d: int, draws: BlockGenerator) -> Tensor:
     """A lower factor ``[R, d, d]`` of Wishart matrices; rank-deficient below d degrees.
 
     Diagonal ``chi_{degrees - i}``, i = 0..d-1, standard normals below it.

@@ -8,9 +8,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled, sharpened
-from nc_testbed.rng import Streams
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled, sharpened
+from nc_testbed.core.rng import RandomStreams
 
 
 @final
@@ -37,12 +37,14 @@ class IndependentSpins(Family):
         """-1 and 1."""
         return (rows.abs() == 1).all(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """``ups ~ Binomial(N n, up)``."""
         up = parameters["up"].expand(len(streams.chains))
-        return Statistic(n, {"ups": BlockDraws(streams, purpose).binomial(n * self.spins, up)})
+        return Statistic(n, {"ups": BlockGenerator(streams, purpose).binomial(n * self.spins, up)})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """Spins, ``[R, n, N]``."""
         u = streams(purpose).uniform(n, self.spins, dtype=torch.float64)
         return torch.where(u < parameters["up"][:, None, None], 1.0, -1.0).double()
@@ -117,15 +119,17 @@ class CoupledSpins(Family):
         """-1 and 1."""
         return (rows.abs() == 1).all(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """Rows at every level are multinomial; sums of m and m^2 over them."""
         levels = parameters["levels"].expand(len(streams.chains), -1)
-        counts = BlockDraws(streams, purpose).multinomial(n, levels)
+        counts = BlockGenerator(streams, purpose).multinomial(n, levels)
         m = self.magnetisations
         sums = {"first": (counts * m).sum(1), "second": (counts * m.square()).sum(1)}
         return Statistic(n, sums)
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """Spins, ``[R, n, N]``: a level, then which spins are up, uniformly."""
         draws = streams(purpose)
         ups = draws.categorical(parameters["levels"], n)

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.gaussian import applied, bartlett
-from nc_testbed.rng import Streams
 
 
 @final
@@ -42,17 +42,19 @@ class LinearGaussian(Family):
         """Any numbers."""
         return ~rows.isnan().any(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """``X'X = B B'`` Wishart(n), ``X'y = X'X w + noise B z``."""
         d = self.dim
-        B = bartlett(n, d, BlockDraws(*self._design(streams, purpose)))
-        z = BlockDraws(streams, f"{purpose}/labels").normal(B.shape[2])
+        B = bartlett(n, d, BlockGenerator(*self._design(streams, purpose)))
+        z = BlockGenerator(streams, f"{purpose}/labels").normal(B.shape[2])
         gram = B @ B.mT
         weights = parameters["weights"].expand(len(streams.chains), d)
         cross = applied(gram, weights) + self.noise * applied(B, z)
         return Statistic(n, {"gram": gram, "cross": cross})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """Rows (x, y), ``[R, n, d + 1]``."""
         at, name = self._design(streams, purpose)
         x = at(name).normal(n, self.dim, dtype=torch.float64)
@@ -86,6 +88,6 @@ class LinearGaussian(Family):
         risk = (parameters["weights"] - truth["weights"]).square().sum(1)
         return {"risk": risk, "kl": risk / (2 * self.noise**2)}
 
-    def _design(self, streams: Streams, purpose: str) -> tuple[Streams, str]:
+    def _design(self, streams: RandomStreams, purpose: str) -> tuple[RandomStreams, str]:
         """Where the rows x come from: the same place in every generation for the same rows."""
         return (streams.at(0), "design") if self.design == "same" else (streams, purpose)

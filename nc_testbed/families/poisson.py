@@ -8,9 +8,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Family, Parameters, Statistic, add, scaled
-from nc_testbed.rng import Streams
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.rng import RandomStreams
 
 
 @final
@@ -30,12 +30,14 @@ class Poisson(Family):
         """Counts, up to 2^53."""
         return ((rows >= 0) & (rows <= 2.0**53) & (rows == rows.floor())).all(-1)
 
-    def draw(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Statistic:
+    def draw(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
         """``sum ~ Poisson(n rate)``."""
         rate = parameters["rate"].expand(len(streams.chains))
-        return Statistic(n, {"sum": BlockDraws(streams, purpose).poisson(n * rate)})
+        return Statistic(n, {"sum": BlockGenerator(streams, purpose).poisson(n * rate)})
 
-    def rows(self, parameters: Parameters, n: int, streams: Streams, purpose: str) -> Tensor:
+    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """Counts, ``[R, n, 1]``."""
         rate = parameters["rate"].expand(len(streams.chains))
         return streams(purpose).poisson(rate, n)[..., None]

@@ -60,7 +60,7 @@ class Coverage:
     ``Binomial(M, p_c)`` rows reach them.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "lost tails"
     columns: ClassVar[dict[str, Column]] = {
         "coverage": Column(

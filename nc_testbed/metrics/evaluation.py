@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import TrainingSet
+from nc_testbed.core.interfaces import Fit
+from nc_testbed.core.machine import each
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.neighbours import Neighbourhoods, meet
 from nc_testbed.metrics.reference import CONFIDENT, Referee, Reference
-from nc_testbed.parallel import each
-from nc_testbed.rng import Streams
-from nc_testbed.types import Fit
 
 __all__ = [
     "COLLAPSES",
@@ -26,7 +26,7 @@ __all__ = [
     "Metric",
     "Referee",
     "Reference",
-    "fit_offers",
+    "fit_provides",
     "missing",
     "rank_columns",
 ]
@@ -56,11 +56,11 @@ class Exact(Protocol):
 class Bound(Protocol):
     """A fit with lower bounds of its log density."""
 
-    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+    def elbo(self, rows: Tensor, streams: RandomStreams) -> Tensor:
         """Evidence lower bound ``[R, H]`` of stored rows ``[H, D]``, nats."""
         ...
 
-    def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
+    def iwae(self, rows: Tensor, samples: int, streams: RandomStreams) -> Tensor:
         """Importance-weighted bound ``[R, H]`` of stored rows ``[H, D]``, nats."""
         ...
 
@@ -72,7 +72,7 @@ class Encoder(Protocol):
         """Means of q(z | x) ``[R, M, L]`` of stored rows ``[R, M, D]``."""
         ...
 
-    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+    def elbo(self, rows: Tensor, streams: RandomStreams) -> Tensor:
         """Evidence lower bound ``[R, M]`` of stored rows ``[R, M, D]``, nats."""
         ...
 
@@ -90,7 +90,7 @@ class Evaluation:
     fit: Fit
     rows: Tensor
     reference: Reference
-    streams: Streams
+    streams: RandomStreams
     first: Fit | None = None
     training: TrainingSet | None = None
 
@@ -161,14 +161,14 @@ class Evaluation:
 class Metric(Protocol):
     """Frozen settings of one family of columns.
 
-    needs: words the data and the fit must offer: labels, tail, image, planar, modes, density
-    (:attr:`Data.offers`), likelihood (an exact density or a bound), exact, encoder,
-    parameters (:func:`fit_offers`).
+    requires: words the data and the fit must provide: labels, tail, image, planar, modes, density
+    (:attr:`Data.provides`), likelihood (an exact density or a bound), exact, encoder,
+    parameters (:func:`fit_provides`).
     collapse: which of the eight definitions in ``COLLAPSES`` it measures.
     The package's own also declare ``columns``, :class:`nc_testbed.metrics.column.Column` by name.
     """
 
-    needs: ClassVar[frozenset[str]]
+    requires: ClassVar[frozenset[str]]
     collapse: ClassVar[str]
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
@@ -179,10 +179,10 @@ class Metric(Protocol):
         ...
 
 
-def fit_offers(fit: Any) -> frozenset[str]:
+def fit_provides(fit: Any) -> frozenset[str]:
     """What a fit, or a class of fits, adds to what the data offer.
 
-    >>> fit_offers(object())
+    >>> fit_provides(object())
     frozenset()
     """
     exact, bound = hasattr(fit, "log_prob"), hasattr(fit, "elbo")
@@ -191,9 +191,9 @@ def fit_offers(fit: Any) -> frozenset[str]:
     return frozenset(word for word, holds in words.items() if holds)
 
 
-def missing(metric: Metric, offers: frozenset[str]) -> frozenset[str]:
+def missing(metric: Metric, provides: frozenset[str]) -> frozenset[str]:
     """What a metric needs and is not offered; empty where it applies."""
-    return metric.needs - offers
+    return metric.requires - provides
 
 
 def rank_columns(
@@ -217,7 +217,7 @@ def rank_columns(
         "medium": ranked[:, T : classes - T],
         "tail": ranked[:, classes - T :],
     }
-    tailed = "tail" in reference.data.offers
+    tailed = "tail" in reference.data.provides
     wanted = [third for third in thirds if tailed and parts[third].shape[1]]
     columns = {f"{third}_{name}": parts[third].mean(1) for third in wanted}
     if ranks:

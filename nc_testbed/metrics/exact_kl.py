@@ -23,7 +23,7 @@ class ExactKL:
     them. The same rows serve every generation, so changes are less noisy than values.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"density", "exact"})
+    requires: ClassVar[frozenset[str]] = frozenset({"density", "exact"})
     collapse: ClassVar[str] = "diverging risk"
     columns: ClassVar[dict[str, Column]] = {
         "exact_kl": Column(

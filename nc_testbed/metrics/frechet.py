@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from nc_testbed.core.machine import each
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import covariance, eigenvalues, root
-from nc_testbed.parallel import each
 
 
 def frechet_distance(points: Tensor, mean: Tensor, cov: Tensor, cov_root: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Frechet:
     resampled to the chain's training law.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "any risk increase"
     columns: ClassVar[dict[str, Column]] = {
         "frechet": Column(

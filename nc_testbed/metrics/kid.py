@@ -92,7 +92,7 @@ class KID:
     fixed class counts would make it negative for a perfect fit.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "any risk increase"
     columns: ClassVar[dict[str, Column]] = {
         "kid": Column(

@@ -30,7 +30,7 @@ class Latent:
     https://doi.org/10.1038/s41586-024-07566-y
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"encoder"})
+    requires: ClassVar[frozenset[str]] = frozenset({"encoder"})
     collapse: ClassVar[str] = "vanishing variance"
     columns: ClassVar[dict[str, Column]] = {
         "latent_spread": Column(

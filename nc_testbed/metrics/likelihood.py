@@ -7,9 +7,9 @@ from typing import ClassVar, cast
 
 from torch import Tensor
 
+from nc_testbed.core.errors import require
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Bound, Evaluation, Exact, rank_columns
-from nc_testbed.types import require
 
 _LOSSES = {
     "nll": "negative log density of held-out rows, per row",
@@ -33,7 +33,7 @@ class Likelihood:
     """
 
     iwae: int | None = None
-    needs: ClassVar[frozenset[str]] = frozenset({"likelihood"})
+    requires: ClassVar[frozenset[str]] = frozenset({"likelihood"})
     collapse: ClassVar[str] = "catastrophic risk increase"
     columns: ClassVar[dict[str, Column]] = {
         f"{loss}{third}": Column(f"{_LOSSES[loss]}{_THIRDS[third]}", unit="nats")

@@ -35,17 +35,17 @@ class Modes:
     https://arxiv.org/abs/1712.04086).
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"modes"})
+    requires: ClassVar[frozenset[str]] = frozenset({"modes"})
     collapse: ClassVar[str] = "merging modes"
     columns: ClassVar[dict[str, Column]] = {
-        "high_quality": Column(
+        "high_quality_share": Column(
             "share of rows of high quality; 1 - exp(-9/2) = 0.989 for a perfect fit in the plane",
             0,
             1,
             "lower",
         ),
         "modes_hit": Column("modes with at least one such row", 0, "C", "lower", "modes"),
-        "modes_held": Column(
+        "modes_captured": Column(
             "modes with at least `0.2 M p_c` such rows, p_c the law's weight",
             0,
             "C",
@@ -76,8 +76,8 @@ class Modes:
         M = evaluation.rows.shape[1]
         q, counts = torch.stack(nearest).double() / M, torch.stack(good).double()  # [R, C]
         return {
-            "high_quality": counts.sum(1) / M,
+            "high_quality_share": counts.sum(1) / M,
             "modes_hit": (counts > 0).sum(1).double(),
-            "modes_held": ((counts > 0) & (counts >= HELD * M * p)).sum(1).double(),
+            "modes_captured": ((counts > 0) & (counts >= HELD * M * p)).sum(1).double(),
             "modes_kl": (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).sum(1),
         }

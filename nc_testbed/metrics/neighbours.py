@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nc_testbed.compute import at_once
-from nc_testbed.parallel import row_blocks
+from nc_testbed.core.exactness import row_blocks
+from nc_testbed.core.machine import at_once
 
 NEIGHBOURS = 5
 """k of every ball: fixed, so that figures of different runs can be compared."""

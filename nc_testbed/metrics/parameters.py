@@ -19,7 +19,7 @@ class Parameters:
     moments. The formula of each is in the family's ``columns``.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"parameters"})
+    requires: ClassVar[frozenset[str]] = frozenset({"parameters"})
     collapse: ClassVar[str] = "vanishing variance"
     columns: ClassVar[dict[str, Column]] = {
         "mean": Column("of x, or of the only coordinate", worse="either", unit="units of x"),
@@ -31,7 +31,7 @@ class Parameters:
             "ln of it; of several coordinates ln det of the covariance, -inf once it is singular",
             worse="lower",
         ),
-        "gini": Column("`1 - sum p_i^2` of the class shares", 0, 1, "lower"),
+        "heterozygosity": Column("`1 - sum p_i^2` of the class shares", 0, 1, "lower"),
         "w2_squared": Column(
             "squared Wasserstein-2 distance to the truth", 0, unit="units of x, squared"
         ),
@@ -53,4 +53,4 @@ class Parameters:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        return cast(Any, evaluation.fit).columns(evaluation.data.truths)
+        return cast(Any, evaluation.fit).columns(evaluation.data.true_parameters)

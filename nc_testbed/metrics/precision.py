@@ -20,7 +20,7 @@ class Precision:
     better, but it rises as a generator contracts onto the commonest rows: read it beside recall.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "hallucinated data"
     columns: ClassVar[dict[str, Column]] = {
         "precision": Column("share of synthetic rows on the real manifold", 0, 1, "lower"),

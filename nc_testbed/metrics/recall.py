@@ -22,7 +22,7 @@ class Recall:
     rows. Without labels only ``recall``.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "lost tails"
     columns: ClassVar[dict[str, Column]] = {
         "tail_recall": Column(

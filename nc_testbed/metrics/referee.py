@@ -18,11 +18,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
 
+from nc_testbed.core.exactness import one_thread, row_blocks
+from nc_testbed.core.rng import SHARED, Generators, RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.mnist import Mnist
 from nc_testbed.data.source import Data, Law
-from nc_testbed.parallel import one_thread, row_blocks
-from nc_testbed.rng import SHARED, Draws, Streams
-from nc_testbed.types import Space
 
 SHIPPED = Path(__file__).parent / "referees"
 FEATURES = 64  # width of the last hidden layer
@@ -71,7 +71,7 @@ class Referee:
         confidence, label = logits.softmax(1).max(1)
         return label, confidence
 
-    def noisy(self, rows: Tensor, noise: Draws) -> Tensor:
+    def noisy(self, rows: Tensor, noise: Generators) -> Tensor:
         """Logits ``[M, C]`` of stored rows under dropout, for training."""
         hidden = self._hidden(self.space.floats(rows))
         kept = noise.uniform(*hidden.shape)[0] >= DROPOUT
@@ -145,7 +145,7 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     images shifted by up to a pixel. epochs: None = 15, or as many as make 2,000 updates. The
     result depends on the rows alone.
     """
-    streams = Streams(0, (SHARED,), device=x.device)
+    streams = RandomStreams(0, (SHARED,), device=x.device)
     weights = _initial(space, int(y.max()) + 1, streams("referee.init"))
     referee = Referee(space, {k: v.requires_grad_() for k, v in weights.items()})
     each = -(-len(x) // BATCH)
@@ -164,7 +164,7 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     return Referee(space, {k: v.detach() for k, v in weights.items()})
 
 
-def _shifted(rows: Tensor, space: Space, noise: Draws) -> Tensor:
+def _shifted(rows: Tensor, space: Space, noise: Generators) -> Tensor:
     """Images moved by -1, 0 or 1 pixel along each axis, an eighth of a batch at a time."""
     if not space.image:
         return rows
@@ -174,7 +174,7 @@ def _shifted(rows: Tensor, space: Space, noise: Draws) -> Tensor:
     return torch.cat([part.roll(move, (2, 3)) for part, move in parts]).flatten(1)
 
 
-def _initial(space: Space, classes: int, draws: Draws) -> dict[str, Tensor]:
+def _initial(space: Space, classes: int, draws: Generators) -> dict[str, Tensor]:
     shapes: dict[str, tuple[int, ...]] = {"hidden": (FEATURES, space.size)}
     if space.image:
         channels = space.event[0] if len(space.event) == 3 else 1
@@ -222,7 +222,7 @@ def _lessons(data: Data) -> tuple[Tensor, Tensor, str]:
     if data.law is None:
         assert data.y is not None
         return data.x[0], data.y[0], str(data.record["x_sha256"])
-    streams = Streams(0, tuple(range(data.training.shape[0])))
+    streams = RandomStreams(0, tuple(range(data.training.shape[0])))
     x, y = data.law.draw(5000, streams, "referee.rows")
     assert y is not None
     return x[0], y[0], hashlib.sha256(x[0].numpy().tobytes()).hexdigest()

@@ -10,11 +10,12 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import row_blocks
+from nc_testbed.core.machine import each
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, radii
-from nc_testbed.parallel import each, row_blocks
-from nc_testbed.rng import Streams
-from nc_testbed.types import require
 
 CONFIDENT = 0.9
 """Least confidence of the referee in a row that counts for its class."""
@@ -55,7 +56,7 @@ class Reference:
     data: Data
     referee: Referee
     rows: int  # M, synthetic rows a chain is measured on
-    streams: Streams
+    streams: RandomStreams
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -68,13 +69,13 @@ class Reference:
         full key when there are too few rows for balls of k = 5 neighbours.
         """
         numbers = tuple(range(data.training.shape[0]) if chains is None else chains)
-        reference = cls(data, referee, rows, Streams(0, numbers, device=data.x.device))
+        reference = cls(data, referee, rows, RandomStreams(0, numbers, device=data.x.device))
         least = NEIGHBOURS + 2
         remedy = f"metrics need at least {least} rows"
         require(rows >= least, "evaluation.rows", rows, remedy)
         of_class, at_shares = min(map(len, reference.groups)), int(reference.member.sum(1).min())
-        require(of_class >= least, "data.held_out", of_class, f"{remedy} of each class")
-        require(at_shares >= least, "data.held_out", at_shares, f"{remedy} at a chain's shares")
+        require(of_class >= least, "data.test_rows", of_class, f"{remedy} of each class")
+        require(at_shares >= least, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
         return reference
 
     def once(self, compute: Callable[[Reference], T]) -> T:
@@ -92,7 +93,7 @@ class Reference:
     @property
     def labelled(self) -> bool:
         """Whether the rows have classes."""
-        return "labels" in self.data.offers
+        return "labels" in self.data.provides
 
     @cached_property
     def features(self) -> Tensor:

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nc_testbed.core.errors import require
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
-from nc_testbed.types import require
 
 
 def wasserstein2(x: Tensor, y: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class SlicedW2:
     """
 
     projections: int = 64
-    needs: ClassVar[frozenset[str]] = frozenset({"planar"})
+    requires: ClassVar[frozenset[str]] = frozenset({"planar"})
     collapse: ClassVar[str] = "any risk increase"
     columns: ClassVar[dict[str, Column]] = {
         "sliced_w2": Column(

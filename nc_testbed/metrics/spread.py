@@ -60,7 +60,7 @@ class Spread:
     collapsed onto fewer dimensions. NaN: no class has enough rows.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "vanishing variance"
     columns: ClassVar[dict[str, Column]] = {
         "log_spread": Column(

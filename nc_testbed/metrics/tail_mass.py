@@ -58,7 +58,7 @@ class TailMass:
     divided by its mean for equal laws, so that it is 1 on average for a perfect fit.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels"})
     collapse: ClassVar[str] = "lost tails"
     columns: ClassVar[dict[str, Column]] = {
         "tail_mass": Column(

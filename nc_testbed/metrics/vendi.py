@@ -41,7 +41,7 @@ class Vendi:
     (Friedman and Dieng, 2023, https://arxiv.org/abs/2210.02410).
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "vanishing variance"
     columns: ClassVar[dict[str, Column]] = {
         "vendi": Column("the ratio: 1 for a perfect fit, lower is less diverse", 0, worse="lower"),

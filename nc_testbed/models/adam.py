@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from nc_testbed.status import finite
+from nc_testbed.core.status import finite
 
 LINE = 16  # float32 numbers in 64 bytes
 

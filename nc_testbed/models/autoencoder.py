@@ -12,13 +12,15 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import TrainingSet
-from nc_testbed.compute import now
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.interfaces import Fit, Progress, no_progress
+from nc_testbed.core.machine import current
+from nc_testbed.core.rng import Generators, RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.models.adam import Adam
 from nc_testbed.models.autoencoder_fit import AutoencoderFit
 from nc_testbed.models.steps import Inputs, run
-from nc_testbed.rng import Draws, Streams
-from nc_testbed.types import BadInput, Fit, Progress, Space, require, silent
 
 State = Mapping[str, Tensor]
 """Weights by name, chain axis first."""
@@ -31,28 +33,30 @@ class Autoencoder(ABC):
     ELBO(x) = E_q log p(x | z) - KL(q(z | x) || N(0, I)), maximised by Adam on one draw of z per
     row; the loss is summed over chains and averaged within, so no chain feels another.
 
-    latent: size of z. likelihood: ``bernoulli`` (pixels) or ``gaussian``; variance: of the
+    latent_dim: size of z. likelihood: ``bernoulli`` (pixels) or ``gaussian``; variance: of the
     Gaussian likelihood, in squared data units, None = learned, one number per chain (Rybkin et
     al. 2021). steps: updates per fit, equal for all generations and policies; or epochs, and then
-    a fit's work grows with its training set. batch: rows per update. rate: Adam's learning rate.
+    a fit's work grows with its training set. batch_size: rows per update. lr: Adam's learning rate.
     weight_decay: Adam's L2 penalty, ``weight_decay / 2`` times the squared weights, >= 0.
     start: ``cold`` (new weights every generation) or ``warm`` (go on from the previous fit).
     """
 
-    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "encoder"})
+    provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "encoder"})
 
-    latent: int = 20
+    latent_dim: int = 20
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     variance: float | None = None
     steps: int | None = 1200
     epochs: float | None = None
-    batch: int = 32
-    rate: float = 3e-3
+    batch_size: int = 32
+    lr: float = 3e-3
     weight_decay: float = 0.0
     start: Literal["cold", "warm"] = "cold"
 
     def __post_init__(self) -> None:
-        require(self.latent >= 1, "latent", self.latent, "give at least 1 latent dimension")
+        require(
+            self.latent_dim >= 1, "latent_dim", self.latent_dim, "give at least 1 latent dimension"
+        )
         ok = self.variance is None or self.variance > 0
         require(ok, "variance", self.variance, "give a number > 0, or null to learn it")
         either = (self.steps is None) != (self.epochs is None)
@@ -61,8 +65,10 @@ class Autoencoder(ABC):
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "give at least 1")
         ok = self.epochs is None or self.epochs > 0
         require(ok, "epochs", self.epochs, "give a number > 0")
-        require(self.batch >= 1, "batch", self.batch, "give at least 1 row per update")
-        require(self.rate > 0, "rate", self.rate, "give a learning rate > 0")
+        require(
+            self.batch_size >= 1, "batch_size", self.batch_size, "give at least 1 row per update"
+        )
+        require(self.lr > 0, "lr", self.lr, "give a learning rate > 0")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "give a number >= 0")
         self.check_widths()
 
@@ -76,7 +82,7 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def stacks(self, space: Space) -> bool:
-        """See :meth:`nc_testbed.types.Model.stacks`."""
+        """See :meth:`nc_testbed.core.interfaces.Model.stacks`."""
 
     @abstractmethod
     def widest(self, space: Space) -> int:
@@ -84,7 +90,7 @@ class Autoencoder(ABC):
 
     def workspace(self, space: Space, m: int) -> int:
         """Weights, gradients, both moments, what is kept of them; what a batch leaves in layers."""
-        return 8 * self.stored(space, m) + 4 * 16 * self.batch * self.widest(space)
+        return 8 * self.stored(space, m) + 4 * 16 * self.batch_size * self.widest(space)
 
     def stored(self, space: Space, m: int) -> int:
         """Its weights in float32."""
@@ -101,9 +107,9 @@ class Autoencoder(ABC):
     def fit(
         self,
         training: TrainingSet,
-        streams: Streams,
+        streams: RandomStreams,
         previous: Fit | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> AutoencoderFit:
         """R independent fits by Adam; ``progress(done, total)`` is called after every step.
 
@@ -114,10 +120,10 @@ class Autoencoder(ABC):
             first, stopped = previous.weights, previous.diverged
         else:
             first, stopped = self._initial(training.space, streams("init")), None
-        adam = Adam(first, self.rate, self.weight_decay, stopped)
-        shape = self.batch, self.latent
+        adam = Adam(first, self.lr, self.weight_decay, stopped)
+        shape = self.batch_size, self.latent_dim
         inputs = Inputs(training, shape, self.updates(training.size), streams)
-        bound = (compiled if now().compile else bound_of)(self, training.space)
+        bound = (compiled if current().compile else bound_of)(self, training.space)
 
         def step() -> None:
             rows, eps, weights = inputs.take()
@@ -128,11 +134,11 @@ class Autoencoder(ABC):
         return replace(self.restore(adam.fitted(), training.space), diverged=adam.stopped)
 
     def updates(self, m: int) -> int:
-        """Updates of one fit on m rows: ``steps``, or ceil(epochs m / batch)."""
+        """Updates of one fit on m rows: ``steps``, or ceil(epochs m / batch_size)."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None
-        return max(1, math.ceil(self.epochs * m / self.batch))
+        return max(1, math.ceil(self.epochs * m / self.batch_size))
 
     def check_pixels(self, space: Space) -> None:
         """Refuse a Bernoulli likelihood on rows that are not pixels."""
@@ -140,7 +146,7 @@ class Autoencoder(ABC):
             remedy = "these rows are vectors; use model.likelihood=gaussian"
             raise BadInput("likelihood", self.likelihood, remedy)
 
-    def _initial(self, space: Space, draws: Draws) -> dict[str, Tensor]:
+    def _initial(self, space: Space, draws: Generators) -> dict[str, Tensor]:
         """Uniform(+-1/sqrt(inputs)) weights and biases, the default of torch.nn's layers."""
         weights = {}
         for name, weight, bias, inputs in self.layers(space):

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nc_testbed.parallel import each, row_blocks
-from nc_testbed.rng import Draws, Streams
-from nc_testbed.types import Sampling, Space
+from nc_testbed.core.exactness import row_blocks
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.machine import each
+from nc_testbed.core.rng import Generators, RandomStreams
+from nc_testbed.core.space import Space
 
 LAYER = 2**22
 """Bytes of a layer on a CPU when rows are not trained on, 4 MiB: near its cache."""
@@ -79,10 +81,10 @@ class AutoencoderFit(ABC):
         return -0.5 * (error + x.shape[-1] * (log_var + math.log(2 * math.pi)))
 
     @torch.no_grad()
-    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+    def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
         """n stored rows per chain ``[R, n, D]``, z ~ N(0, I); pixels or means of pixels."""
         latent, pixel = streams("sample.latent"), streams("sample.pixel")
-        z = latent.normal(n, self.latent) * math.sqrt(sampling.temperature)
+        z = latent.normal(n, self.latent_dim) * math.sqrt(sampling.temperature)
         rows = torch.empty(len(z), n, self.space.size, dtype=self.space.dtype, device=z.device)
         for block in self.blocks(n):
             output = self.decode(z[:, block])
@@ -99,7 +101,7 @@ class AutoencoderFit(ABC):
         return rows
 
     @property
-    def latent(self) -> int:
+    def latent_dim(self) -> int:
         """L, the size of z."""
         return self.weights["decoder.0.weight"].shape[1]
 
@@ -114,13 +116,13 @@ class AutoencoderFit(ABC):
         return self._apart(means)
 
     @torch.no_grad()
-    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+    def elbo(self, rows: Tensor, streams: RandomStreams) -> Tensor:
         """Lower bound of log p(x) for stored rows, ``[R, H]`` nats; rows: ``[H, D]``, shared by
         all chains, or ``[R, H, D]``."""
         return self._by_blocks(rows, streams("elbo"), type(self).bound)
 
     @torch.no_grad()
-    def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
+    def iwae(self, rows: Tensor, samples: int, streams: RandomStreams) -> Tensor:
         """Importance-weighted bound, ``[R, H]`` nats (Burda, Grosse & Salakhutdinov 2016).
 
         log (1/S) sum_s p(x, z_s) / q(z_s | x), z_s ~ q; it rises to log p(x) with S.
@@ -130,10 +132,10 @@ class AutoencoderFit(ABC):
         return torch.stack(bounds, -1).logsumexp(-1) - math.log(samples)
 
     def _by_blocks(
-        self, rows: Tensor, draws: Draws, bound: Callable[[Any, Tensor, Tensor], Tensor]
+        self, rows: Tensor, draws: Generators, bound: Callable[[Any, Tensor, Tensor], Tensor]
     ) -> Tensor:
         """A bound on one draw of z per row, ``[R, H]``, in blocks of rows."""
-        eps = draws.normal(rows.shape[-2], self.latent)
+        eps = draws.normal(rows.shape[-2], self.latent_dim)
 
         def bounds(fit: AutoencoderFit, chains: slice) -> Tensor:
             own, noise, out = rows if rows.ndim == 2 else rows[chains], eps[chains], []

@@ -8,16 +8,16 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Parameters, Statistic
 from nc_testbed.families.bernoulli import Bernoulli
-from nc_testbed.families.family import Parameters, Statistic
-from nc_testbed.models.family import (
+from nc_testbed.families.estimator import (
     FamilyModel,
     bisect,
     check_estimator,
     least_for_mean_coordinates,
     posterior_mean,
 )
-from nc_testbed.types import require
 
 
 @final

@@ -9,10 +9,10 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Family, Parameters, Statistic
 from nc_testbed.families.categorical import Categorical
-from nc_testbed.families.family import Family, Parameters, Statistic
-from nc_testbed.models.family import FamilyModel, check_estimator, least_for_mean_coordinates
-from nc_testbed.types import require
+from nc_testbed.families.estimator import FamilyModel, check_estimator, least_for_mean_coordinates
 
 
 @final

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from nc_testbed.core.interfaces import Progress, no_progress
 from nc_testbed.models.em import EM, Components
-from nc_testbed.types import Progress, silent
 
 SELDOM = 8
 """Steps between two questions how many chains still climb, on a GPU: each waits for it."""
@@ -48,7 +48,7 @@ class _Group:
 
 
 def climb(
-    em: EM, start: Components, steps: int, tolerance: float, progress: Progress = silent
+    em: EM, start: Components, steps: int, tolerance: float, progress: Progress = no_progress
 ) -> Climb:
     """At most this many steps; a chain stops when its log-likelihood gains < tolerance.
 

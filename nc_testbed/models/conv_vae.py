@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.machine import each
+from nc_testbed.core.space import Space
 from nc_testbed.models.autoencoder import Autoencoder
 from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
-from nc_testbed.parallel import each
-from nc_testbed.types import BadInput, Space, require
 
 KERNEL, STRIDE, PADDING = 4, 2, 1  # a convolution halves both sides exactly
 
@@ -35,7 +36,7 @@ class ConvVAE(Autoencoder):
     """
 
     channels: tuple[int, ...] = (64, 128)
-    rate: float = 1e-3
+    lr: float = 1e-3
 
     def check_widths(self) -> None:
         """Refuse a network without convolutions, or one of no channels."""
@@ -74,8 +75,13 @@ class ConvVAE(Autoencoder):
         smallest = space.size // first // 4 ** len(pairs) * self.channels[-1]
         for i, (a, b) in enumerate(pairs):
             yield f"encoder.{i}", (b, a, KERNEL, KERNEL), (b,), a * area
-        yield f"encoder.{len(pairs)}", (smallest, 2 * self.latent), (1, 2 * self.latent), smallest
-        yield "decoder.0", (self.latent, smallest), (1, smallest), self.latent
+        yield (
+            f"encoder.{len(pairs)}",
+            (smallest, 2 * self.latent_dim),
+            (1, 2 * self.latent_dim),
+            smallest,
+        )
+        yield "decoder.0", (self.latent_dim, smallest), (1, smallest), self.latent_dim
         for i, (a, b) in enumerate(reversed(pairs), start=1):
             # torch counts the inputs of a transposed kernel by its second axis.
             yield f"decoder.{i}", (b, a, KERNEL, KERNEL), (a,), a * area

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nc_testbed.compute import at_once
+from nc_testbed.core.machine import at_once
+from nc_testbed.core.rng import Generators, parts
 from nc_testbed.models.covariance import LINE, Covariance
-from nc_testbed.rng import Draws, parts
 
 TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
 """Below it numbers lose precision: rows no further apart are equal, a component with no more
@@ -85,7 +85,7 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Ro
     return Rows(pad(z, (0, -N % LINE)), N, centre, size * scale, weights)
 
 
-def kmeans_plus_plus(rows: Rows, K: int, draws: Draws) -> Tensor:
+def kmeans_plus_plus(rows: Rows, K: int, draws: Generators) -> Tensor:
     """Nearest of K starting centres, ``[R, N]`` int64 in 0..K-1.
 
     Centres are rows, each drawn in proportion to its squared distance (in standardised units) to

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Parameters, Statistic
+from nc_testbed.families.estimator import FamilyModel, check_estimator, posterior_mean
 from nc_testbed.families.exponential import Exponential
-from nc_testbed.families.family import Parameters, Statistic
-from nc_testbed.models.family import FamilyModel, check_estimator, posterior_mean
-from nc_testbed.types import require
 
 
 @final

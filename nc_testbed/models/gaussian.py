@@ -10,10 +10,11 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from nc_testbed.families.family import Family, Parameters, Statistic
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Family, Parameters, Statistic
+from nc_testbed.core.space import Space
+from nc_testbed.families.estimator import FamilyModel, bisect, check_estimator
 from nc_testbed.families.gaussian import Gaussian, joined
-from nc_testbed.models.family import FamilyModel, bisect, check_estimator
-from nc_testbed.types import Space, require
 
 
 @final

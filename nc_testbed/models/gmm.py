@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nc_testbed.archive import TrainingSet
-from nc_testbed.compute import at_once
-from nc_testbed.families.family import means
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import means
+from nc_testbed.core.interfaces import Fit, Progress, Sampling, no_progress
+from nc_testbed.core.machine import at_once
+from nc_testbed.core.rng import RandomStreams, parts
+from nc_testbed.core.space import Space
+from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.models.climb import Climb, climb
 from nc_testbed.models.covariance import Covariance, Diagonal, Full, log_normal, product
 from nc_testbed.models.em import EM, Components, Rows, features_of, kmeans_plus_plus, standardise
-from nc_testbed.rng import Streams, parts
-from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
 
 LARGEST_FULL = 100  # coordinates
 AT_ONCE = 2**27  # bytes of a temporary in log_prob
@@ -35,7 +37,7 @@ class GMM:
     chain is a point mass. Dead, floored and collapsed are results: nothing raises, nothing is NaN.
 
     components: K >= 1. covariance: full (at most 100 coordinates), diagonal or spherical.
-    steps: most EM steps, >= 1. tolerance: a chain stops when the mean log-likelihood of its rows
+    max_iter: most EM steps, >= 1. tolerance: a chain stops when the mean log-likelihood of its rows
     changes by less (nats, 0 = never). floor: smallest variance of a component in any direction,
     as a share of the chain's own variance (1e-12 to 1), so that the collapse of a whole chain is
     never stopped. start: cold (k-means++ every generation) or warm (the last generation's fit).
@@ -44,20 +46,20 @@ class GMM:
 
     >>> GMM(components=0)
     Traceback (most recent call last):
-    nc_testbed.types.BadInput: components=0: give a whole number >= 1
+    nc_testbed.core.errors.BadInput: components=0: give a whole number >= 1
     """
 
-    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+    provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
 
     components: int = 8
     covariance: Literal["full", "diagonal", "spherical"] = "full"
-    steps: int = 100
+    max_iter: int = 100
     tolerance: float = 1e-6
     floor: float = 1e-10
     start: Literal["cold", "warm"] = "cold"
 
     def __post_init__(self) -> None:
-        for key in ("components", "steps"):
+        for key in ("components", "max_iter"):
             value = getattr(self, key)
             require(type(value) is int and value >= 1, key, value, "give a whole number >= 1")
         kinds = ("full", "diagonal", "spherical")
@@ -93,9 +95,9 @@ class GMM:
     def fit(
         self,
         training: TrainingSet,
-        streams: Streams,
+        streams: RandomStreams,
         previous: Fit | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Mixture:
         """R independent fits; rows ``[R, m, D]`` are pixels in [0, 1] or vectors as they are."""
         values = training.space.floats(training.all(), torch.float64)
@@ -108,7 +110,7 @@ class GMM:
         else:
             draws = streams("kmeans++")
             start = em.hard(kmeans_plus_plus(rows, self.components, draws), self.components)
-        ended = climb(em, start, self.steps, self.tolerance, progress)
+        ended = climb(em, start, self.max_iter, self.tolerance, progress)
         return _mixture(training.space, rows, ended)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Mixture:
@@ -146,7 +148,7 @@ class Mixture:
         factors = self.factors if full else self.factors.diag_embed()
         return product(factors, factors.mT)
 
-    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+    def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
         """n rows per chain ``[R, n, D]`` in stored form.
 
         ``sampling.decode="mean"`` gives the mean of the drawn component, without its noise.
@@ -185,7 +187,7 @@ class Mixture:
             "fit_log_likelihood": self.log_likelihood,
         }
 
-    def columns(self, truths: object) -> dict[str, Tensor]:
+    def columns(self, true_parameters: object) -> dict[str, Tensor]:
         """``mean``, ``variance`` (mean over coordinates) and ``log_variance`` (ln det) of x.
 
         ``m = sum w_k m_k`` and ``sum w_k (C_k + m_k m_k^T) - m m^T``: after any EM step that hit

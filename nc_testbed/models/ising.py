@@ -9,10 +9,10 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from nc_testbed.families.family import Family, Parameters, Statistic
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Family, Parameters, Statistic
+from nc_testbed.families.estimator import FamilyModel, bisect, check_estimator, posterior_mean
 from nc_testbed.families.ising import CoupledSpins, IndependentSpins
-from nc_testbed.models.family import FamilyModel, bisect, check_estimator, posterior_mean
-from nc_testbed.types import require
 
 STEPS = 100
 """Most Newton steps of a fit of both parameters; 10 to 20 do but where rows lie near an edge."""

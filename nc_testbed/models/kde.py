@@ -10,12 +10,14 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import TrainingSet
-from nc_testbed.compute import at_once
-from nc_testbed.families.family import means
-from nc_testbed.parallel import each, row_blocks
-from nc_testbed.rng import Streams
-from nc_testbed.types import Fit, Progress, Sampling, Space, require, silent
+from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import row_blocks
+from nc_testbed.core.family import means
+from nc_testbed.core.interfaces import Fit, Progress, Sampling, no_progress
+from nc_testbed.core.machine import at_once, each
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.training_set import TrainingSet
 
 EXACT = "donot_use_mm_for_euclid_dist"
 """A product of matrices, no faster here, loses every digit of rows far from zero."""
@@ -38,7 +40,7 @@ class KDE:
     bandwidth: float | None = 0.1
     rule: Literal["scott", "silverman"] = "scott"
 
-    offers: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+    provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
 
     def __post_init__(self) -> None:
         ok = self.bandwidth is None or self.bandwidth > 0
@@ -63,9 +65,9 @@ class KDE:
     def fit(
         self,
         training: TrainingSet,
-        streams: Streams,
+        streams: RandomStreams,
         previous: Fit | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> KDEFit:
         """The rows themselves and the bandwidth ``[R, D]`` of every coordinate."""
         rows = training.all()
@@ -100,7 +102,7 @@ class KDEFit:
     bandwidth: Tensor
     weights: Tensor
 
-    def sample(self, n: int, streams: Streams, sampling: Sampling) -> Tensor:
+    def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
         """A row drawn at random, plus its kernel's noise (none with ``decode=mean``)."""
         draws = streams("sample")
         pick = draws.categorical(self.weights, n)
@@ -137,7 +139,7 @@ class KDEFit:
 
         return torch.stack(each(one, range(len(self.rows)), rows.device))
 
-    def columns(self, truths: object) -> dict[str, Tensor]:
+    def columns(self, true_parameters: object) -> dict[str, Tensor]:
         """``mean`` and, per coordinate, ``variance``: the rows' (ddof 0) plus bandwidth^2."""
         shares = (self.weights / self.weights.sum(1, keepdim=True))[..., None]
         mean = (shares * self.rows).sum(1)

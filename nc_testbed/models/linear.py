@@ -8,10 +8,11 @@ from typing import Literal, final
 
 import torch
 
-from nc_testbed.families.family import Family, Parameters, Statistic
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Family, Parameters, Statistic
+from nc_testbed.core.space import Space
+from nc_testbed.families.estimator import FamilyModel, check_estimator
 from nc_testbed.families.linear import LinearGaussian
-from nc_testbed.models.family import FamilyModel, check_estimator
-from nc_testbed.types import Space, require
 
 
 @final

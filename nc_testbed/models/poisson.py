@@ -7,10 +7,10 @@ from typing import final
 
 import torch
 
-from nc_testbed.families.family import Parameters, Statistic
+from nc_testbed.core.errors import require
+from nc_testbed.core.family import Parameters, Statistic
+from nc_testbed.families.estimator import FamilyModel, bisect, check_estimator, posterior_mean
 from nc_testbed.families.poisson import Poisson
-from nc_testbed.models.family import FamilyModel, bisect, check_estimator, posterior_mean
-from nc_testbed.types import require
 
 
 @final

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import TrainingSet
+from nc_testbed.core.interfaces import Progress
+from nc_testbed.core.rng import Generators, RandomStreams
+from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.models.adam import Adam
-from nc_testbed.rng import Draws, Streams
-from nc_testbed.types import Progress
 
 BLOCK = 64
 """Steps whose noise is drawn at once; part of the stream's definition on a GPU."""
@@ -28,7 +28,9 @@ class Inputs:
     of the others only positions do. shape: rows of a batch, and numbers of noise for each.
     """
 
-    def __init__(self, training: TrainingSet, shape: tuple[int, int], steps: int, streams: Streams):
+    def __init__(
+        self, training: TrainingSet, shape: tuple[int, int], steps: int, streams: RandomStreams
+    ):
         self._training = training
         self.steps, self.device = steps, training.rows.device
         self._positions = _positions(training.size, shape[0], steps, streams("fit.order"))
@@ -121,7 +123,7 @@ def recorded(
     return graph.replay
 
 
-def _positions(m: int, batch: int, steps: int, draws: Draws) -> Iterator[Tensor]:
+def _positions(m: int, batch: int, steps: int, draws: Generators) -> Iterator[Tensor]:
     """Positions ``[S, R, B]`` of up to BLOCK steps: the rows in random order, again and again."""
     left = draws.permutation(m)
     for size in _sizes(steps):
@@ -131,7 +133,7 @@ def _positions(m: int, batch: int, steps: int, draws: Draws) -> Iterator[Tensor]
         yield taken.unflatten(1, (size, batch)).transpose(0, 1)
 
 
-def _noise(steps: int, shape: tuple[int, int], draws: Draws) -> Iterator[Tensor]:
+def _noise(steps: int, shape: tuple[int, int], draws: Generators) -> Iterator[Tensor]:
     """Standard normals ``[S, R, B, L]`` of up to BLOCK steps."""
     return (draws.normal(size, *shape).transpose(0, 1) for size in _sizes(steps))
 

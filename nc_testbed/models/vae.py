@@ -10,10 +10,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nc_testbed.core.errors import require
+from nc_testbed.core.space import Space
 from nc_testbed.models.adam import LINE
 from nc_testbed.models.autoencoder import Autoencoder
 from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
-from nc_testbed.types import Space, require
 
 
 @final
@@ -41,7 +42,7 @@ class VAE(Autoencoder):
         Where a chain's matrix starts inside a line, the CPU's matrix product may round otherwise
         than it does for the chain alone.
         """
-        sizes = [self.batch, *(a * b for layer in self._widths(space) for a, b in layer)]
+        sizes = [self.batch_size, *(a * b for layer in self._widths(space) for a, b in layer)]
         return all(size % LINE == 0 for size in sizes)
 
     def widest(self, space: Space) -> int:
@@ -62,8 +63,8 @@ class VAE(Autoencoder):
 
     def _widths(self, space: Space) -> list[list[tuple[int, int]]]:
         """Numbers in and out of every layer, of the encoder and of the decoder."""
-        encoder = [space.size, *self.hidden, 2 * self.latent]
-        decoder = [self.latent, *reversed(self.hidden), space.size]
+        encoder = [space.size, *self.hidden, 2 * self.latent_dim]
+        decoder = [self.latent_dim, *reversed(self.hidden), space.size]
         return [list(pairwise(widths)) for widths in (encoder, decoder)]
 
 

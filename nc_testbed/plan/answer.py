@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nc_testbed.intervals import Interval, interval
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.intervals import Interval, interval
 from nc_testbed.plan.measure import Measured
 from nc_testbed.plan.question import Question
 from nc_testbed.plan.rule import Rule, Values, drawn, measured_rule, smallest, variance_interval
 from nc_testbed.plan.tail import presence, rows_to_keep
-from nc_testbed.types import BadInput
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nc_testbed.build import nearest
-from nc_testbed.loop import World, closed_loop
-from nc_testbed.loop import measure as remeasured
-from nc_testbed.parallel import one_thread
+from nc_testbed.config.build import nearest
+from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import measure as remeasured
+from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.plan.exact import Exact, class_shares, exact
 from nc_testbed.plan.question import Question, Request
 from nc_testbed.plan.truth import chosen, names_of, of_family, on_real, truths_of
 from nc_testbed.run.console import Console
 from nc_testbed.run.prepare import Prepared, prepare
-from nc_testbed.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.types import Generation, require
 
 MANY = 2000
 """Chains by default where statistics are drawn: they cost next to nothing."""
@@ -94,9 +95,9 @@ def measure(asked: Request) -> Measured:
 def _of_statistics(lab: Laboratory, question: Question) -> Measured:
     """A family whose rows are not drawn; its truth is known."""
     family = lab.model.family()
-    truths = family.columns(lab.truth, lab.truth)
-    metric = question.metric or of_family(truths)
-    require(metric in truths, "metric", metric, nearest(metric, truths))
+    true_parameters = family.columns(lab.truth, lab.truth)
+    metric = question.metric or of_family(true_parameters)
+    require(metric in true_parameters, "metric", metric, nearest(metric, true_parameters))
     first, second = (g.record[metric].numpy() for g in statistics_loop(lab))
     truth = {name: value[0].numpy() for name, value in lab.truth.items()}
     n0, n = lab.sizes[:2]
@@ -108,7 +109,7 @@ def _of_statistics(lab: Laboratory, question: Question) -> Measured:
         n0,
         first,
         second,
-        np.full(lab.chains, float(truths[metric][0])),
+        np.full(lab.chains, float(true_parameters[metric][0])),
         None if shares is None else float(shares.min()),
         exact(lab.model, truth, metric, n, n0, lab.temperature),
         rows=None,
@@ -126,11 +127,11 @@ def _of_rows(prepared: Prepared, question: Question) -> Measured:
         rows = min(prepared.evaluation_rows, there)
         prepared = dataclasses.replace(prepared, evaluation_rows=rows)
     world = prepared.world(say=print)
-    truths = on_real(world, question.metric)
-    metric, groups, truth = chosen(world, question.metric, truths)
+    true_parameters = on_real(world, question.metric)
+    metric, groups, truth = chosen(world, question.metric, true_parameters)
     used = {group: world.metrics[group] for group in groups}
     world = dataclasses.replace(world, metrics=used)
-    first, second = _two(world, metric, names_of(truths))
+    first, second = _two(world, metric, names_of(true_parameters))
     twice = np.stack([first, second])  # [2 generations, 2 sets of rows, R]
     n0, n = world.sizes[:2]
     values = None if truth is None else truth.to("cpu", torch.float64).numpy()
@@ -152,10 +153,10 @@ def _of_rows(prepared: Prepared, question: Question) -> Measured:
 
 
 def _law(world: World, metric: str) -> Exact | None:
-    truths = truths_of(world)
-    if not truths:
+    true_parameters = truths_of(world)
+    if not true_parameters:
         return None
-    truth = {name: value[0].cpu().numpy() for name, value in truths[0][1].items()}
+    truth = {name: value[0].cpu().numpy() for name, value in true_parameters[0][1].items()}
     n0, n = world.sizes[:2]
     return exact(world.model, truth, metric, n, n0, world.sampling.temperature)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nc_testbed.build import build, nearest
-from nc_testbed.compose import STUDY, composed, configurations, parse
-from nc_testbed.types import BadInput, require
+from nc_testbed.config.build import build, nearest
+from nc_testbed.config.compose import STUDY, composed, configurations, parse
+from nc_testbed.core.errors import BadInput, require
 
 CHAINS = 16
 """Chains by default where every row is drawn: an autoencoder's bias must cost minutes."""

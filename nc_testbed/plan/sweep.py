@@ -10,16 +10,16 @@ from typing import Literal
 import numpy as np
 import pyarrow.parquet as pq
 
-from nc_testbed.intervals import Interval, interval, share
+from nc_testbed.core.intervals import Interval, interval, share
 from nc_testbed.plan.answer import Answer
 from nc_testbed.plan.exact import class_shares
 from nc_testbed.plan.question import Request
 from nc_testbed.plan.rule import Values
 from nc_testbed.plan.tail import presence
-from nc_testbed.run.directory import RunDirectory
+from nc_testbed.record.directory import RunDirectory
+from nc_testbed.record.tables import Trajectories
+from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
-from nc_testbed.run.tables import Trajectories
 from nc_testbed.theory.rules import Check, mean_check
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)

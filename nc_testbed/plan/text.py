@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nc_testbed.intervals import Interval
+from nc_testbed.core.intervals import Interval
 from nc_testbed.plan.answer import Answer
 from nc_testbed.plan.sweep import Tried
 from nc_testbed.plan.tail import EXACT

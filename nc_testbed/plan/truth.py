@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from nc_testbed.build import nearest
-from nc_testbed.families.family import Family
-from nc_testbed.families.family import Parameters as Values
-from nc_testbed.loop import World
+from nc_testbed.config.build import nearest
+from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.family import Family
+from nc_testbed.core.family import Parameters as Values
+from nc_testbed.families.estimator import FamilyModel
+from nc_testbed.loop.closed_loop import World
 from nc_testbed.metrics.evaluation import Evaluation
+from nc_testbed.metrics.groups import HEADLINES, headline
 from nc_testbed.metrics.parameters import Parameters
-from nc_testbed.models.family import FamilyModel
-from nc_testbed.parallel import one_thread
-from nc_testbed.run.families import HEADLINES, headline
-from nc_testbed.types import require
 
 FITTED = frozenset({"likelihood", "exact", "parameters"})
 """What a metric needs that asks the fit and not its samples: real rows have no value of it."""
@@ -35,12 +35,12 @@ def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
     with one_thread():
         for group in groups:
             metric = world.metrics[group]
-            truths = truths_of(world) or list(world.data.truths)
-            if isinstance(metric, Parameters) and truths:
-                family, truth = truths[0]
+            true_parameters = truths_of(world) or list(world.data.true_parameters)
+            if isinstance(metric, Parameters) and true_parameters:
+                family, truth = true_parameters[0]
                 columns = family.columns(truth, truth).items()
                 found[group] = {name: value.expand(world.chains) for name, value in columns}
-            elif not metric.needs & (FITTED | LOOPED):
+            elif not metric.requires & (FITTED | LOOPED):
                 found[group] = metric.measure(evaluation)
             if wanted in found.get(group, {}):
                 break
@@ -62,19 +62,19 @@ def real_rows(world: World) -> Tensor:
 
 
 def chosen(
-    world: World, wanted: str | None, truths: Mapping[str, Mapping[str, Tensor]]
+    world: World, wanted: str | None, true_parameters: Mapping[str, Mapping[str, Tensor]]
 ) -> tuple[str, tuple[str, ...], Tensor | None]:
     """The column, the metrics that may give it, and its truth; none where only a fit has it."""
-    names = names_of(truths)
+    names = names_of(true_parameters)
     if wanted is None:
-        family = isinstance(world.model, FamilyModel) and "parameters" in truths
-        wanted = of_family(truths["parameters"]) if family else headline(names)
+        family = isinstance(world.model, FamilyModel) and "parameters" in true_parameters
+        wanted = of_family(true_parameters["parameters"]) if family else headline(names)
         require(bool(names), "metrics", list(world.metrics), "name one that real rows have")
         wanted = wanted or names[0]
-    for group, columns in truths.items():
+    for group, columns in true_parameters.items():
         if wanted in columns:
             return wanted, (group,), columns[wanted]
-    fitted = tuple(name for name, metric in world.metrics.items() if metric.needs & FITTED)
+    fitted = tuple(name for name, metric in world.metrics.items() if metric.requires & FITTED)
     require(bool(fitted), "metric", wanted, nearest(wanted, names))
     return wanted, fitted, None
 
@@ -83,7 +83,7 @@ def truths_of(world: World) -> list[tuple[Family, Values]]:
     """The family that the model fits and its true parameters, where the data have them."""
     if not isinstance(world.model, FamilyModel):
         return []
-    return [pair for pair in world.data.truths if pair[0] == world.model.family()]
+    return [pair for pair in world.data.true_parameters if pair[0] == world.model.family()]
 
 
 def of_family(columns: Iterable[str]) -> str:
@@ -93,5 +93,5 @@ def of_family(columns: Iterable[str]) -> str:
     return means[0] if means else headline(names) or names[0]
 
 
-def names_of(truths: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
-    return [name for columns in truths.values() for name in columns]
+def names_of(true_parameters: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+    return [name for columns in true_parameters.values() for name in columns]

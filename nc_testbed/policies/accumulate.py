@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Store, Training
+from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,19 @@ class Accumulate:
 
     window: ClassVar[int | None] = None
     trains_on_real: ClassVar[bool] = True
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Nothing to refuse: a budget above the number of stored rows takes them all."""
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """None but generation 0's, which stay."""
         return {}
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """With a budget: it is drawn from all stored rows, old ones again and again."""
         return budget is not None
 
-    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """All rows so far, n0 + generations * n (or budget), real ones first."""
         return archive.view(archive.everything(budget, streams))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Store, Training, require
+from nc_testbed.core.errors import require
+from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Anchor:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         whole = self.k is None or (type(self.k) is int and self.k >= 0)
@@ -63,16 +64,16 @@ class Anchor:
         some = k > 0 or self.k == 0 or self.share == 0
         require(some, "share", self.share, f"that is no row of {size}: give policy.k=1")
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """k of the chosen source."""
         k = self.anchors(n, budget)
         return {self.source: k} if k else {}
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """False: fewer rows of a set are a smaller set of the same law."""
         return False
 
-    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """n (or budget) rows: synthetic ones, then k real ones."""
         k = self.anchors(archive.size, budget)
         size = archive.size if budget is None else budget

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Store, Training, require
+from nc_testbed.core.errors import require
+from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Augment:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Raise BadInput for a budget below the real rows, or above all rows."""
@@ -30,15 +31,15 @@ class Augment:
         remedy = f"there are {real} real rows and {n} synthetic ones: give {real} to {real + n}"
         require(fits, "budget", budget, remedy)
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """None but generation 0's, which stay."""
         return {}
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """False: fewer rows of a set are a smaller set of the same law."""
         return False
 
-    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """n0 real rows and n synthetic ones (budget - n0 with a budget)."""
         m = archive.size if budget is None else budget - archive.first
         return archive.view(archive.original(), archive.latest(m))

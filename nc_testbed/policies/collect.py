@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Store, Training, require
+from nc_testbed.core.errors import require
+from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Collect:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "k", self.k, "give a whole number >= 1, or policy=real")
@@ -36,14 +37,14 @@ class Collect:
         """Raise BadInput for a budget: all rows seen are kept."""
         require(budget is None, "budget", budget, "collect trains on all it has; give null")
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """k fresh ones."""
         return {"fresh": self.k}
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """False: no synthetic row is looked at."""
         return False
 
-    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """Generation 0's real rows and k for every generation since."""
         return archive.view(archive.collected(self.k, streams))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Store, Training
+from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,20 @@ class Real:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = True
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Nothing to refuse: a budget above the number of real rows takes them all."""
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """Those of generation 0, a budget of them drawn anew."""
         return {} if budget is None else {"pool": budget}
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """False: no synthetic row is looked at."""
         return False
 
-    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """Generation 0's real rows, n0 (or budget)."""
         if budget is None:
             return archive.view(archive.original())

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, final
 
 import torch
 
+from nc_testbed.core.interfaces import Policy, Training
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.wrapper import Wrapper
-from nc_testbed.rng import Streams
-from nc_testbed.types import Policy, Training
 
 
 @final
@@ -28,9 +28,9 @@ class Reparation(Wrapper):
 
     inner: Policy = field(default_factory=Replace)
 
-    asks_referee: ClassVar[bool] = True
+    needs_classifier: ClassVar[bool] = True
 
-    def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Any, streams: RandomStreams, budget: int | None) -> Training:
         """The inner policy's rows, each synthetic one replaced by one drawn for balance."""
         training = self.inner.compose(archive, streams, budget)
         synthetic = training.origin() > 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Store, Training, require
+from nc_testbed.core.errors import require
+from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -20,21 +21,21 @@ class Replace:
 
     window: ClassVar[int | None] = 1
     trains_on_real: ClassVar[bool] = False
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Raise BadInput if more rows are asked for than a generation has."""
         fits = budget is None or budget <= n
         require(fits, "budget", budget, f"a generation has n={n} rows: give at most that many")
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """None."""
         return {}
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """False: fewer rows of a set are a smaller set of the same law."""
         return False
 
-    def compose(self, archive: Store, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """The last synthetic set, n (or budget) rows."""
         return archive.view(archive.latest(archive.size if budget is None else budget))

@@ -9,12 +9,13 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from nc_testbed.parallel import each
+from nc_testbed.core.errors import require
+from nc_testbed.core.interfaces import Policy, Training
+from nc_testbed.core.machine import each
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.ratio import log_density_ratio
 from nc_testbed.policies.wrapper import Wrapper
-from nc_testbed.rng import Streams
-from nc_testbed.types import Policy, Training, require
 
 
 @final
@@ -22,16 +23,16 @@ from nc_testbed.types import Policy, Training, require
 class Weighted(Wrapper):
     """Real rows carry a chosen share of the total weight, whatever their number.
 
-    inner: the policy that chooses the rows. weight: the real rows' share of the total weight, 0
-    to 1. by: how the rest is shared out among the synthetic rows:
+    inner: the policy that chooses the rows. real_weight: the real rows' share of the total
+    weight, 0 to 1. by: how the rest is shared out among the synthetic rows:
 
-    - ``origin``: equally; inner must take real rows, and weight None =
+    - ``origin``: equally; inner must take real rows, and real_weight None =
       ``(sqrt(K^2 + 4 K) - K) / 2`` with K real rows per synthetic one, the weight of least risk
       (0.618 for K = 1, hence its name).
     - ``ratio``: in proportion to an estimate of ``p_real(x) / p_synthetic(x)`` (see
       :func:`nc_testbed.policies.ratio.log_density_ratio`) from a classifier that tells
-      generation 0's real rows from the synthetic rows chosen, one per chain; weight None = real
-      rows have weight 1 each and synthetic ones 1 on average, shares by number.
+      generation 0's real rows from the synthetic rows chosen, one per chain; real_weight None =
+      real rows have weight 1 each and synthetic ones 1 on average, shares by number.
 
     With ``by=ratio`` inner may also be ``replace``: then no real row is trained on, but the real
     rows teach the classifier in every generation, so the loop is not without real data. Weights
@@ -45,23 +46,25 @@ class Weighted(Wrapper):
     """
 
     inner: Policy = field(default_factory=Augment)
-    weight: float | None = None
+    real_weight: float | None = None
     by: Literal["origin", "ratio"] = "origin"
 
-    asks_referee: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(self.by in ("origin", "ratio"), "by", self.by, "give origin or ratio")
-        ok = self.weight is None or 0 <= self.weight <= 1
+        ok = self.real_weight is None or 0 <= self.real_weight <= 1
         default = "the golden one" if self.by == "origin" else "shares by number"
-        require(ok, "weight", self.weight, f"give a number from 0 to 1, or null for {default}")
+        require(
+            ok, "real_weight", self.real_weight, f"give a number from 0 to 1, or null for {default}"
+        )
         real, inner = self.inner.trains_on_real, type(self.inner).__name__
         remedy = "it trains on no real row whose weight could be chosen; use anchor or augment"
         require(real or self.by == "ratio", "inner", inner, f"{remedy}, or by=ratio")
         remedy = f"{inner} trains on no real row whose weight could be chosen; give null"
-        require(real or self.weight is None, "weight", self.weight, remedy)
+        require(real or self.real_weight is None, "real_weight", self.real_weight, remedy)
 
-    def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Any, streams: RandomStreams, budget: int | None) -> Training:
         """The inner policy's rows, with weights by origin or by density ratio."""
         training = self.inner.compose(archive, streams, budget)
         real = (training.origin() == 0).double()
@@ -69,7 +72,7 @@ class Weighted(Wrapper):
         K = few / many.clamp(min=1)
         golden = ((K.square() + 4 * K).sqrt() - K) / 2
         share = golden if self.by == "origin" else few / (few + many)
-        share = share if self.weight is None else torch.full_like(K, self.weight)
+        share = share if self.real_weight is None else torch.full_like(K, self.real_weight)
         among = 1 - real
         if self.by == "ratio":
             among = importance(training, archive.view(archive.original()))

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from nc_testbed.rng import Streams
-from nc_testbed.types import Policy, Training
+from nc_testbed.core.interfaces import Policy, Training
+from nc_testbed.core.rng import RandomStreams
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Wrapper(ABC):
         """What the inner policy refuses."""
         self.inner.check(n, budget, real)
 
-    def real_rows(self, n: int, budget: int | None) -> dict[str, int]:
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """The inner policy's."""
-        return self.inner.real_rows(n, budget)
+        return self.inner.real_row_budget(n, budget)
 
-    def stores_rows(self, budget: int | None) -> bool:
+    def needs_rows(self, budget: int | None) -> bool:
         """True: rows are told apart one by one."""
         return True
 
     @abstractmethod
-    def compose(self, archive: Any, streams: Streams, budget: int | None) -> Training:
+    def compose(self, archive: Any, streams: RandomStreams, budget: int | None) -> Training:
         """The inner policy's rows, changed."""

@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.status import WORDS
+from nc_testbed.metrics.groups import ordered
+from nc_testbed.record.tables import pivoted, summarised
 from nc_testbed.report.finished import (
     SUMMARY,
     TABLE,
@@ -23,10 +27,6 @@ from nc_testbed.report.finished import (
     regular,
 )
 from nc_testbed.report.tidy import sheet
-from nc_testbed.run.families import ordered
-from nc_testbed.run.tables import pivoted, summarised
-from nc_testbed.status import WORDS
-from nc_testbed.types import BadInput, require
 
 if TYPE_CHECKING:
     import pandas

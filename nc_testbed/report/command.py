@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from nc_testbed.compose import HOME
-from nc_testbed.places import output
+from nc_testbed.config.compose import HOME
+from nc_testbed.config.output_dir import output
+from nc_testbed.core.errors import BadInput
+from nc_testbed.record.directory import write
 from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.gather import gather
 from nc_testbed.report.page import page
-from nc_testbed.report.shown import shown
+from nc_testbed.report.rendering import shown
 from nc_testbed.report.tables import markdown
-from nc_testbed.run.directory import write
-from nc_testbed.types import BadInput
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from nc_testbed.intervals import Interval, interval
+from nc_testbed.core.errors import require
+from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.record.summary import settings
 from nc_testbed.report.finished import Finished
 from nc_testbed.report.gather import gather
-from nc_testbed.run.summary import settings
-from nc_testbed.types import require
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""

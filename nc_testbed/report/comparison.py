@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nc_testbed.intervals import Interval
+from nc_testbed.core.errors import require
+from nc_testbed.core.intervals import Interval
+from nc_testbed.metrics.groups import beside, headline
+from nc_testbed.record.summary import collapsed
 from nc_testbed.report.compare import Arm, as_arms, shared_generations
 from nc_testbed.report.finished import Finished
-from nc_testbed.run.families import beside, headline
-from nc_testbed.run.summary import collapsed
-from nc_testbed.types import require
 
 FALLING_IS_BETTER = ("frechet", "sliced_w2", "exact_kl", "kl", "kid", "nll", "w2_squared", "risk")
 """Overall figures that are distances or losses."""

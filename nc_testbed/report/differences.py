@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from nc_testbed.intervals import Interval, interval
+from nc_testbed.core.intervals import Interval, interval
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.comparison import Comparison, of_chains
 
@@ -44,8 +44,8 @@ def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference
     """One arm less another at one generation, both with a row of metrics per chain.
 
     Chains with the same seed and number saw the same streams: where the arms have two such pairs
-    or more, the interval is of their differences (:func:`nc_testbed.intervals.interval`). Where
-    they have not, it is Welch's: ``x - y +- t_{.975, v} sqrt(s^2/m + u^2/n)`` (Welch, 1947,
+    or more, the interval is of their differences (:func:`nc_testbed.core.intervals.interval`).
+    Where they have not, it is Welch's: ``x - y +- t_{.975, v} sqrt(s^2/m + u^2/n)`` (Welch, 1947,
     https://doi.org/10.1093/biomet/34.1-2.28).
     """
     x, y = (of_chains(arm, metric, generation) for arm in (more, less))

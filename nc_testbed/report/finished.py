@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nc_testbed.plain_yaml import OWN, read_yaml
-from nc_testbed.run.tables import Trajectories
-from nc_testbed.types import BadInput, require
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.safe_yaml import OWN, read_yaml
+from nc_testbed.record.tables import Trajectories
 
 CONFIG, TABLE, SUMMARY = "config.yaml", "metrics.parquet", "summary.json"
 CELLS = 2**27
@@ -91,7 +91,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_table(folder: Path) -> pa.Table:
-    """A run's metrics, a table of :mod:`nc_testbed.run.tables`, or BadInput."""
+    """A run's metrics, a table of :mod:`nc_testbed.record.tables`, or BadInput."""
     path = folder / TABLE
     regular(path, OWN * 64)
     with reading(path, "a run's table of metrics"), pq.ParquetFile(path) as file:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nc_testbed.core.errors import require
+from nc_testbed.record.summary import settings
 from nc_testbed.report.finished import Finished, finished
-from nc_testbed.run.summary import settings
-from nc_testbed.types import require
 
 APART = ("chains", "generations", "device", "store", "evaluation.rows")
 """Settings in which runs of the very same chains may differ."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nc_testbed.report import provenance, verdicts
+from nc_testbed.report import sources as provenance
+from nc_testbed.report import verdicts
 from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.differences import differences
+from nc_testbed.report.figures.sample_grid import ROWS
 from nc_testbed.report.finished import Finished
 from nc_testbed.report.gather import Gathered
 from nc_testbed.report.markup import Html, address, document, element, image, joined, table, text
 from nc_testbed.report.meaning import meanings
+from nc_testbed.report.rendering import Picture, Shown
 from nc_testbed.report.sentences import outcome, overall, plain, what_was_run
-from nc_testbed.report.shown import Picture, Shown
-from nc_testbed.report.strips import ROWS
 from nc_testbed.report.tables import long
 
 SMALL = "class='small'"

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from nc_testbed.compose import CONF, STUDY, composed
-from nc_testbed.plain_yaml import read_yaml
-from nc_testbed.settings import of_run
-from nc_testbed.types import BadInput
+from nc_testbed.config.compose import CONF, STUDY, composed
+from nc_testbed.config.settings import of_run
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.safe_yaml import read_yaml
 
 LEFT_OUT = ("name", "facts", "hash")
 """What a run adds to its settings."""

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.build import nearest, typed
+from nc_testbed.config.build import nearest, typed
+from nc_testbed.core.errors import require
 from nc_testbed.report import studies
 from nc_testbed.report.compare import read
-from nc_testbed.types import require
 
 FOLDER = Path(studies.__file__).parent
 

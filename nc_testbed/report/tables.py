@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nc_testbed.intervals import share
+from nc_testbed.core.intervals import share
+from nc_testbed.record.summary import worst_decile
 from nc_testbed.report.compare import Arm, caption
 from nc_testbed.report.comparison import Comparison, at, lost, of_chains
 from nc_testbed.report.differences import change
 from nc_testbed.report.sentences import plain
-from nc_testbed.run.summary import worst_decile
 
 
 def markdown(compared: Comparison) -> str:

@@ -13,6 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nc_testbed.core.errors import require
+from nc_testbed.record.summary import settings
+from nc_testbed.record.tables import pivoted, summarised
 from nc_testbed.report.finished import (
     CONFIG,
     SUMMARY,
@@ -23,9 +26,6 @@ from nc_testbed.report.finished import (
     read_table,
     reading,
 )
-from nc_testbed.run.summary import settings
-from nc_testbed.run.tables import pivoted, summarised
-from nc_testbed.types import require
 
 ALWAYS = ("policy", "data", "model", "seed")
 """Settings that are a column whether they differ or not."""

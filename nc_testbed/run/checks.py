@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nc_testbed.compute import Compute, nobody, total
+from nc_testbed.config.settings import Settings
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.interfaces import Policy, Stepwise
+from nc_testbed.core.machine import Compute, no_message, total
+from nc_testbed.core.space import Space
+from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.families.linear import LinearGaussian
-from nc_testbed.models.family import FamilyModel
-from nc_testbed.settings import Settings
-from nc_testbed.types import BadInput, Policy, Space, Stepwise, require
 
 PAYS = 10_000_000
 """Updates of chains from which on compiling a loss for a GPU pays: it takes half a minute, and in a
@@ -32,7 +34,7 @@ def check_policy(policy: Policy, drawn: Sequence[int], settings: Settings) -> No
     later = sorted(set(drawn[1 : settings.generations] or drawn[1:]))
     for n in later:
         with_group("policy", policy.check, n, settings.budget, drawn[0])
-    takes = [policy.real_rows(n, settings.budget) for n in later]
+    takes = [policy.real_row_budget(n, settings.budget) for n in later]
     remedy = "the real rows of a generation would change with it: give policy.k"
     require(all(take == takes[0] for take in takes), "n", later, remedy)
 
@@ -54,7 +56,7 @@ def check_stream(model: Any, policy: Policy, settings: Settings) -> None:
     )
     require(policy.window == 1, "stream", True, remedy)
     remedy = f"{name} judges rows one by one and fresh ones are not there yet; use another policy"
-    require(not policy.asks_referee, "stream", True, remedy)
+    require(not policy.needs_classifier, "stream", True, remedy)
 
 
 def check_family(
@@ -69,7 +71,7 @@ def check_family(
     remedy = f"a {type(family).__name__} at another temperature is none; give 1"
     require(ok, "sampling.temperature", sampling.temperature, remedy)
     budget = settings.budget
-    whole = len(set(drawn)) == 1 and budget is None and not policy.real_rows(drawn[1], None)
+    whole = len(set(drawn)) == 1 and budget is None and not policy.real_row_budget(drawn[1], None)
     remedy = "the same rows x need equal samples that are kept whole: give fresh"
     fits = whole or not (isinstance(family, LinearGaussian) and family.design == "same")
     require(fits, "data.design", "same", remedy)
@@ -93,7 +95,7 @@ def compute(
     n: int,
     space: Space,
     device: torch.device,
-    say: Callable[[str], None] = nobody,
+    say: Callable[[str], None] = no_message,
 ) -> Compute:
     """How the run uses its device; BadInput for what the device or the model cannot do."""
     asked, name = settings.compute, type(model).__name__
@@ -133,7 +135,7 @@ def bytes_of(rows: int, space: Space) -> int:
 
 def check_memory(settings: Settings, real: int, drawn: Sequence[int], space: Space) -> None:
     """Refuse rows that half of this machine's memory does not hold: real ones and one synthetic
-    set. All the sets may lie on the disk, see :mod:`nc_testbed.run.need`."""
+    set. All the sets may lie on the disk, see :mod:`nc_testbed.run.disk_estimate`."""
     rows, remedy = settings.chains * (real + max(drawn[1:])), "give fewer rows or chains"
     check_stored(rows, space, "n", max(drawn), remedy)
 

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
-from nc_testbed.intervals import Interval, interval
-from nc_testbed.run.families import beside
+from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.metrics.groups import beside
 
 LINES = 50
 """About so many generations get a line of their own in a log."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from nc_testbed.config.config_file import settings_hash
 from nc_testbed.data.source import Data
-from nc_testbed.loop import World
-from nc_testbed.run.config import settings_hash
-from nc_testbed.statistics_loop import Laboratory
+from nc_testbed.loop.closed_loop import World
+from nc_testbed.loop.statistics_loop import Laboratory
 
 
 def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:

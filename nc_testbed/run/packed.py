@@ -13,21 +13,20 @@ from typing import Any
 
 import torch
 
-from nc_testbed.compute import Compute
-from nc_testbed.loop import World, closed_loop
-from nc_testbed.parallel import each
-from nc_testbed.run import lock
+from nc_testbed.core.interfaces import Fit, Generation, Progress
+from nc_testbed.core.machine import Compute, each
+from nc_testbed.core.storage import HOST
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.joined_runs import divided, joined, joined_fits, same_rows, training_sizes
+from nc_testbed.loop.statistics_loop import Laboratory
+from nc_testbed.record import lock
+from nc_testbed.record.directory import RunDirectory
+from nc_testbed.record.disk_errors import exit_on_io_error
 from nc_testbed.run.checks import bytes_of
 from nc_testbed.run.console import Console
-from nc_testbed.run.directory import RunDirectory
-from nc_testbed.run.pack import divided, joined, joined_fits, same_rows, training_sizes
+from nc_testbed.run.execute import Open, execute, farewell, fit_of, generations_of, loop, synthetic
 from nc_testbed.run.prepare import Prepared
-from nc_testbed.run.room import told
-from nc_testbed.run.run import Open, execute, farewell, fit_of, generations_of, loop, synthetic
 from nc_testbed.run.signals import Signals
-from nc_testbed.statistics_loop import Laboratory
-from nc_testbed.storage import HOST
-from nc_testbed.types import Fit, Generation, Progress
 
 MOST = 64
 """Runs of one pack: each keeps a lock, an event file and a thread that writes it."""
@@ -141,8 +140,8 @@ def _room(run: Prepared) -> int:
 def execute_pack(pack: Sequence[Pair]) -> None:
     """Execute the runs of a pack side by side.
 
-    Each ends with the record that :func:`nc_testbed.run.run.execute` gives it, on a CPU byte for
-    byte. Raises BadInput as that does.
+    Each ends with the record that :func:`nc_testbed.run.execute.execute` gives it, on a CPU byte
+    for byte. Raises BadInput as that does.
     """
     jobs = [job for job, _ in pack]
     if len(pack) == 1:
@@ -155,9 +154,9 @@ def execute_pack(pack: Sequence[Pair]) -> None:
             farewell(directory, name)
 
     with ExitStack() as stack:
-        stack.enter_context(told(jobs[0].path))
+        stack.enter_context(exit_on_io_error(jobs[0].path))
         for job in jobs:
-            stack.enter_context(lock.held(job.path))
+            stack.enter_context(lock.run_lock(job.path))
         signals = stack.enter_context(Signals(leave))
         opened = (
             Open(prepared, job.config, directory)
@@ -183,7 +182,7 @@ def _side_by_side(runs: Sequence[Open], signals: Signals) -> None:
                 signals.check()
                 since = time.monotonic()
         for run in runs:
-            with signals.writing, told(run.path):
+            with signals.writing, exit_on_io_error(run.path):
                 summary = run.finish()
             console.finish(summary, run.path)
 
@@ -191,7 +190,7 @@ def _side_by_side(runs: Sequence[Open], signals: Signals) -> None:
 def _keep(pair: tuple[Open, Generation]) -> None:
     """Commit what a generation has left of a run, and show it."""
     run, own = pair
-    with told(run.path):
+    with exit_on_io_error(run.path):
         run.commit(own)
     run.show(own)
 

@@ -10,20 +10,22 @@ from typing import Any
 
 import torch
 
-from nc_testbed.build import build_target, check_extensions, of_package
-from nc_testbed.compute import ran_out
-from nc_testbed.data.families import FamilySource
+from nc_testbed.config.build import build_target, check_extensions, of_package
+from nc_testbed.config.settings import GROUPS, Settings, of_run, sizes
+from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.interfaces import Model, Policy
+from nc_testbed.core.machine import ran_out
+from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data, Source
-from nc_testbed.loop import World
+from nc_testbed.families.estimator import FamilyModel
+from nc_testbed.families.source import FamilySource
+from nc_testbed.loop.closed_loop import World
+from nc_testbed.loop.statistics_loop import Laboratory
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain, referee_for
-from nc_testbed.models.family import FamilyModel
 from nc_testbed.run import checks
 from nc_testbed.run.rowless import laboratory, why_rows
-from nc_testbed.settings import GROUPS, Settings, of_run, sizes
-from nc_testbed.statistics_loop import Laboratory
-from nc_testbed.types import BadInput, Model, Policy, Space, require
 
 
 @dataclass(frozen=True)
@@ -118,15 +120,15 @@ def _on_rows(
     drawn = sizes(settings, data.training.shape[1])
     checks.check_policy(policy, drawn, settings)
     if isinstance(model, FamilyModel):
-        model = checks.with_group("model", model.like, data.truths, data.space.size)
+        model = checks.with_group("model", model.like, data.true_parameters, data.space.size)
         checks.check_family(model, drawn, settings, policy)
     checks.with_group("model", model.check, data.space)
     if isinstance(model, FamilyModel):
         checks.check_rows(model, data.x)
-    judged = data.shares is not None or not policy.asks_referee
+    judged = data.shares is not None or not policy.needs_classifier
     remedy = "it asks for the classes of rows and these data have none"
     require(judged, "policy", type(policy).__name__, remedy)
-    fresh = policy.real_rows(drawn[1], settings.budget).get("fresh", 0)
+    fresh = policy.real_row_budget(drawn[1], settings.budget).get("fresh", 0)
     if data.law is not None and fresh:
         data = _load(source, settings, fresh)
     _check_reserve(data, fresh, settings.generations)
@@ -189,10 +191,10 @@ def _applicable(
     metrics: dict[str, Metric], auto: bool, data: Data, model: Model
 ) -> dict[str, Metric]:
     """The metrics that can be measured; where they were asked for by name, all must be."""
-    offers = data.offers | model.offers
-    if isinstance(model, FamilyModel) and all(f != model.family() for f, _ in data.truths):
-        offers = offers - {"parameters"}  # there is no truth to hold them against
-    lacking = {name: missing(metric, offers) for name, metric in metrics.items()}
+    provides = data.provides | model.provides
+    if isinstance(model, FamilyModel) and all(f != model.family() for f, _ in data.true_parameters):
+        provides = provides - {"parameters"}  # there is no truth to hold them against
+    lacking = {name: missing(metric, provides) for name, metric in metrics.items()}
     for name, lacks in lacking.items():
         remedy = f"cannot apply here, it needs {', '.join(sorted(lacks))}; leave it out"
         require(auto or not lacks, "metrics", name, remedy)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from nc_testbed.data.families import FamilySource
-from nc_testbed.models.family import FamilyModel
+from nc_testbed.config.settings import Settings, sizes
+from nc_testbed.core.errors import require
+from nc_testbed.core.interfaces import Policy
+from nc_testbed.core.space import Space
+from nc_testbed.families.estimator import FamilyModel
+from nc_testbed.families.source import FamilySource
+from nc_testbed.loop.statistics_loop import Laboratory
 from nc_testbed.run import checks
-from nc_testbed.settings import Settings, sizes
-from nc_testbed.statistics_loop import Laboratory
-from nc_testbed.types import Policy, Space, require
 
 
 def why_rows(
@@ -22,7 +24,7 @@ def why_rows(
         return "this model has no sufficient statistics"
     if not isinstance(source, FamilySource):
         return "these data are rows, not a law"
-    if policy.stores_rows(settings.budget):
+    if policy.needs_rows(settings.budget):
         return "with a budget this policy draws from stored rows"
     if not rowless_metrics:
         return "a metric needs rows"
@@ -41,7 +43,7 @@ def laboratory(
     drawn = sizes(settings, source.rows)
     checks.check_policy(policy, drawn, settings)
     checks.check_family(model, drawn, settings, policy)
-    pool = "pool" in policy.real_rows(drawn[1], settings.budget)
+    pool = "pool" in policy.real_row_budget(drawn[1], settings.budget)
     if pool:
         rows, space = settings.chains * drawn[0], Space((family.size,), image=False)
         remedy = "give a smaller data.rows, fewer chains, or anchors that are fixed or fresh"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from nc_testbed.types import Progress
+from nc_testbed.core.interfaces import Progress
 
 REQUEUE = 85
 """Exit status that asks a batch script to start the run again."""

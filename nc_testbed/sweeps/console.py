@@ -11,8 +11,8 @@ from typing import TextIO
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from nc_testbed.sweeps.job_status import ENDED, Word, Words
 from nc_testbed.sweeps.planned import Sweep
-from nc_testbed.sweeps.words import ENDED, Word, Words
 
 EVERY = 0.3
 """Seconds between two looks at what jobs have said."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from nc_testbed.types import require
+from nc_testbed.core.errors import require
 
 EXTRAS = {
     "hydra_plugins.hydra_joblib_launcher": "joblib",

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.intervals import Interval
-from nc_testbed.run.families import beside
-from nc_testbed.run.lock import InUse
+from nc_testbed.core.intervals import Interval
+from nc_testbed.metrics.groups import beside
+from nc_testbed.record.lock import InUse
+from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Prepare
-from nc_testbed.run.run import execute
-from nc_testbed.sweeps.before import whole
+from nc_testbed.sweeps.finished_jobs import whole
+from nc_testbed.sweeps.job_status import Word, Words
 from nc_testbed.sweeps.objective import Objective
-from nc_testbed.sweeps.words import Word, Words
 
 LOG = "log.txt"
 """What a job would print lies in its directory."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.build import build, nearest
-from nc_testbed.run.config import stored
-from nc_testbed.types import require
+from nc_testbed.config.build import build, nearest
+from nc_testbed.config.config_file import stored
+from nc_testbed.core.errors import require
 
 
 @dataclass(frozen=True)

@@ -8,24 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Override
-
-from nc_testbed.compose import STUDY, launched
+from nc_testbed.config.compose import STUDY, launched
+from nc_testbed.config.sweep_overrides import Override, fixed, jobs, of_sweeper
+from nc_testbed.core.errors import require
 from nc_testbed.sweeps import engines
 from nc_testbed.sweeps.objective import objective_of
-from nc_testbed.sweeps.overrides import fixed, jobs, of_sweeper
-from nc_testbed.types import require
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A job: its settings, what of its configuration belongs to the study, its directory, and the
-    manifest of the finished run that lies there already, if one does."""
-
-    config: dict[str, Any]
-    study: dict[str, Any]
-    path: Path
-    found: dict[str, Any] | None
+from nc_testbed.sweeps.planned_job import Planned
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,9 @@ def _planned(overrides: Sequence[str], find: Sequence[str], folder: Path) -> Pla
 def _found(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     if not path.is_dir():
         return None
-    from nc_testbed.sweeps.before import whole  # torch, for versions: only where there are runs
+    from nc_testbed.sweeps.finished_jobs import (
+        whole,  # torch, for versions: only where there are runs
+    )
 
     return whole(path, config)
 

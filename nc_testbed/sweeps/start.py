@@ -10,13 +10,13 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NoReturn
 
-from nc_testbed.run import lock
+from nc_testbed.record import lock
 from nc_testbed.run.signals import STATUS
 from nc_testbed.sweeps import engines
-from nc_testbed.sweeps.before import remarks
 from nc_testbed.sweeps.console import Console, closing
+from nc_testbed.sweeps.finished_jobs import remarks
+from nc_testbed.sweeps.job_status import Words
 from nc_testbed.sweeps.planned import Sweep
-from nc_testbed.sweeps.words import Words
 
 
 def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
@@ -27,7 +27,7 @@ def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
     """
     words, name = Words(sweep.folder), secrets.token_hex(4)
     engines.prepare()
-    with lock.held(sweep.folder, "hydra.sweep.dir"):
+    with lock.run_lock(sweep.folder, "hydra.sweep.dir"):
         words.begin(name)
         console = Console(words, name, sweep.total, sum(bool(job.found) for job in sweep.jobs))
         for line in remarks(sweep.jobs):

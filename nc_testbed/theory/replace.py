@@ -18,7 +18,7 @@ from scipy.special import eval_legendre, xlogy
 from nc_testbed.theory.tails import branching
 
 
-def gini(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
+def heterozygosity(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
     """Expected Gini-Simpson diversity of a categorical law, a Wright-Fisher population (A1).
 
     E[1 - sum_i phi_i^2]_t = first (1 - 1/n)^t
@@ -26,7 +26,7 @@ def gini(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
     Arguments: t >= 1 refits; n >= 1 rows per refit; first = 1 - sum_i p_i^2 of the truth, in
     [0, 1). Conditions: exact; the fit is the empirical shares. Source: derived.
 
-    >>> gini([1, 10], 50, 0.5).round(4).tolist()
+    >>> heterozygosity([1, 10], 50, 0.5).round(4).tolist()
     [0.49, 0.4085]
     """
     return first * _power(1 - 1 / n, t)

@@ -17,17 +17,30 @@ from urllib.request import urlopen
 
 import pytest
 
-from nc_testbed import cli
+from nc_testbed.cli import train as cli
 from nc_testbed.run.console import advice
 
 pytestmark = pytest.mark.browser
 SEEN = "metrics=[recall,precision,coverage,tail_mass]"
-RARE = ["data=mixture2d", "data.imbalance=20", "data.rows=400", "data.held_out=400", "model=gmm"]
+RARE = [
+    "data=mixture2d",
+    "data.imbalance_ratio=20",
+    "data.rows=400",
+    "data.test_rows=400",
+    "model=gmm",
+]
 RARE += ["evaluation.rows=2000", SEEN]
 SWEEP = ["-m", *RARE, "policy=replace,real", "seed=0,1", "chains=4", "generations=6"]
 RUNS = {
     "ring": ["experiment=ring", "policy=replace", SEEN, "chains=3", "generations=12"],
-    "digits": ["data=digits", "data.imbalance=20", "model=gmm", SEEN, "chains=2", "generations=3"],
+    "digits": [
+        "data=digits",
+        "data.imbalance_ratio=20",
+        "model=gmm",
+        SEEN,
+        "chains=2",
+        "generations=3",
+    ],
     "law": [
         "data=gaussian",
         "model=gaussian",

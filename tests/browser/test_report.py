@@ -4,14 +4,14 @@ import shlex
 
 import pytest
 
-from nc_testbed.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, composed, configurations
 from nc_testbed.report.command import report
+from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
 
 pytestmark = pytest.mark.browser
 SWEEP = (
-    "data=digits data.imbalance=10 model=vae model.steps=30 model.hidden=[16]",
+    "data=digits data.imbalance_ratio=10 model=vae model.steps=30 model.hidden=[16]",
     "data=mixture2d data.rows=100 model=gmm model.components=8",
     "data=gaussian model=gaussian n=50",
 )

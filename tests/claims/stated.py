@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nc_testbed.intervals import interval
+from nc_testbed.core.intervals import interval
 from nc_testbed.report.compare import Arm
 
 WORLDS = {

@@ -9,13 +9,13 @@ import yaml
 from stated import WORLDS as WORLDS_OF_COIN
 from stated import claim, question
 
-from nc_testbed.build import build
 from nc_testbed.claims import command
 from nc_testbed.claims.claim import Claim, read
 from nc_testbed.claims.command import ClaimsSettings, judge
 from nc_testbed.claims.judge import find
 from nc_testbed.claims.runs import make, planned
-from nc_testbed.compose import CONF, configurations
+from nc_testbed.config.build import build
+from nc_testbed.config.compose import CONF, configurations
 from nc_testbed.report.compare import read as read_runs
 
 KEEPS = question(value={"run": "real", "column": "variance"}, when="for real rows")
@@ -142,7 +142,7 @@ def tiny(overrides):
         "evaluation.rows": "60", "n": "40", "data.rows": "40", "compute.chains": "2",
     }  # fmt: skip
     if "data=mnist_lt" in overrides:
-        small |= {"data.rows": "300", "n": "300", "evaluation.rows": "200", "data.held_out": "20"}
+        small |= {"data.rows": "300", "n": "300", "evaluation.rows": "200", "data.test_rows": "20"}
     changed = [w for w in overrides if w.partition("=")[0] not in small]
     given = {w.partition("=")[0] for w in overrides} | {"generations", "chains"}
     return [*changed, *(f"{key}={value}" for key, value in small.items() if key in given)]

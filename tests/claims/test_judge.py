@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from stated import arm, claim, question
 
-from nc_testbed.build import build
 from nc_testbed.claims.claim import Bounds, Claim
 from nc_testbed.claims.judge import answer, find, first_below, verdict
-from nc_testbed.intervals import Interval
-from nc_testbed.types import BadInput
+from nc_testbed.config.build import build
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.intervals import Interval
 
 
 def found(arms, *questions, **changed):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.space import Space
 from nc_testbed.data.arrays import Arrays
-from nc_testbed.types import BadInput, Space
 
 rng = np.random.default_rng(0)
 
@@ -22,7 +23,7 @@ def saved(folder: Path, **members) -> str:
 def test_labelled_vectors_keep_their_class_names(tmp_path):
     x = rng.normal(size=(40, 3)).astype(np.float32)
     y = np.tile([7, -2], 20).astype(np.int16)
-    data = Arrays(path=saved(tmp_path, x=x, y=y), imbalance=2).load(2, 0, 0, 1)
+    data = Arrays(path=saved(tmp_path, x=x, y=y), imbalance_ratio=2).load(2, 0, 0, 1)
     assert data.classes == ("-2", "7")
     assert data.name == "mine"
     assert data.space == Space((3,), image=False)

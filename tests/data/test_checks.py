@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.data.checks import check_choice, check_flag, check_number, check_path, check_whole
-from nc_testbed.types import BadInput
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, "3", True, None, math.nan, [1]])

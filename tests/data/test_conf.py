@@ -12,9 +12,9 @@ from nc_testbed.data import source as contract
 FILES = sorted(Path(__file__).parents[2].glob("conf/data/*.yaml"))
 NOT_SHIPPED = {"fashion_mnist", "kmnist", "emnist", "cifar10", "arrays"}
 OTHER_DEFAULT = {
-    ("mnist_lt", "imbalance"): 10,
+    ("mnist_lt", "imbalance_ratio"): 10,
     ("mnist_lt", "rows"): 2500,
-    ("mnist_lt", "held_out"): 400,
+    ("mnist_lt", "test_rows"): 400,
     ("mnist_lt", "binarize"): True,
     ("mnist", "binarize"): True,
 }

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.space import Space
 from nc_testbed.data.downloaded import Cifar10, Emnist, FashionMnist, Kmnist
-from nc_testbed.types import BadInput, Space
 
 rng = np.random.default_rng(0)
 
@@ -43,7 +44,7 @@ def test_sets_like_mnist_are_found_on_disk(tmp_path, source, name):
     assert rows.space == Space((28, 28), image=True)
     assert len(rows.classes) == 10
     assert len(rows.record["files_sha256"]) == 4
-    data = source(root=str(tmp_path), imbalance=4).load(2, 0, 0, 1)
+    data = source(root=str(tmp_path), imbalance_ratio=4).load(2, 0, 0, 1)
     assert data.held_out.shape == (50, 784)
 
 

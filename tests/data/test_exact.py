@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.curves import Moons, SwissRoll
 from nc_testbed.data.mixtures import Blobs, Mixture2d
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput
 
 SOURCES = [Mixture2d(), Mixture2d(layout="grid"), Blobs(), Blobs(centres=3), Moons(), SwissRoll()]
-TAILED = [Mixture2d(layout="grid", imbalance=10), Moons(imbalance=3)]
+TAILED = [Mixture2d(layout="grid", imbalance_ratio=10), Moons(imbalance_ratio=3)]
 
 
 @pytest.mark.parametrize("source", SOURCES + TAILED)
@@ -50,7 +50,7 @@ def test_shapes_types_and_parts(source):
 
 
 def test_rotating_weights_follow_the_formula():
-    data = Mixture2d(imbalance=10, rows=20_000).load(9, 0, 0, 1)
+    data = Mixture2d(imbalance_ratio=10, rows=20_000).load(9, 0, 0, 1)
     assert data.y is not None
     assert data.shares is not None
     assert data.rank is not None
@@ -63,7 +63,7 @@ def test_rotating_weights_follow_the_formula():
     assert abs(z.mean()) < 4 / np.sqrt(72)
     assert np.abs(z).max() < 5
     assert data.has_tail
-    assert data.offers >= {"modes", "density", "planar", "tail", "labels"}
+    assert data.provides >= {"modes", "density", "planar", "tail", "labels"}
     assert data.law is not None
     assert data.law.log_prob is not None
     both = (
@@ -75,29 +75,29 @@ def test_rotating_weights_follow_the_formula():
 
 
 def test_the_law_draws_as_the_data_were_drawn():
-    for source in (Blobs(centres=3), Moons(imbalance=3), SwissRoll()):
+    for source in (Blobs(centres=3), Moons(imbalance_ratio=3), SwissRoll()):
         data = source.load(2, 4, 0, 1)
         assert data.law is not None
-        x, y = data.law.draw(1000, Streams(4, (0, 1)), "rows")
+        x, y = data.law.draw(1000, RandomStreams(4, (0, 1)), "rows")
         assert torch.equal(x, data.x)
         assert (data.y is None) == (y is None)
         assert y is None or data.y is None or torch.equal(y, data.y)
-        assert data.law.draw(1, Streams(4, (0, 1)), "rows")[0].shape == (2, 1, 2)
+        assert data.law.draw(1, RandomStreams(4, (0, 1)), "rows")[0].shape == (2, 1, 2)
 
 
 @pytest.mark.parametrize(
     ("make", "key"),
     [
         (lambda: Blobs(rows=0), "rows"),
-        (lambda: Blobs(held_out=0), "held_out"),
+        (lambda: Blobs(test_rows=0), "test_rows"),
         (lambda: Blobs(centres=0), "centres"),
         (lambda: Mixture2d(layout="line"), "layout"),
-        (lambda: Mixture2d(imbalance=0.1), "imbalance"),
+        (lambda: Mixture2d(imbalance_ratio=0.1), "imbalance_ratio"),
         (lambda: Moons(noise=-1), "noise"),
         (lambda: SwissRoll(noise="loud"), "noise"),  # type: ignore[arg-type]
-        (lambda: Blobs(imbalance=2).load(1, 0, 0, 1), "imbalance"),
-        (lambda: SwissRoll(imbalance=2).load(1, 0, 0, 1), "imbalance"),
-        (lambda: Mixture2d(held_out=7).load(1, 0, 0, 1), "held_out"),
+        (lambda: Blobs(imbalance_ratio=2).load(1, 0, 0, 1), "imbalance_ratio"),
+        (lambda: SwissRoll(imbalance_ratio=2).load(1, 0, 0, 1), "imbalance_ratio"),
+        (lambda: Mixture2d(test_rows=7).load(1, 0, 0, 1), "test_rows"),
     ],
 )
 def test_bad_settings_end_in_one_line(make, key):

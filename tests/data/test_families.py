@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from nc_testbed.data.families import (
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.families.ising import CoupledSpins, IndependentSpins
+from nc_testbed.families.source import (
     BernoulliSource,
     CategoricalSource,
     ExponentialSource,
@@ -15,9 +18,6 @@ from nc_testbed.data.families import (
     LinearSource,
     PoissonSource,
 )
-from nc_testbed.families.ising import CoupledSpins, IndependentSpins
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput
 
 SOURCES = [
     BernoulliSource(p=0.2),
@@ -97,15 +97,15 @@ def test_fresh_rows_are_keyed_by_generation(source):
 def test_a_source_knows_its_law(source):
     data = source.load(2, 4, 0, 1)
     assert data.law is not None and data.law.log_prob is not None
-    assert torch.equal(data.law.draw(100, Streams(4, (0, 1)), "rows")[0], data.x)
-    family, parameters = data.truths[0]
+    assert torch.equal(data.law.draw(100, RandomStreams(4, (0, 1)), "rows")[0], data.x)
+    family, parameters = data.true_parameters[0]
     assert all(value.shape[0] == 1 for value in parameters.values())
     expected = family.log_prob(parameters, data.held_out)[0]
     torch.testing.assert_close(data.law.log_prob(data.held_out), expected)
     assert data.held_out.shape == (1000, data.space.size)
-    assert "density" in data.offers and "labels" not in data.offers
+    assert "density" in data.provides and "labels" not in data.provides
     assert len(data.record["x_sha256"]) == 64
-    for other, truth in data.truths:
+    for other, truth in data.true_parameters:
         close = other.log_prob(truth, data.held_out)[0]
         torch.testing.assert_close(close, expected)
 
@@ -131,7 +131,7 @@ def test_weights_of_a_regression_have_length_one():
 
 
 def test_rows_are_as_many_as_are_asked_for():
-    data = PoissonSource(rows=7, held_out=3).load(2, 0, 0, 1)
+    data = PoissonSource(rows=7, test_rows=3).load(2, 0, 0, 1)
     assert data.x.shape == (2, 7, 1) and data.held_out.shape == (3, 1)
 
 
@@ -141,7 +141,7 @@ def test_rows_are_as_many_as_are_asked_for():
         (BernoulliSource, {"p": 0.0}),
         (BernoulliSource, {"p": 1.0}),
         (BernoulliSource, {"rows": 0}),
-        (BernoulliSource, {"held_out": 0}),
+        (BernoulliSource, {"test_rows": 0}),
         (CategoricalSource, {"classes": 1}),
         (CategoricalSource, {"exponent": -1.0}),
         (CategoricalSource, {"shift": -1.0}),

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.data.imbalance import (
     exponential_counts,
     largest_top,
@@ -13,7 +14,6 @@ from nc_testbed.data.imbalance import (
     reserve_counts,
     training_counts,
 )
-from nc_testbed.types import BadInput
 
 ratios = st.floats(1, 1000)
 class_counts = st.integers(2, 50)
@@ -80,9 +80,9 @@ def test_whatever_the_settings_counts_fit_or_the_remedy_works(sizes, imbalance, 
     sizes = np.array(sizes)
     rows = data.draw(st.none() | st.integers(1, 2 * int(sizes.sum())))
     imbalance = data.draw(st.none() | st.just(imbalance))
-    chosen = {"rows": rows, "imbalance": imbalance}
+    chosen = {"rows": rows, "imbalance_ratio": imbalance}
     for _ in range(3):  # a remedy for the imbalance may be followed by one for rows
-        ranks = rarity_ranks(sizes, chosen["imbalance"], 2)
+        ranks = rarity_ranks(sizes, chosen["imbalance_ratio"], 2)
         try:
             counts = training_counts(sizes, ranks, **chosen)
         except BadInput as error:

@@ -29,7 +29,7 @@ def test_blobs_lie_in_the_box_and_do_not_move():
     assert five is not None
     assert five.abs().max() <= 10
     assert len(five.unique(dim=0)) == 5
-    law = Blobs(centres=3, rows=7, held_out=9).load(1, 8, 0, 1).law
+    law = Blobs(centres=3, rows=7, test_rows=9).load(1, 8, 0, 1).law
     assert law is not None
     assert law.centres is not None
     assert torch.equal(three, law.centres)

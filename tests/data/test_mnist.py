@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.data.mnist import FILES, MD5, Mnist, read_mnist
-from nc_testbed.types import BadInput
 
 
 def test_loads_quickly_and_whole():
     read_mnist.cache_clear()
     start = time.perf_counter()
-    data = Mnist(imbalance=10).load(10, 0, 0, 8)
+    data = Mnist(imbalance_ratio=10).load(10, 0, 0, 8)
     assert time.perf_counter() - start < 1.5
     assert data.x.shape == (1, 60000, 784)
     assert data.x.dtype == torch.uint8

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.space import Space
 from nc_testbed.data.real import RealSource
 from nc_testbed.data.rows import Rows
-from nc_testbed.types import BadInput, Space
 
 
 @final
@@ -36,7 +37,7 @@ def numbers(data, index):
 
 @pytest.mark.parametrize("imbalance", [None, 1, 5])
 def test_parts_are_disjoint_and_hold_the_right_classes(imbalance):
-    data = Numbered(imbalance=imbalance).load(4, 0, 0, 1)
+    data = Numbered(imbalance_ratio=imbalance).load(4, 0, 0, 1)
     y = torch.from_numpy(Numbered().read().labels)
     held_out = set(data.held_out[:, 0].long().tolist())
     assert data.y is not None
@@ -56,7 +57,7 @@ def test_parts_are_disjoint_and_hold_the_right_classes(imbalance):
 
 
 def test_imbalanced_chains_follow_the_formula_and_record_their_ranks():
-    data = Numbered(imbalance=4, reserve=0.25).load(4, 0, 0, 1)
+    data = Numbered(imbalance_ratio=4, reserve=0.25).load(4, 0, 0, 1)
     assert data.y is not None
     assert data.rank is not None
     assert data.shares is not None
@@ -69,7 +70,7 @@ def test_imbalanced_chains_follow_the_formula_and_record_their_ranks():
         spare = torch.bincount(data.y[0][data.reserve[r]], minlength=3)
         assert spare.tolist() == [[12, 6, 3][rank] for rank in ranks]
         assert torch.allclose(data.shares[r], classes.double() / 63)
-    assert data.offers >= {"labels", "tail"}
+    assert data.provides >= {"labels", "tail"}
 
 
 def test_natural_shares_are_kept_with_fewer_rows():
@@ -84,7 +85,7 @@ def test_natural_shares_are_kept_with_fewer_rows():
 
 
 def test_chains_do_not_depend_on_each_other_and_seeds_matter():
-    source = Numbered(imbalance=5)
+    source = Numbered(imbalance_ratio=5)
     many, one, other = source.load(6, 3, 0, 1), source.load(1, 3, 0, 1), source.load(1, 4, 0, 1)
     few = source.load(4, 3, 0, 1)
     assert torch.equal(many.training[:4], few.training)
@@ -105,7 +106,7 @@ def test_unlabelled_rows():
     assert data.training.shape == (2, 50)
     assert data.reserve.shape == (2, 48)
     with pytest.raises(BadInput, match="no labels"):
-        Numbered(labelled=False, imbalance=2).load(1, 0, 0, 1)
+        Numbered(labelled=False, imbalance_ratio=2).load(1, 0, 0, 1)
 
 
 def test_standard_deviation_and_axes_come_from_the_pool_alone():
@@ -139,7 +140,7 @@ def test_binarized_rows_are_the_same_for_every_seed():
 
 
 def test_record_has_what_provenance_needs():
-    record = Numbered(imbalance=4).load(1, 0, 0, 1).record
+    record = Numbered(imbalance_ratio=4).load(1, 0, 0, 1).record
     assert record["split"] == {"held_out": 36, "reserve": 51, "training": 213}
     assert record["source"] == "numbered"
     assert record["projection"] is None
@@ -153,12 +154,12 @@ def test_record_has_what_provenance_needs():
         ("rows", {"rows": 2.5}),
         ("rows", {"rows": 100_000}),
         ("rows", {"rows": 2}),
-        ("rows", {"rows": 50, "imbalance": 30}),
-        ("imbalance", {"imbalance": 0.5}),
-        ("imbalance", {"imbalance": "steep"}),
-        ("imbalance", {"imbalance": 1000}),
-        ("held_out", {"held_out": 0}),
-        ("held_out", {"held_out": 60}),
+        ("rows", {"rows": 50, "imbalance_ratio": 30}),
+        ("imbalance_ratio", {"imbalance_ratio": 0.5}),
+        ("imbalance_ratio", {"imbalance_ratio": "steep"}),
+        ("imbalance_ratio", {"imbalance_ratio": 1000}),
+        ("test_rows", {"test_rows": 0}),
+        ("test_rows", {"test_rows": 60}),
         ("reserve", {"reserve": 1.0}),
         ("reserve", {"reserve": -0.1}),
         ("binarize", {"binarize": "yes"}),

@@ -2,13 +2,13 @@ import hashlib
 
 import numpy as np
 
+from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.data.representation import binarized, projected, sha256, standardized
-from nc_testbed.rng import SHARED, Streams
 
 
 def test_pixels_are_drawn_with_their_own_probability():
     values = np.arange(256, dtype=np.uint8)
-    drawn = binarized(np.tile(values, (5000, 1)), Streams(0, (SHARED,))("binarize"))
+    drawn = binarized(np.tile(values, (5000, 1)), RandomStreams(0, (SHARED,))("binarize"))
     assert set(np.unique(drawn)) == {0, 255}
     assert drawn.dtype == np.uint8
     share, p = (drawn == 255).mean(0), values / 255

@@ -3,8 +3,8 @@ import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
+from nc_testbed.core.space import Space
 from nc_testbed.data.scikit import BreastCancer, Digits, Wine
-from nc_testbed.types import Space
 
 
 def test_digits_are_the_published_ones_in_256_levels():
@@ -17,7 +17,7 @@ def test_digits_are_the_published_ones_in_256_levels():
     assert np.abs(ours[order[0]] - theirs[order[1]]).max() <= 0.5 * 16 / 255
     assert data.held_out.shape == (340, 64)
     assert data.training.shape[1] > 1000
-    assert Digits(imbalance=10).load(2, 0, 0, 1).training.shape[1] > 400
+    assert Digits(imbalance_ratio=10).load(2, 0, 0, 1).training.shape[1] > 400
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_tables_are_standardised_over_the_rows_not_held_out(source, theirs, rows
 
 
 def test_a_rare_diagnosis_rotates():
-    data = BreastCancer(imbalance=8).load(2, 0, 0, 1)
+    data = BreastCancer(imbalance_ratio=8).load(2, 0, 0, 1)
     assert data.shares is not None
     assert data.has_tail
     assert data.shares[0, 0] > 0.85

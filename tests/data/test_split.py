@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.space import Space
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.split import draw_rows, reserve_mask, split_rows
-from nc_testbed.types import BadInput, Space
 
 
 def numbered(sizes, tested=None) -> Rows:
@@ -65,7 +66,7 @@ def test_the_split_is_at_random():
 def test_too_few_rows_to_hold_out(sizes, held_out, remedy):
     with pytest.raises(BadInput, match=remedy) as caught:
         split_rows(numbered(sizes), held_out, 0.2)
-    assert caught.value.key == "held_out"
+    assert caught.value.key == "test_rows"
     assert "\n" not in str(caught.value)
 
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 from scipy import integrate, linalg, stats
 
+from nc_testbed.core.family import SHOWN, means
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.bernoulli import Bernoulli
 from nc_testbed.families.categorical import Categorical
 from nc_testbed.families.exponential import Exponential
-from nc_testbed.families.family import SHOWN, means
 from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.families.ising import CoupledSpins, IndependentSpins
 from nc_testbed.families.linear import LinearGaussian
 from nc_testbed.families.poisson import Poisson
-from nc_testbed.rng import Streams
 
 
 def double(values):
@@ -50,7 +50,7 @@ def test_bernoulli():
     both = np.stack([p, 1 - p], 1)
     close(columns["mean"], p)
     close(columns["variance"], [stats.bernoulli(one).var() for one in p])
-    close(columns["gini"], 1 - (both**2).sum(1))
+    close(columns["heterozygosity"], 1 - (both**2).sum(1))
     close(columns["kl"], [entropy(row, [0.3, 0.7]) for row in both])
     distance = [
         w2_squared(lambda u, q=1 - one: 1.0 * (u > q), lambda u: 1.0 * (u > 0.7)) for one in p
@@ -69,7 +69,7 @@ def test_categorical():
     with np.errstate(divide="ignore"):
         close(family.log_prob(fit, column(x)), np.log(shares)[:, x])
     columns = family.columns(fit, truth)
-    close(columns["gini"], [0.5, 0.7, 0.0])
+    close(columns["heterozygosity"], [0.5, 0.7, 0.0])
     close(columns["kl"], [entropy(row, real) for row in shares])
     close(columns["missing_mass"], [0.3, 0, 0.8])
     assert columns["absorbed"].tolist() == [0, 0, 1]
@@ -248,7 +248,7 @@ PAIRS = {
 @pytest.mark.parametrize("name", PAIRS)
 def test_kl_is_the_mean_log_ratio_of_the_fits_own_rows(name):
     family, fit, truth = PAIRS[name]
-    rows = family.rows(fit, 20_000, Streams(0, (0,)), "rows")[0]
+    rows = family.rows(fit, 20_000, RandomStreams(0, (0,)), "rows")[0]
     ratio = (family.log_prob(fit, rows) - family.log_prob(truth, rows))[0].numpy()
     kl = float(family.columns(fit, truth)["kl"][0])
     assert abs(ratio.mean() - kl) < 4 * ratio.std() / len(ratio) ** 0.5

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from nc_testbed.blocks import BlockDraws
-from nc_testbed.families.family import Statistic
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Statistic
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.gaussian import Gaussian, bartlett, joined, lower
-from nc_testbed.rng import Streams
 
 TINY = 2.0**-40  # 1e-12; small multiples of it beside 1 are exact in double precision
 
@@ -19,7 +19,7 @@ def normals(*shape, seed=0):
 
 
 def streams(chains):
-    return Streams(0, tuple(range(chains)))
+    return RandomStreams(0, tuple(range(chains)))
 
 
 def exact_scatter(x):
@@ -82,7 +82,7 @@ def test_few_rows_are_singular_however_their_statistics_are_made(n):
 
 @pytest.mark.parametrize("degrees", [0, 1, 2, 3, 10**12])
 def test_wishart_matrices_have_the_right_rank_and_mean(degrees):
-    B = bartlett(degrees, 3, BlockDraws(streams(4000), "x"))
+    B = bartlett(degrees, 3, BlockGenerator(streams(4000), "x"))
     W = (B @ B.mT).numpy()
     if degrees < 3:
         assert (np.linalg.matrix_rank(W) == degrees).all()

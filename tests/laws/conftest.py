@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nc_testbed.parallel import one_thread
+from nc_testbed.core.exactness import one_thread
 
 sys.path.append(str(Path(__file__).parent))
 

@@ -9,7 +9,10 @@ from functools import cache
 import numpy as np
 import torch
 
-from nc_testbed.loop import World, closed_loop
+from nc_testbed.core.interfaces import Generation, Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
@@ -21,10 +24,7 @@ from nc_testbed.models.ising import IsingModel
 from nc_testbed.models.linear import LinearModel
 from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.policies.replace import Replace
-from nc_testbed.rng import Streams
 from nc_testbed.run.prepare import _to
-from nc_testbed.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.types import Generation, Sampling
 
 SEED, CHAINS = 0, 20_000
 DEVICE = torch.device("cpu")  # that of the test which runs
@@ -91,11 +91,11 @@ def _all(chains, pairs):
 def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
     """``{t: record}`` of chains that draw and store every row."""
     sizes = (n,) * max(t) if isinstance(n, int) else n
-    fresh = policy.real_rows(sizes[-1], budget).get("fresh", 0)
+    fresh = policy.real_row_budget(sizes[-1], budget).get("fresh", 0)
     data = replace(source, rows=sizes[0]).load(chains, SEED, fresh, len(sizes))
     model = model or MODELS[type(source).__name__]
     if hasattr(model, "like"):
-        model = model.like(data.truths, data.space.size)
+        model = model.like(data.true_parameters, data.space.size)
     data = _to(data, DEVICE)
     world = World(
         data=data,
@@ -138,4 +138,4 @@ def fixed_rows(source, policy, n, model=None, chains=CHAINS):
 
 def streams(t, chains=CHAINS):
     """The streams of all chains at one refit, for dynamics that are written out in a test."""
-    return Streams(SEED, tuple(range(chains)), t)
+    return RandomStreams(SEED, tuple(range(chains)), t)

@@ -7,16 +7,16 @@ import pytest
 import torch
 from laboratory import CHAINS, simulated, simulated_rows, streams
 
-from nc_testbed.data.families import (
+from nc_testbed.families.bernoulli import Bernoulli
+from nc_testbed.families.exponential import Exponential
+from nc_testbed.families.poisson import Poisson
+from nc_testbed.families.source import (
     BernoulliSource,
     ExponentialSource,
     GaussianSource,
     LinearSource,
     PoissonSource,
 )
-from nc_testbed.families.bernoulli import Bernoulli
-from nc_testbed.families.exponential import Exponential
-from nc_testbed.families.poisson import Poisson
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.replace import Replace

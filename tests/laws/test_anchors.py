@@ -10,7 +10,7 @@ import pytest
 from laboratory import fixed_rows, simulated
 from scipy import stats
 
-from nc_testbed.data.families import (
+from nc_testbed.families.source import (
     BernoulliSource,
     CategoricalSource,
     ExponentialSource,
@@ -117,7 +117,7 @@ def test_gini_and_dirichlet_law_of_a_categorical_law(n, k, shares, far):
     g = settled_shares(n, k, shares, far)
     first = 1 - sum(p**2 for p in shares)
     law = anchors.stationary_gini(k, n, first)
-    assert mean_check(g.record["gini"], law).verdict == "pass"
+    assert mean_check(g.record["heterozygosity"], law).verdict == "pass"
     phi = g.weights["shares"].numpy()
     spread = anchors.stationary_spread(k, n, 1.0, -1)
     together = shares[0] * shares[1] * (1 - spread)  # E phi_1 phi_2

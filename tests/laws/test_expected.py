@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from laboratory import laboratory, simulated, simulated_rows
 
-from nc_testbed.data.families import (
+from nc_testbed.config.settings import Growth
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.families.source import (
     BernoulliSource,
     CategoricalSource,
     ExponentialSource,
@@ -14,6 +16,7 @@ from nc_testbed.data.families import (
     LinearSource,
     PoissonSource,
 )
+from nc_testbed.laws.expected import expected
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.exponential import ExponentialModel
 from nc_testbed.models.gaussian import GaussianModel
@@ -27,11 +30,8 @@ from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.collect import Collect
 from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace
-from nc_testbed.run.expected import expected
-from nc_testbed.run.laws import held
-from nc_testbed.run.tables import Trajectories, chain_rows
-from nc_testbed.settings import Growth
-from nc_testbed.types import Generation
+from nc_testbed.record.law_check import law_check
+from nc_testbed.record.tables import Trajectories, chain_rows
 
 R = 16_384
 COIN, DIE = BernoulliSource(p=0.3), CategoricalSource(probs=(0.4, 0.3, 0.2, 0.1))
@@ -103,7 +103,7 @@ CATALOGUE = {
 def run(source, model, policy, sizes, budget):
     """A table of the last generation."""
     last = len(sizes)
-    if isinstance(model, KDE | GMM) or policy.stores_rows(budget):
+    if isinstance(model, KDE | GMM) or policy.needs_rows(budget):
         record = simulated_rows(source, sizes, (last,), policy, model, 600, budget)[last]
         return Trajectories.of(chain_rows(Generation(last - 1, {}, record)))
     return Trajectories.of(
@@ -123,14 +123,14 @@ def laws(source, model, policy, sizes, budget):
 def test_every_law_of_these_settings_holds(name):
     table, found = run(*CATALOGUE[name]), laws(*CATALOGUE[name])
     assert found
-    checks = {metric: held(table, metric, law, 0) for metric, law in found.items()}
+    checks = {metric: law_check(table, metric, law, 0) for metric, law in found.items()}
     assert {metric: c for metric, c in checks.items() if c.verdict != "pass"} == {}
 
 
 WRONG = [  # a run, what is wrongly said of it, and a metric that shows it
     ("coin replace", {"sizes": (20,) * 11}, "variance"),
     ("coin replace", {"sizes": (22,) * 12}, "absorbed"),
-    ("coin replace", {"policy": fresh(1)}, "gini"),
+    ("coin replace", {"policy": fresh(1)}, "heterozygosity"),
     ("coin growing", {"sizes": (10,) * 6}, "variance"),
     ("coin fresh", {"policy": fresh(4)}, "variance"),
     ("coin fresh", {"policy": fresh(3)}, "absorbed"),
@@ -144,7 +144,7 @@ WRONG = [  # a run, what is wrongly said of it, and a metric that shows it
     ("bell augment", {"model": GaussianModel(ddof=1)}, "variance"),
     ("coin prior", {"model": None}, "mean"),
     ("die replace", {"source": CategoricalSource(classes=4)}, "mean_1"),
-    ("die replace budget", {"budget": 20}, "gini"),
+    ("die replace budget", {"budget": 20}, "heterozygosity"),
     ("die fresh", {"policy": fresh(2)}, "missing_mass"),
     ("counts replace", {"sizes": (5,) * 10}, "absorbed"),
     ("waits replace", {"sizes": (40,) * 8}, "log_variance"),
@@ -172,7 +172,7 @@ def test_a_law_of_other_settings_fails(name, change, metric):
     law = laws(**(settings | change))[metric]
     values = law.values[-1:].repeat(len(settings["sizes"]))  # of its own last refit
     law = replace(law, values=values, sd=None)
-    assert held(run(*CATALOGUE[name]), metric, law, 0).verdict == "fail"
+    assert law_check(run(*CATALOGUE[name]), metric, law, 0).verdict == "fail"
 
 
 def test_laws_that_are_not_known_are_not_named():
@@ -180,7 +180,7 @@ def test_laws_that_are_not_known_are_not_named():
     sizes = (20,) * 5
     assert laws(COIN, None, Real(), sizes, None) == {}
     assert laws(DIE, None, Anchor(k=2, source="pool"), sizes, None).keys() == {
-        *("gini", "mean_1", "mean_2", "mean_3", "mean_4")
+        *("heterozygosity", "mean_1", "mean_2", "mean_3", "mean_4")
     }
     assert laws(COIN, BernoulliModel(estimator="l2"), REPLACE, sizes, None) == {}
     assert laws(BELL, KDE(bandwidth=None), REPLACE, sizes, None) == {}
@@ -194,4 +194,4 @@ def test_few_chains_are_inconclusive():
     few = Generation(9, {}, {metric: values[:30] for metric, values in last.record.items()})
     table = Trajectories.of(chain_rows(few))
     found = laws(*CATALOGUE[name])
-    assert held(table, "variance", found["variance"], 0).verdict == "inconclusive"
+    assert law_check(table, "variance", found["variance"], 0).verdict == "inconclusive"

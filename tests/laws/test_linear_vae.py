@@ -6,7 +6,7 @@ import pytest
 import torch
 from laboratory import streams
 
-from nc_testbed.families.family import Statistic
+from nc_testbed.core.family import Statistic
 from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.theory import linear_vae
 from nc_testbed.theory.rules import mean_check

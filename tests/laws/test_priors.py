@@ -6,13 +6,13 @@ import torch
 from laboratory import CHAINS, simulated
 from scipy import stats
 
-from nc_testbed.data.families import (
+from nc_testbed.core.family import Statistic
+from nc_testbed.families.source import (
     BernoulliSource,
     ExponentialSource,
     GaussianSource,
     PoissonSource,
 )
-from nc_testbed.families.family import Statistic
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.exponential import ExponentialModel
 from nc_testbed.models.gaussian import GaussianModel

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from laboratory import CHAINS, simulated
 
-from nc_testbed.data.families import CategoricalSource, GaussianSource, IsingSource
+from nc_testbed.families.source import CategoricalSource, GaussianSource, IsingSource
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.ising import IsingModel
 from nc_testbed.theory import chain, ising, replace, replace_gaussian

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from laboratory import CHAINS, simulated
 
-from nc_testbed.data.families import BernoulliSource, CategoricalSource
+from nc_testbed.families.source import BernoulliSource, CategoricalSource
 from nc_testbed.theory import chain, tails
 from nc_testbed.theory.rules import equivalence, mean_check, share_check
 
@@ -61,8 +61,10 @@ def test_half_of_the_chains_lose_a_class_after_its_lifetime(n, p):
 @pytest.mark.parametrize(("n", "p"), [(100, 0.5), (150, 0.3), (200, 0.2)])
 def test_half_life_of_the_gini(n, p):
     t = round(float(tails.gini_half_life(n)))
-    gini = simulated(BernoulliSource(p=p), n, (t,), chains=8192)[t].record["gini"]
-    assert mean_check(gini, p * (1 - p)).verdict == "pass"
+    heterozygosity = simulated(BernoulliSource(p=p), n, (t,), chains=8192)[t].record[
+        "heterozygosity"
+    ]
+    assert mean_check(heterozygosity, p * (1 - p)).verdict == "pass"
 
 
 MANY = [  # n and symbols whose shares are all small; few chains, for a limit p -> 0
@@ -112,10 +114,17 @@ def test_wrong_laws_fail():
         assert mean_check(record["alive_classes"], wrong).verdict == "fail"
         wrong = tails.missing_mass(t, rows, shares)
         assert mean_check(record["missing_mass"], wrong).verdict == "fail"
-    gini = simulated(BernoulliSource(p=0.5), 100, (69,), chains=8192)[69].record["gini"]
+    heterozygosity = simulated(BernoulliSource(p=0.5), 100, (69,), chains=8192)[69].record[
+        "heterozygosity"
+    ]
     half = round(float(tails.gini_half_life(100))) // 2
-    early = simulated(BernoulliSource(p=0.5), 100, (half,), chains=8192)[half].record["gini"]
-    assert mean_check(early, 0.25).verdict == "fail" and mean_check(gini, 0.125).verdict == "fail"
+    early = simulated(BernoulliSource(p=0.5), 100, (half,), chains=8192)[half].record[
+        "heterozygosity"
+    ]
+    assert (
+        mean_check(early, 0.25).verdict == "fail"
+        and mean_check(heterozygosity, 0.125).verdict == "fail"
+    )
 
 
 def test_too_few_chains_are_inconclusive():

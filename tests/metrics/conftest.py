@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data, Law
 from nc_testbed.families.gaussian import Gaussian
+from nc_testbed.loop.archive import Archive
 from nc_testbed.metrics.evaluation import Evaluation, Reference
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class World:
 
     data: Data
     referee: Any
-    streams: Streams
+    streams: RandomStreams
     centres: Tensor
 
     def draw(self, n: int, purpose: str = "synthetic", shares: Tensor | None = None) -> Tensor:
@@ -99,7 +99,7 @@ def mixture(centres: Tensor, weights: Tensor) -> Law:
     """Unit Gaussians with each chain's own weights [R, C]."""
     D = centres.shape[1]
 
-    def draw(n: int, streams: Streams, purpose: str) -> tuple[Tensor, Tensor]:
+    def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, Tensor]:
         draws = streams(purpose)
         label = draws.categorical(weights, n)
         return centres[label] + draws.normal(n, D, dtype=torch.float64), label
@@ -130,12 +130,12 @@ def world(
         centres[c] = apart * (spot if D == 2 else torch.eye(D)[c])
     rank = (torch.arange(C) + torch.arange(chains)[:, None]) % C
     p = torch.tensor([1.0] if shares is None else shares, dtype=torch.float64)[rank]
-    streams = Streams(seed, tuple(range(chains)))
+    streams = RandomStreams(seed, tuple(range(chains)))
     level = ((torch.arange(n0) + 0.5) / n0).expand(chains, -1).double().contiguous()
     y = torch.searchsorted(p.cumsum(1), level).clamp(max=C - 1)  # exact shares, sorted
     x = centres[y] + streams("real").normal(n0, D, dtype=torch.float64)
     held_y = torch.arange(C).repeat(held_out)
-    noise = Streams(seed, (-1,))("held-out").normal(len(held_y), D, dtype=torch.float64)[0]
+    noise = RandomStreams(seed, (-1,))("held-out").normal(len(held_y), D, dtype=torch.float64)[0]
     labels: dict[str, Any] = {
         "y": y,
         "held_out_y": held_y,
@@ -152,7 +152,7 @@ def world(
         reserve=torch.zeros(chains, 0, dtype=torch.int64),
         held_out=centres[held_y] + noise,
         law=mixture(centres, p) if D == 2 else None,
-        truths=((Gaussian(D), unit(centres[:1])),),  # the first component alone
+        true_parameters=((Gaussian(D), unit(centres[:1])),),  # the first component alone
         **({} if shares is None else labels),
     )
     referee = Plain() if shares is None else Nearest(centres)
@@ -177,8 +177,8 @@ class ExactFit:
         each = [-(x - m).square().sum(1) / 2 - D / 2 * math.log(2 * math.pi) for x, m in pairs]
         return torch.stack(each)
 
-    def columns(self, truths: Any) -> dict[str, Tensor]:
-        ((family, truth),) = truths
+    def columns(self, true_parameters: Any) -> dict[str, Tensor]:
+        ((family, truth),) = true_parameters
         return family.columns(unit(self.mean.double()), truth)
 
 
@@ -191,11 +191,11 @@ class BoundFit:
     def latent_means(self, rows: Tensor) -> Tensor:
         return rows - self.mean[:, None]
 
-    def elbo(self, rows: Tensor, streams: Streams) -> Tensor:
+    def elbo(self, rows: Tensor, streams: RandomStreams) -> Tensor:
         noise = streams("elbo").uniform(rows.shape[-2], dtype=torch.float64)
         return ExactFit(self.mean).log_prob(rows) - noise
 
-    def iwae(self, rows: Tensor, samples: int, streams: Streams) -> Tensor:
+    def iwae(self, rows: Tensor, samples: int, streams: RandomStreams) -> Tensor:
         noise = streams("iwae").uniform(len(rows), dtype=torch.float64)
         return ExactFit(self.mean).log_prob(rows) - noise / samples
 

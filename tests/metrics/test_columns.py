@@ -11,11 +11,11 @@ import pytest
 import torch
 import yaml
 
-from nc_testbed.build import build_target
+from nc_testbed.config.build import build_target
 from nc_testbed.families.categorical import Categorical
 from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.metrics.column import described
-from nc_testbed.metrics.evaluation import fit_offers, missing
+from nc_testbed.metrics.evaluation import fit_provides, missing
 from nc_testbed.metrics.likelihood import Likelihood
 from nc_testbed.metrics.parameters import Parameters
 
@@ -24,9 +24,16 @@ M = 400
 C = 4
 NAMES = sorted(p.stem for p in (CONF / "metrics").glob("*.yaml") if "_target_" in p.read_text())
 FAMILIES = ("bernoulli", "categorical", "exponential", "gaussian", "ising", "linear", "poisson")
-SEEN_IN = {"precision": "wide", "high_quality": "wide", "log_spread": "one point"}
+SEEN_IN = {"precision": "wide", "high_quality_share": "wide", "log_spread": "one point"}
 """Rows that a contraction onto one mode does not make worse."""
-SHRINKS = {"variance", "log_variance", "absorbed", "gini", "alive_classes", "missing_mass"}
+SHRINKS = {
+    "variance",
+    "log_variance",
+    "absorbed",
+    "heterozygosity",
+    "alive_classes",
+    "missing_mass",
+}
 """Parameters that a fit to the wrong place does not make worse."""
 
 
@@ -57,7 +64,7 @@ def states(planar, exact_fit, bound_fit):
         mean = centre if state == "good" else centre + 20
         found = {}
         for fit in (exact_fit(mean), bound_fit(mean)):
-            if not missing(metric(name), planar.data.offers | fit_offers(fit)):
+            if not missing(metric(name), planar.data.provides | fit_provides(fit)):
                 evaluation = planar.evaluate(rows[state], fit, first=fit)
                 found |= metric(name).measure(evaluation)
         return found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.metrics.coverage import Coverage, expected_coverage
 from nc_testbed.metrics.neighbours import Balls, left, meet, radii
-from nc_testbed.rng import Streams
 
 
 def test_coverage_of_equal_laws_is_the_formula():
     """And density is 1 on average: 3000 pairs of fresh real and synthetic sets."""
     N, M, pairs = 60, 80, 3000
-    draws = Streams(0, (0,))("coverage")
+    draws = RandomStreams(0, (0,))("coverage")
     covered, density = [], []
     for _ in range(pairs):
         x, y = draws.normal(N, 3)[0], draws.normal(M, 3)[0]
@@ -27,7 +27,7 @@ def test_coverage_of_equal_laws_is_the_formula():
 
 
 def test_coverage_of_a_share_is_the_mean_over_its_counts():
-    counts = Streams(0, (0,))("counts").uniform(200_000, 40, dtype=torch.float64)[0] < 0.1
+    counts = RandomStreams(0, (0,))("counts").uniform(200_000, 40, dtype=torch.float64)[0] < 0.1
     mean = torch.tensor([expected_coverage(30, int(m)) for m in counts.sum(1)[:20_000]]).mean()
     assert abs(mean - expected_coverage(30, 40, 0.1)) < 0.005
 

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from nc_testbed.metrics import neighbours
-from nc_testbed.metrics.evaluation import COLLAPSES, fit_offers, missing, rank_columns
+from nc_testbed.metrics.evaluation import COLLAPSES, fit_provides, missing, rank_columns
 
 CONF = Path(__file__).parents[2] / "conf" / "metrics"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if "_target_" in path.read_text())
@@ -33,7 +33,7 @@ def metric(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def planar(make_world):
-    """A world that offers everything but images."""
+    """A world that provides everything but images."""
     return make_world(shares=(0.5, 0.3, 0.15, 0.05), chains=3, D=2, n0=250)
 
 
@@ -45,8 +45,8 @@ def many(make_world):
 
 def measure(name, world, rows, fit, generation=0):
     chosen = metric(name)
-    offers = world.data.offers | fit_offers(fit)
-    if missing(chosen, offers):
+    provides = world.data.provides | fit_provides(fit)
+    if missing(chosen, provides):
         return {}
     return chosen.measure(world.evaluate(rows, fit, generation))
 
@@ -73,7 +73,7 @@ def test_yaml_holds_every_default(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_declares_needs_and_collapse(name):
-    assert metric(name).needs <= WORDS
+    assert metric(name).requires <= WORDS
     assert metric(name).collapse in COLLAPSES
 
 
@@ -135,8 +135,8 @@ def test_a_diverged_chain_is_a_result(name, planar, exact_fit):
 
 
 def applicable(world, fit):
-    offers = world.data.offers | fit_offers(fit)
-    return [name for name in NAMES if not missing(metric(name), offers)]
+    provides = world.data.provides | fit_provides(fit)
+    return [name for name in NAMES if not missing(metric(name), provides)]
 
 
 @pytest.mark.parametrize("kind", ["exact_fit", "bound_fit"])
@@ -166,14 +166,14 @@ def test_accepted_rows_are_both_sure_and_inside(make_world):
 
 
 def test_missing_names_the_words():
-    offers = frozenset({"labels", "density", "likelihood"})
-    assert missing(metric("exact_kl"), offers) == {"exact"}
+    provides = frozenset({"labels", "density", "likelihood"})
+    assert missing(metric("exact_kl"), provides) == {"exact"}
     assert missing(metric("recall"), frozenset()) == frozenset()
 
 
 def test_fits_offer_what_they_can(exact_fit, bound_fit):
-    assert fit_offers(exact_fit) == {"exact", "likelihood", "parameters"}
-    assert fit_offers(bound_fit(torch.zeros(1, 2))) == {"likelihood", "encoder"}
+    assert fit_provides(exact_fit) == {"exact", "likelihood", "parameters"}
+    assert fit_provides(bound_fit(torch.zeros(1, 2))) == {"likelihood", "encoder"}
 
 
 def test_ranks_and_thirds(make_world):

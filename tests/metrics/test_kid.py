@@ -7,9 +7,9 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import polynomial_kernel
 
+from nc_testbed.core.exactness import one_thread
 from nc_testbed.metrics import kid, neighbours
 from nc_testbed.metrics.kid import KID, kernel_means, mean_pair
-from nc_testbed.parallel import one_thread
 
 
 def test_it_is_the_definition(make_world, monkeypatch):

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from nc_testbed.core.interfaces import Sampling
 from nc_testbed.data.scikit import Digits
-from nc_testbed.loop import World, closed_loop
-from nc_testbed.metrics.evaluation import fit_offers
+from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.metrics.evaluation import fit_provides
 from nc_testbed.metrics.latent import Latent
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.vae import VAE
 from nc_testbed.policies.replace import Replace
-from nc_testbed.types import Sampling
 
 NAMES = ["latent_spread", "neg_elbo_train"]
 
@@ -89,9 +89,9 @@ def test_a_diverged_chain_is_a_result(make_world, bound_fit):
     assert diverged["latent_spread"][1] == torch.inf
 
 
-MODELS = [VAE(hidden=(24,), latent=3, steps=15, batch=16),
-          VAE(hidden=(25,), latent=3, steps=15, batch=10),
-          ConvVAE(channels=(2, 4), latent=3, steps=5, batch=16)]  # fmt: skip
+MODELS = [VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
+          VAE(hidden=(25,), latent_dim=3, steps=15, batch_size=10),
+          ConvVAE(channels=(2, 4), latent_dim=3, steps=5, batch_size=16)]  # fmt: skip
 
 
 def world(model, chains, **changes) -> World:
@@ -113,9 +113,9 @@ def world(model, chains, **changes) -> World:
     return replace(base, **changes)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{type(m).__name__}-{m.batch}")
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{type(m).__name__}-{m.batch_size}")
 def test_autoencoders_offer_it_and_a_chain_alone_gives_the_same_bits(model):
-    assert {"likelihood", "encoder"} <= model.offers
+    assert {"likelihood", "encoder"} <= model.provides
     three = list(closed_loop(world(model, 3)))
     one = list(closed_loop(world(model, 1)))
     for g in range(3):
@@ -123,7 +123,7 @@ def test_autoencoders_offer_it_and_a_chain_alone_gives_the_same_bits(model):
             assert three[g].record[name].isfinite().all()
             assert torch.equal(three[g].record[name][:1], one[g].record[name])
     fit = model.restore(three[0].weights, Digits().load(1, 0, 0, 1).space)
-    assert fit_offers(fit) == model.offers
+    assert fit_provides(fit) == model.provides
 
 
 def test_every_generation_is_seen_by_the_first_encoder():

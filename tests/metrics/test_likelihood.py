@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.metrics.likelihood import Likelihood
-from nc_testbed.types import BadInput
 
 
 def test_columns_are_means_over_the_right_rows(make_world, exact_fit):

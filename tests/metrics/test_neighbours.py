@@ -6,16 +6,9 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+from nc_testbed.core.exactness import one_thread
 from nc_testbed.metrics import neighbours
-from nc_testbed.metrics.neighbours import (
-    NEIGHBOURS,
-    Balls,
-    inside_others,
-    left,
-    meet,
-    radii,
-)
-from nc_testbed.parallel import one_thread
+from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, meet, radii
 
 
 def integers(n: int, seed: int, high: int = 6, d: int = 3) -> torch.Tensor:

@@ -2,20 +2,20 @@
 
 import torch
 
-from nc_testbed.data.families import CategoricalSource, IsingSource
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.source import Data
 from nc_testbed.families.categorical import Categorical
+from nc_testbed.families.estimator import FamilyFit
+from nc_testbed.families.source import CategoricalSource, IsingSource
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.models.family import FamilyFit
 from nc_testbed.models.ising import IsingModel
-from nc_testbed.rng import Streams
 
 
 def measured(fit, data: Data):
-    streams = Streams(0, (0, 1))
+    streams = RandomStreams(0, (0, 1))
     reference = Reference.build(data, Plain(), 20)
     training = None  # it looks at the fit alone
     evaluation = Evaluation(fit, data.x[:, :1], reference, streams, fit, training)
@@ -34,7 +34,10 @@ def test_columns_are_the_familys_against_the_datas_truth():
 
 def test_the_truth_is_that_of_the_fits_own_family():
     data = IsingSource(spins=3, theta_1=0.2).load(2, 0, 0, 1)
-    for learn, truth in (("theta_1", data.truths[0][1]), ("both", data.truths[1][1])):
+    for learn, truth in (
+        ("theta_1", data.true_parameters[0][1]),
+        ("both", data.true_parameters[1][1]),
+    ):
         model = IsingModel(spins=3, learn=learn)
         fit = model.restore({k: v.expand(2, *v.shape[1:]) for k, v in truth.items()}, data.space)
         columns = measured(fit, data)

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.data.curves import Moons, SwissRoll
 from nc_testbed.data.mixtures import Mixture2d
 from nc_testbed.data.mnist import Mnist
 from nc_testbed.data.scikit import Digits, Wine
 from nc_testbed.metrics import referee as module
 from nc_testbed.metrics.referee import FEATURES, Referee, referee_for, train
-from nc_testbed.parallel import one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
 
 
 def accuracy(data, referee):
@@ -36,7 +36,7 @@ def test_the_shipped_referees_are_right_on_99_of_100(binarize, no_training):
 
 def test_long_tailed_mnist_shares_the_referee_of_its_representation(no_training):
     plain = referee_for(Mnist(binarize=True).load(1, 0, 0, 1))
-    long_tailed = referee_for(Mnist(binarize=True, imbalance=10, rows=500).load(3, 1, 0, 5))
+    long_tailed = referee_for(Mnist(binarize=True, imbalance_ratio=10, rows=500).load(3, 1, 0, 5))
     assert plain.sha256 == long_tailed.sha256
     assert plain.sha256 != referee_for(Mnist().load(1, 0, 0, 1)).sha256
 
@@ -88,8 +88,8 @@ def test_features_are_the_hidden_units_of_images_and_the_rows_of_vectors():
 
 def test_no_bit_of_a_feature_depends_on_the_other_rows():
     space = Space((28, 28), image=True)
-    weights = module._initial(space, 10, Streams(0, (0,))("weights"))
-    rows = (Streams(0, (0,))("rows").uniform(195, 784)[0] * 256).byte()
+    weights = module._initial(space, 10, RandomStreams(0, (0,))("weights"))
+    rows = (RandomStreams(0, (0,))("rows").uniform(195, 784)[0] * 256).byte()
     with one_thread():
         whole = Referee(space, weights).features(rows)
         for start, stop in ((0, 20), (16, 64), (100, 195), (175, 195)):
@@ -98,7 +98,7 @@ def test_no_bit_of_a_feature_depends_on_the_other_rows():
 
 
 def test_a_mixture_is_judged_by_its_nearest_centre():
-    data = Mixture2d(layout="grid", rows=100, held_out=1000).load(2, 0, 0, 1)
+    data = Mixture2d(layout="grid", rows=100, test_rows=1000).load(2, 0, 0, 1)
     assert accuracy(data, referee_for(data)) == 1
     _, confidence = referee_for(data).classify(torch.tensor([[1.0, 0.0], [0.02, 0.0]]))
     assert confidence[0] == pytest.approx(0.5, abs=1e-3)
@@ -107,10 +107,10 @@ def test_a_mixture_is_judged_by_its_nearest_centre():
 
 def test_rows_without_classes_are_their_own_features(tmp_path, monkeypatch):
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
-    data = SwissRoll(rows=50, held_out=60).load(1, 0, 0, 1)
+    data = SwissRoll(rows=50, test_rows=60).load(1, 0, 0, 1)
     assert torch.equal(referee_for(data).features(data.held_out), data.held_out.float())
-    moons = Moons(rows=200, held_out=400).load(2, 0, 0, 1)
+    moons = Moons(rows=200, test_rows=400).load(2, 0, 0, 1)
     assert isinstance(referee_for(moons), Referee)
     assert accuracy(moons, referee_for(moons)) > 0.95
-    other = Moons(rows=99, held_out=400).load(3, 5, 0, 1)  # another seed, the same law
+    other = Moons(rows=99, test_rows=400).load(3, 5, 0, 1)  # another seed, the same law
     assert referee_for(other).sha256 == referee_for(moons).sha256

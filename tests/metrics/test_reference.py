@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.metrics.neighbours import inside_others
-from nc_testbed.types import BadInput
 
 
 def test_members_follow_the_chains_law(make_world):
@@ -80,7 +80,7 @@ def test_real_rows_of_an_exact_law_are_fresh(make_world):
 
 @pytest.mark.parametrize(
     ("held_out", "rows", "key"),
-    [(6, 50, "data.held_out"), (50, 6, "evaluation.rows"), (7, 50, None)],
+    [(6, 50, "data.test_rows"), (50, 6, "evaluation.rows"), (7, 50, None)],
 )
 def test_too_few_rows_are_refused(make_world, held_out, rows, key):
     world = make_world(held_out=held_out)

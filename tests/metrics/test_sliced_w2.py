@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.metrics.sliced_w2 import SlicedW2, wasserstein2
-from nc_testbed.types import BadInput
 
 
 @pytest.mark.parametrize(("N", "M"), [(1, 1), (3, 3), (4, 6), (5, 7), (12, 1), (2, 9)])

@@ -7,21 +7,21 @@ import math
 import pytest
 import torch
 
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.metrics.spread import Spread, log_det
-from nc_testbed.rng import Streams
 
 
 @pytest.mark.parametrize("m", [10, 30])
 def test_log_det_of_a_gaussian_is_unbiased(m):
     scale = torch.tensor([1.0, 2.0, 0.5]).double()
-    rows = Streams(0, (0,))("rows").normal(4000, m, 3, dtype=torch.float64)[0] * scale
+    rows = RandomStreams(0, (0,))("rows").normal(4000, m, 3, dtype=torch.float64)[0] * scale
     values = torch.stack([log_det(each) for each in rows])
     error = values.std() / len(values) ** 0.5
     assert abs(values.mean() - 2 * scale.log().sum()) < 4 * error < 0.1
 
 
 def test_log_det_of_few_or_flat_rows():
-    rows = Streams(0, (0,))("rows").normal(20, 3, dtype=torch.float64)[0]
+    rows = RandomStreams(0, (0,))("rows").normal(20, 3, dtype=torch.float64)[0]
     assert log_det(rows[:3]).isnan() and log_det(rows[:4]).isfinite()
     rows[:, 1] = 0.3
     assert log_det(rows) == -torch.inf

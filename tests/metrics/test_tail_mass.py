@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.stats import binom
 
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.metrics.tail_mass import TailMass, mass, mean_deviation, total_variation
-from nc_testbed.rng import Streams
 
 
 @pytest.mark.parametrize("M", [1, 7, 100, 4300])
@@ -26,7 +26,7 @@ def test_mean_deviation_is_the_sum(M, p):
 
 def test_counts_of_a_perfect_fit_score_one():
     p, a, M = torch.tensor([0.6, 0.3, 0.1]).double(), torch.tensor([0.9, 0.5, 1.0]), 300
-    streams = Streams(0, tuple(range(20_000)))
+    streams = RandomStreams(0, tuple(range(20_000)))
     label = streams("label").categorical(p[None], M)
     accept = streams("accept").uniform(M) < a[label]
     counts = torch.stack([((label == c) & accept).sum(1) for c in range(3)], 1).double()

@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy import optimize, special
 
-from nc_testbed.data.families import CategoricalSource
-from nc_testbed.families.family import Statistic
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.family import Statistic
+from nc_testbed.families.source import CategoricalSource
 from nc_testbed.models.categorical import CategoricalModel
-from nc_testbed.types import BadInput
 
 COUNTS = np.array([[5.0, 3.0, 1.0, 1.0], [10.0, 0.0, 0.0, 0.0], [4.0, 3.0, 2.0, 1.0]])
 PRIOR = (0.1, 0.2, 0.3, 0.4)

@@ -4,24 +4,26 @@ import math
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.parallel import one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Sampling, Space
 
 GREY, COLOUR = Space((8, 12), image=True), Space((3, 8, 8), image=True)
-SMALL = ConvVAE(channels=(3, 4), latent=2, steps=12, batch=8)
+SMALL = ConvVAE(channels=(3, 4), latent_dim=2, steps=12, batch_size=8)
 
 
 def training(space: Space, chains: int, rows: int = 21):
-    real = space.stored(Streams(7, (0,))("x").normal(rows, space.size).sigmoid())
+    real = space.stored(RandomStreams(7, (0,))("x").normal(rows, space.size).sigmoid())
     addresses = torch.arange(rows).expand(chains, -1)
     return Archive(space, real, addresses, addresses[:, :0], rows, 1).view(addresses)
 
 
-def streams(*chains: int) -> Streams:
-    return Streams(0, chains)
+def streams(*chains: int) -> RandomStreams:
+    return RandomStreams(0, chains)
 
 
 def initial(model, space, *chains):
@@ -38,11 +40,11 @@ def test_on_mnist_it_has_the_parameters_of_the_published_network():
 @pytest.mark.parametrize("space", [GREY, COLOUR])
 def test_it_is_the_network_that_torchs_layers_make(space, channels):
     """The same weights in torch.nn's own modules, chain by chain."""
-    model = ConvVAE(channels=channels, latent=2)
+    model = ConvVAE(channels=channels, latent_dim=2)
     fit = initial(model, space, 0, 1)
     event = (1, *space.event)[-3:]
-    x = Streams(3, (0, 1))("x").uniform(5, space.size)
-    z = Streams(3, (0, 1))("z").normal(5, 2)
+    x = RandomStreams(3, (0, 1))("x").uniform(5, space.size)
+    z = RandomStreams(3, (0, 1))("z").normal(5, 2)
     mean, log_var = fit.encode(x)
     output = fit.decode(z)
     halved = (channels[-1], *(side // 2 ** len(channels) for side in event[1:]))
@@ -80,8 +82,8 @@ def load(network, fit, name, r):
 def test_all_chains_at_once_are_the_chains_one_by_one(space):
     """The grouped convolutions that a GPU runs, against one network per chain."""
     fit = initial(SMALL, space, 0, 1, 2)
-    x = Streams(3, (0, 1, 2))("x").uniform(5, space.size)
-    z = Streams(3, (0, 1, 2))("z").normal(5, 2)
+    x = RandomStreams(3, (0, 1, 2))("x").uniform(5, space.size)
+    z = RandomStreams(3, (0, 1, 2))("z").normal(5, 2)
     torch.testing.assert_close(fit._encode(x), torch.cat(fit.encode(x), -1))
     torch.testing.assert_close(fit._decode(z), fit.decode(z))
 
@@ -103,7 +105,7 @@ def test_chains_do_not_feel_each_other(space):
 
 
 def test_training_raises_the_bound():
-    data, long = training(GREY, 2), dataclasses.replace(SMALL, steps=300, rate=3e-3)
+    data, long = training(GREY, 2), dataclasses.replace(SMALL, steps=300, lr=3e-3)
     fit, start = long.fit(data, streams(0, 1)), initial(SMALL, GREY, 0, 1)
     held = data.all()[0]
     gain = fit.elbo(held, streams(0, 1)) - start.elbo(held, streams(0, 1))

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.em import kmeans_plus_plus, standardise
 from nc_testbed.models.gmm import GMM
-from nc_testbed.rng import Streams
-from nc_testbed.types import Sampling, Space
 
 KINDS = ("full", "diagonal", "spherical")
 
@@ -25,7 +26,7 @@ def blobs(R, N, D, K):
 
 
 def streams(R):
-    return Streams(0, tuple(range(R)))
+    return RandomStreams(0, tuple(range(R)))
 
 
 def fitted(model, rows, previous=None):
@@ -39,7 +40,7 @@ def fitted(model, rows, previous=None):
 def test_likelihood_never_falls(kind):
     rows = blobs(R=4, N=60, D=2, K=3)
     climb = [
-        fitted(GMM(3, kind, steps=s, tolerance=0.0), rows).log_likelihood for s in (1, 2, 5, 20)
+        fitted(GMM(3, kind, max_iter=s, tolerance=0.0), rows).log_likelihood for s in (1, 2, 5, 20)
     ]
     assert (torch.stack(climb).diff(dim=0) > -1e-12).all()
     assert (climb[-1] > climb[0]).all()
@@ -67,9 +68,9 @@ DEGENERATE = {
 @pytest.mark.parametrize("rows", DEGENERATE.values(), ids=DEGENERATE.keys())
 def test_degenerate_rows_are_results(kind, start, rows):
     rows = rows.double()
-    fit = fitted(GMM(5, kind, steps=20), rows)
+    fit = fitted(GMM(5, kind, max_iter=20), rows)
     if start == "warm":
-        fit = fitted(GMM(5, kind, steps=5, start="warm"), rows, previous=fit)
+        fit = fitted(GMM(5, kind, max_iter=5, start="warm"), rows, previous=fit)
     state = fit.state_dict().values()
     assert all(value.isfinite().all() for value in state if value.is_floating_point())
     torch.testing.assert_close(fit.weights.sum(-1), torch.ones(2, dtype=torch.float64))
@@ -122,13 +123,13 @@ def test_equal_rows_end_in_one_point(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_warm_start_goes_on_where_the_last_fit_stopped(kind):
     rows = blobs(R=3, N=200, D=3, K=3)
-    short = fitted(GMM(3, kind, steps=4, tolerance=0.0), rows)
+    short = fitted(GMM(3, kind, max_iter=4, tolerance=0.0), rows)
     assert not short.floored.any()  # a floored component is good to 1e-6 only
-    warm = fitted(GMM(3, kind, steps=6, tolerance=0.0, start="warm"), rows, previous=short)
-    long = fitted(GMM(3, kind, steps=10, tolerance=0.0), rows)
+    warm = fitted(GMM(3, kind, max_iter=6, tolerance=0.0, start="warm"), rows, previous=short)
+    long = fitted(GMM(3, kind, max_iter=10, tolerance=0.0), rows)
     torch.testing.assert_close(warm.means, long.means, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(warm.log_likelihood, long.log_likelihood, rtol=1e-9, atol=0)
-    first = fitted(GMM(3, kind, steps=4, tolerance=0.0, start="warm"), rows)
+    first = fitted(GMM(3, kind, max_iter=4, tolerance=0.0, start="warm"), rows)
     assert torch.equal(first.means, short.means)  # nothing to start from: cold
 
 

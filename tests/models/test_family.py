@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy import optimize, special
 
-from nc_testbed.data.families import (
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.family import Statistic
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.families.bernoulli import Bernoulli
+from nc_testbed.families.estimator import FamilyModel, bisect, posterior_mean
+from nc_testbed.families.source import (
     BernoulliSource,
     CategoricalSource,
     ExponentialSource,
@@ -13,20 +20,14 @@ from nc_testbed.data.families import (
     IsingSource,
     PoissonSource,
 )
-from nc_testbed.families.bernoulli import Bernoulli
-from nc_testbed.families.family import Statistic
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.categorical import CategoricalModel
 from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.family import FamilyModel, bisect, posterior_mean
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.ising import IsingModel
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.linear import LinearModel
 from nc_testbed.models.poisson import PoissonModel
-from nc_testbed.parallel import one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Space
 
 
 def double(values):
@@ -276,7 +277,7 @@ def test_an_estimate_is_bitwise_the_same_among_others_and_alone(model, estimator
     made, R = made.like(source.laws(), family.size), 37
     n = made.least_rows() + 4
     law = {k: v.expand(R, *v.shape[1:]) for k, v in truth.items()}
-    statistic = family.draw(law, n, Streams(0, tuple(range(R))), "x")
+    statistic = family.draw(law, n, RandomStreams(0, tuple(range(R))), "x")
     with one_thread():
         whole = made.estimate(statistic)
         for r in range(R):

@@ -7,11 +7,11 @@ import pytest
 import torch
 from scipy import optimize
 
-from nc_testbed.data.families import GaussianSource
-from nc_testbed.families.family import Statistic
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.family import Statistic
 from nc_testbed.families.gaussian import Gaussian
+from nc_testbed.families.source import GaussianSource
 from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.types import BadInput
 
 CENTRE, KNOWN, WIDE = 0.7, 2.0, 1.5  # the prior's mean, a known variance, the prior's variance
 MEAN = -0.4  # a known mean

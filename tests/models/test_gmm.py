@@ -6,12 +6,15 @@ import torch
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
-from nc_testbed.archive import Archive, TrainingSet
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models import em
 from nc_testbed.models.em import kmeans_plus_plus, standardise
 from nc_testbed.models.gmm import GMM
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Sampling, Space
 
 KINDS = ("full", "diagonal", "spherical")
 
@@ -46,7 +49,7 @@ def training(rows, space=None):
 
 
 def streams(R, seed=0):
-    return Streams(seed, tuple(range(R)))
+    return RandomStreams(seed, tuple(range(R)))
 
 
 def fitted(model, rows, **kwargs):
@@ -65,7 +68,7 @@ def test_one_component_is_mean_and_ddof_0_covariance():
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_are_the_moments_of_the_rows_that_em_was_given(kind):
     rows = blobs(4, 60, 2, 3)
-    columns = fitted(GMM(components=3, covariance=kind, steps=7), rows).columns(())
+    columns = fitted(GMM(components=3, covariance=kind, max_iter=7), rows).columns(())
     for r, values in enumerate(rows.numpy()):
         np.testing.assert_allclose(columns["mean_2"][r], values[:, 1].mean(), rtol=1e-9)
         # spherical components keep the trace of standardised rows: this is the trace itself
@@ -104,7 +107,7 @@ def sklearn_fit(rows, assigned, kind, steps):
 @pytest.mark.parametrize("kind", KINDS)
 def test_agrees_with_scikit_learn(kind):
     rows = blobs(R=3, N=400, D=3, K=4) * torch.tensor([1.0, 10.0, 0.1])
-    fit = fitted(GMM(4, kind, steps=20, tolerance=0.0), rows)
+    fit = fitted(GMM(4, kind, max_iter=20, tolerance=0.0), rows)
     scaled = standardise(rows, common=kind == "spherical")
     assigned = kmeans_plus_plus(scaled, 4, streams(3)("kmeans++")).numpy()
     for r in range(3):
@@ -139,10 +142,10 @@ def test_blocks_of_chains_do_not_show(kind, weighted, monkeypatch):
     data = training(blobs(7, 57, 2, 3))
     if weighted:
         data = data.weighted(torch.arange(7 * 57).view(7, 57) % 5 + 0.5)
-    whole = GMM(3, kind, steps=9).fit(data, streams(7)).state_dict()
+    whole = GMM(3, kind, max_iter=9).fit(data, streams(7)).state_dict()
     two = 2 * 8 * 3 * 64  # chains in a block, and one in the last
     monkeypatch.setitem(em.BLOCK, "cpu", two)
-    for name, value in GMM(3, kind, steps=9).fit(data, streams(7)).state_dict().items():
+    for name, value in GMM(3, kind, max_iter=9).fit(data, streams(7)).state_dict().items():
         assert torch.equal(value, whole[name]), name
 
 
@@ -228,7 +231,7 @@ def test_restore_inverts_state_dict(kind):
         {"components": 2.5},
         {"components": "many"},
         {"covariance": "tied"},
-        {"steps": 0},
+        {"max_iter": 0},
         {"tolerance": -1.0},
         {"tolerance": float("nan")},
         {"floor": 0.0},

@@ -11,14 +11,15 @@ import pytest
 import torch
 from scipy import optimize, special, stats
 
-from nc_testbed.archive import Archive
-from nc_testbed.data.families import IsingSource
-from nc_testbed.families.family import Statistic
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.family import Statistic
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
 from nc_testbed.families.ising import CoupledSpins, IndependentSpins
+from nc_testbed.families.source import IsingSource
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.ising import IsingModel
-from nc_testbed.parallel import one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Space
 
 
 def levels(N):
@@ -125,7 +126,7 @@ def test_rows_on_an_edge_are_fitted_by_its_levels_alone(N, n):
 
 def test_a_law_on_an_edge_never_leaves_it():
     model, N, n = IsingModel(spins=5, learn="both"), 5, 4
-    family, chains = CoupledSpins(N), Streams(0, tuple(range(300)))
+    family, chains = CoupledSpins(N), RandomStreams(0, tuple(range(300)))
     law = {"levels": torch.tensor([[0.5, 0, 0, 0, 0, 0.5], [0, 0, 0.5, 0.5, 0, 0]]).double()}
     law = {"levels": law["levels"].repeat(150, 1)}
     start = law["levels"] > 0
@@ -201,7 +202,7 @@ def test_a_fit_does_not_depend_on_others(learn, estimator):
     model = IsingModel(spins=12, learn=learn, estimator=estimator)
     family, truth = model.family(), CoupledSpins(12).law(torch.tensor([[0.3, 0.1]]).double())
     law = {"up": torch.full((37,), 0.7).double(), "levels": truth.expand(37, -1)}
-    statistic = family.draw(law, 6, Streams(0, tuple(range(37))), "x")
+    statistic = family.draw(law, 6, RandomStreams(0, tuple(range(37))), "x")
     with one_thread():
         whole = model.estimate(statistic)
         for r in range(37):
@@ -215,7 +216,7 @@ def test_field_and_coupling_of_many_rows_are_the_truths():
     source = IsingSource(spins=8, theta_1=0.1, theta_2=-0.2)
     family, truth = source.laws()[0]
     n, shared = 10**8, {k: v.expand(50, *v.shape[1:]) for k, v in truth.items()}
-    statistic = family.draw(shared, n, Streams(0, tuple(range(50))), "x")
+    statistic = family.draw(shared, n, RandomStreams(0, tuple(range(50))), "x")
     theta = fitted(8, statistic)["theta"].numpy()
     m, p = levels(8), truth["levels"][0].numpy()
     phi = np.stack([m, (m**2 - 8) / 2])
@@ -229,10 +230,10 @@ def test_field_and_coupling_of_many_rows_are_the_truths():
 def test_rows_are_fitted_through_their_moments():
     family = CoupledSpins(4)
     law = {"levels": family.law(torch.tensor([[0.2, 0.3]] * 3).double())}
-    rows = family.rows(law, 30, Streams(0, (0, 1, 2)), "rows")
+    rows = family.rows(law, 30, RandomStreams(0, (0, 1, 2)), "rows")
     order = torch.arange(30).expand(3, -1)
     store = Archive(Space((4,), False), rows, order, order[:, :0], n=1, window=1)
-    fit = IsingModel(spins=4, learn="both").fit(store.view(order), Streams(0, (0, 1, 2)))
+    fit = IsingModel(spins=4, learn="both").fit(store.view(order), RandomStreams(0, (0, 1, 2)))
     m = rows.sum(2)
     x = levels(4)
     np.testing.assert_allclose(fit.parameters["levels"].numpy() @ x, m.mean(1), atol=1e-12)

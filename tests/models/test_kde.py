@@ -5,11 +5,13 @@ import pytest
 import torch
 from scipy import stats
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models import kde
 from nc_testbed.models.kde import KDE
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Sampling, Space
 
 
 def normals(*shape, seed=0):
@@ -17,7 +19,7 @@ def normals(*shape, seed=0):
 
 
 def streams(R):
-    return Streams(0, tuple(range(R)))
+    return RandomStreams(0, tuple(range(R)))
 
 
 def fitted(rows, **settings):

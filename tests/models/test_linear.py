@@ -5,18 +5,18 @@ import pytest
 import torch
 from scipy import optimize
 
-from nc_testbed.data.families import LinearSource
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.linear import LinearGaussian
+from nc_testbed.families.source import LinearSource
 from nc_testbed.models.linear import LinearModel
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput
 
 NOISE = 0.7
 
 
 def rows(d, n, R=4, seed=0):
     weights = torch.linspace(-1, 2, d, dtype=torch.float64).expand(R, d)
-    streams = Streams(seed, tuple(range(R)))
+    streams = RandomStreams(seed, tuple(range(R)))
     return LinearGaussian(d, NOISE).rows({"weights": weights}, n, streams, "x")
 
 
@@ -60,7 +60,7 @@ def test_the_fewest_rows_are_as_many_as_weights_or_one():
 @pytest.mark.parametrize("path", ["draw", "rows"])
 def test_the_same_design_has_the_same_rows_x_in_every_generation(path):
     weights = {"weights": torch.ones(3, 4, dtype=torch.float64)}
-    streams = Streams(0, (0, 1, 2))
+    streams = RandomStreams(0, (0, 1, 2))
     made = {}
     for design in ("same", "fresh"):
         family = LinearGaussian(4, NOISE, design)

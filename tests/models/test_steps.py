@@ -5,21 +5,23 @@ import dataclasses
 import pytest
 import torch
 
-from nc_testbed.archive import Archive, TrainingSet
-from nc_testbed.compute import Compute, products, using
+from nc_testbed.core.exactness import one_thread
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.machine import Compute, matmul_precision, memory_limit
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models import autoencoder, steps
 from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.steps import Inputs, recorded
 from nc_testbed.models.vae import VAE
-from nc_testbed.parallel import one_thread
-from nc_testbed.rng import Streams
-from nc_testbed.types import Sampling, Space
 
 SPACE, CPU = Space((4, 4), image=True), torch.device("cpu")
-STREAMS = Streams(0, (0, 1))
+STREAMS = RandomStreams(0, (0, 1))
 MODELS = [
-    VAE(hidden=(16,), latent=2, steps=70, batch=16),
-    ConvVAE(channels=(3, 4), latent=2, steps=70, batch=8),
+    VAE(hidden=(16,), latent_dim=2, steps=70, batch_size=16),
+    ConvVAE(channels=(3, 4), latent_dim=2, steps=70, batch_size=8),
 ]
 
 
@@ -30,7 +32,7 @@ def small_operations():
 
 
 def training(rows: int = 10, weights=None) -> TrainingSet:
-    x = SPACE.stored(Streams(7, (0,))("x").uniform(rows, SPACE.size))
+    x = SPACE.stored(RandomStreams(7, (0,))("x").uniform(rows, SPACE.size))
     order = torch.arange(rows).expand(2, -1)
     return Archive(SPACE, x, order, order[:, :0], rows, 1).view(order)
 
@@ -118,13 +120,13 @@ def test_a_compiler_sees_the_whole_loss(model):
 def test_bfloat16_is_near_float32(model):
     model, second = dataclasses.replace(model, steps=10), slice(1, 2)
     usual = model.fit(training(), STREAMS).weights
-    with using(Compute(precision="bf16"), CPU), products(CPU):
+    with memory_limit(Compute(precision="bf16"), CPU), matmul_precision(CPU):
         alone = model.fit(training().part(second), STREAMS.part(second)).weights
         both = model.fit(training(), STREAMS).weights
     for name, weight in alone.items():
         assert weight.dtype is torch.float32
         assert not torch.equal(weight[0], usual[name][1]), name
         # Adam moves a weight by about its rate in a step, whatever rounding does to the gradient.
-        torch.testing.assert_close(weight[0], usual[name][1], rtol=0, atol=10 * 2 * model.rate)
+        torch.testing.assert_close(weight[0], usual[name][1], rtol=0, atol=10 * 2 * model.lr)
         if model.stacks(SPACE):
             assert torch.equal(weight[0], both[name][1]), name

@@ -4,26 +4,28 @@ import math
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.vae import VAE, VAEFit
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Sampling, Space
 
 IMAGE, PLANE = Space((4, 5), image=True), Space((3,), image=False)
-SMALL = VAE(hidden=(16,), latent=2, steps=30, batch=16, rate=1e-3)
+SMALL = VAE(hidden=(16,), latent_dim=2, steps=30, batch_size=16, lr=1e-3)
 GAUSSIAN = dataclasses.replace(SMALL, likelihood="gaussian")
 MODELS = [(SMALL, IMAGE), (GAUSSIAN, PLANE), (GAUSSIAN, IMAGE)]
 
 
 def training(space: Space, chains: int, rows: int = 37):
-    x = Streams(7, (0,))("x").normal(rows, space.size)
+    x = RandomStreams(7, (0,))("x").normal(rows, space.size)
     real = space.stored(x.sigmoid()) if space.image else x.double()
     addresses = torch.arange(rows).expand(chains, -1)
     return Archive(space, real, addresses, addresses[:, :0], rows, 1).view(addresses)
 
 
-def streams(*chains: int) -> Streams:
-    return Streams(0, chains)
+def streams(*chains: int) -> RandomStreams:
+    return RandomStreams(0, chains)
 
 
 @pytest.mark.parametrize(("model", "space"), MODELS)
@@ -44,7 +46,7 @@ def test_chains_do_not_feel_each_other(model, space):
 def test_only_whole_lines_are_stacked():
     mnist = Space((28, 28), image=True)
     assert VAE().stacks(mnist)
-    assert not VAE(batch=50).stacks(mnist)
+    assert not VAE(batch_size=50).stacks(mnist)
     assert not VAE(hidden=(401,)).stacks(mnist)
 
 
@@ -72,8 +74,12 @@ def test_sampled_pixels_are_black_or_white_and_means_are_grey():
 
 def test_training_raises_the_bound():
     data = training(IMAGE, 2)
-    fit = VAE(hidden=(16,), latent=2, steps=400, batch=16, rate=3e-3).fit(data, streams(0, 1))
-    start = VAE(hidden=(16,), latent=2, steps=1, batch=16, rate=1e-9).fit(data, streams(0, 1))
+    fit = VAE(hidden=(16,), latent_dim=2, steps=400, batch_size=16, lr=3e-3).fit(
+        data, streams(0, 1)
+    )
+    start = VAE(hidden=(16,), latent_dim=2, steps=1, batch_size=16, lr=1e-9).fit(
+        data, streams(0, 1)
+    )
     held = data.all()[0]
     gain = fit.elbo(held, streams(0, 1)) - start.elbo(held, streams(0, 1))
     se = gain.std(1) / math.sqrt(gain.shape[1])
@@ -100,7 +106,7 @@ def test_elbo_and_iwae_against_the_exact_likelihood_of_a_linear_model():
     exact = -0.5 * (x.square() / variance + math.log(2 * math.pi * variance))[:, 0]
     # With the exact posterior every importance weight equals p(x).
     assert torch.allclose(fit.iwae(x, 3, streams(0))[0].double(), exact, atol=1e-5)
-    many = torch.stack([fit.elbo(x, Streams(s, (0,)))[0] for s in range(400)]).double()
+    many = torch.stack([fit.elbo(x, RandomStreams(s, (0,)))[0] for s in range(400)]).double()
     se = many.std(0) / math.sqrt(400)
     assert ((many.mean(0) - exact).abs() <= 4 * se + 1e-6).all()
 
@@ -116,29 +122,31 @@ def test_iwae_rises_with_its_samples():
 
 
 def test_a_learned_variance_finds_the_noise():
-    x = Streams(1, (0,))("x").normal(400, 3)[0].double() * 0.3
+    x = RandomStreams(1, (0,))("x").normal(400, 3)[0].double() * 0.3
     rows = torch.arange(400).expand(1, -1)
     archive = Archive(PLANE, x[None], rows, rows[:, :0], 400, 1)
-    model = VAE(hidden=(), latent=1, steps=1500, batch=64, likelihood="gaussian", rate=1e-2)
+    model = VAE(hidden=(), latent_dim=1, steps=1500, batch_size=64, likelihood="gaussian", lr=1e-2)
     variance = model.fit(archive.view(rows), streams(0)).report()["fit_variance"]
     assert 0.04 < float(variance) < 0.1  # 0.09 less what one latent direction explains
 
 
 def test_warm_start_goes_on_from_the_previous_fit():
     data = training(IMAGE, 1)
-    warm = VAE(hidden=(16,), latent=2, steps=1, batch=8, rate=1e-9, start="warm")
+    warm = VAE(hidden=(16,), latent_dim=2, steps=1, batch_size=8, lr=1e-9, start="warm")
     first = SMALL.fit(data, streams(0))
-    second = warm.fit(data, Streams(0, (0,), 1), first)
+    second = warm.fit(data, RandomStreams(0, (0,), 1), first)
     for name, value in first.state_dict().items():
         assert torch.allclose(value, second.state_dict()[name], atol=1e-6)
     before = {k: v.clone() for k, v in first.state_dict().items()}
-    VAE(hidden=(16,), latent=2, steps=3, batch=8, start="warm").fit(data, streams(0), first)
+    VAE(hidden=(16,), latent_dim=2, steps=3, batch_size=8, start="warm").fit(
+        data, streams(0), first
+    )
     assert all(torch.equal(v, before[k]) for k, v in first.state_dict().items())
 
 
 def test_weight_decay_is_adams_l2_penalty():
     data, on_one = training(IMAGE, 2), dataclasses.replace(SMALL, steps=1, weight_decay=100.0)
-    start = dataclasses.replace(SMALL, steps=1, rate=1e-9).fit(data, streams(0, 1))
+    start = dataclasses.replace(SMALL, steps=1, lr=1e-9).fit(data, streams(0, 1))
     fit = on_one.fit(data, streams(0, 1))
     for name, before in start.weights.items():
         # The penalty's gradient, 100 w, outweighs the bound's: Adam's first step is rate sign(w).
@@ -151,7 +159,7 @@ def test_weight_decay_is_adams_l2_penalty():
 
 
 def test_epochs_make_work_grow_with_the_training_set():
-    model = VAE(steps=None, epochs=2, batch=10)
+    model = VAE(steps=None, epochs=2, batch_size=10)
     assert [model.updates(m) for m in (10, 25, 100)] == [2, 5, 20]
     assert VAE(steps=7).updates(10**6) == 7
 
@@ -164,9 +172,10 @@ def test_progress_is_told_of_every_step():
 
 @pytest.mark.parametrize(
     ("settings", "key"),
-    [({"hidden": (0,)}, "hidden"), ({"latent": 0}, "latent"), ({"variance": 0.0}, "variance"),
+    [({"hidden": (0,)}, "hidden"), ({"latent_dim": 0}, "latent_dim"),
+     ({"variance": 0.0}, "variance"),
      ({"steps": None}, "steps"), ({"epochs": 1.0}, "steps"), ({"steps": 0}, "steps"),
-     ({"batch": 0}, "batch"), ({"rate": 0.0}, "rate"),
+     ({"batch_size": 0}, "batch_size"), ({"lr": 0.0}, "lr"),
      ({"steps": None, "epochs": -1.0}, "epochs"), ({"weight_decay": -1.0}, "weight_decay")],
 )  # fmt: skip
 def test_settings_out_of_range(settings, key):

@@ -5,14 +5,15 @@ import dataclasses
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
-from nc_testbed.build import build_target
+from nc_testbed.config.build import build_target
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.gmm import GMM
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.vae import VAE
-from nc_testbed.rng import Streams
-from nc_testbed.types import Sampling, Space
 
 R, N = 3, 24
 FAMILIES = ["bernoulli", "categorical", "exponential", "gaussian", "ising", "linear", "poisson"]
@@ -29,35 +30,37 @@ def sets(space, real):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_honours_weights(name):
-    target = f"nc_testbed.data.families.{name.capitalize()}Source"
+    target = f"nc_testbed.families.source.{name.capitalize()}Source"
     data = build_target({"_target_": target, "rows": N}, "data", ()).load(R, 0, 0, 1)
     kind = f"nc_testbed.models.{name}.{name.capitalize()}Model"
-    model = build_target({"_target_": kind}, "model", ()).like(data.truths, data.space.size)
-    fits = [model.fit(rows, Streams(0, (0, 1, 2))) for rows in sets(data.space, data.x)]
+    model = build_target({"_target_": kind}, "model", ()).like(
+        data.true_parameters, data.space.size
+    )
+    fits = [model.fit(rows, RandomStreams(0, (0, 1, 2))) for rows in sets(data.space, data.x)]
     for key, value in fits[0].parameters.items():
         torch.testing.assert_close(fits[1].parameters[key], value)
 
 
 def test_a_kernel_density_honours_weights():
-    real = Streams(0, (0, 1, 2))("x").normal(N, 2, dtype=torch.float64)
+    real = RandomStreams(0, (0, 1, 2))("x").normal(N, 2, dtype=torch.float64)
     twice, weighted = (
-        KDE().fit(rows, Streams(0, (0, 1, 2))) for rows in sets(Space((2,), False), real)
+        KDE().fit(rows, RandomStreams(0, (0, 1, 2))) for rows in sets(Space((2,), False), real)
     )
     torch.testing.assert_close(twice.log_prob(real[0]), weighted.log_prob(real[0]))
     for name, value in twice.columns(()).items():
         torch.testing.assert_close(weighted.columns(())[name], value)
-    drawn = weighted.sample(500, Streams(0, (0, 1, 2)), Sampling("mean"))
+    drawn = weighted.sample(500, RandomStreams(0, (0, 1, 2)), Sampling("mean"))
     assert all(not torch.isin(drawn[r, :, 0], real[r, 12:, 0]).any() for r in range(R))
 
 
 def test_a_mixture_honours_weights():
-    real = Streams(0, (0, 1, 2))("x").normal(N, 2, dtype=torch.float64)
+    real = RandomStreams(0, (0, 1, 2))("x").normal(N, 2, dtype=torch.float64)
     real[:, ::2] += 10  # two blobs, so that no component shrinks to the floor
-    model = GMM(components=2, covariance="diagonal", steps=200, tolerance=0.0)
+    model = GMM(components=2, covariance="diagonal", max_iter=200, tolerance=0.0)
     twice, weighted = sets(Space((2,), False), real)
-    start = model.fit(twice, Streams(0, (0, 1, 2)))
+    start = model.fit(twice, RandomStreams(0, (0, 1, 2)))
     warm = dataclasses.replace(model, start="warm")
-    fits = [warm.fit(rows, Streams(0, (0, 1, 2)), start) for rows in (twice, weighted)]
+    fits = [warm.fit(rows, RandomStreams(0, (0, 1, 2)), start) for rows in (twice, weighted)]
     for key in ("weights", "means", "factors", "log_likelihood"):
         torch.testing.assert_close(
             getattr(fits[0], key), getattr(fits[1], key), rtol=1e-6, atol=1e-8
@@ -66,8 +69,8 @@ def test_a_mixture_honours_weights():
 
 @pytest.mark.parametrize(
     "model",
-    [VAE(hidden=(16,), latent=2, steps=300, batch=16, rate=1e-2),
-     ConvVAE(channels=(4, 8), latent=2, steps=300, batch=16, rate=1e-2)],
+    [VAE(hidden=(16,), latent_dim=2, steps=300, batch_size=16, lr=1e-2),
+     ConvVAE(channels=(4, 8), latent_dim=2, steps=300, batch_size=16, lr=1e-2)],
     ids=lambda model: type(model).__name__,
 )  # fmt: skip
 def test_an_autoencoder_learns_from_weighted_rows_alone(model):
@@ -75,6 +78,6 @@ def test_an_autoencoder_learns_from_weighted_rows_alone(model):
     pixels = torch.cat([torch.full((12, 16), 255), torch.zeros(12, 16)])[None]
     space = Space((4, 4), image=True)
     _, weighted = sets(space, pixels.to(torch.uint8))
-    fit = model.fit(weighted, Streams(0, (0, 1, 2)))
-    rows = fit.sample(50, Streams(0, (0, 1, 2)), Sampling())
+    fit = model.fit(weighted, RandomStreams(0, (0, 1, 2)))
+    rows = fit.sample(50, RandomStreams(0, (0, 1, 2)), Sampling())
     assert float(rows.double().mean() / 255) > 0.95

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
-from nc_testbed.rng import Streams
-from nc_testbed.types import Space
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 
 CHAINS, N, TRAINING, RESERVE = 3, 6, 8, 12
 
@@ -31,7 +31,7 @@ def grown():
         archive = Archive(Space((1,), False), real, training, reserve, n=N, window=window)
         for past in range(generation):
             archive.add(synthetic(past)[..., None])
-        return archive, Streams(seed, tuple(range(CHAINS)), generation)
+        return archive, RandomStreams(seed, tuple(range(CHAINS)), generation)
 
     return build
 

@@ -36,10 +36,10 @@ def test_budget_is_uniform_over_stored_rows(composed):
 def test_keeps_all_and_refuses_nothing():
     Accumulate().check(n=6, budget=10**9, real=8)
     assert Accumulate.window is None and Accumulate.trains_on_real
-    assert Accumulate().real_rows(n=6, budget=None) == {}
-    assert Accumulate().real_rows(n=6, budget=4) == {}
+    assert Accumulate().real_row_budget(n=6, budget=None) == {}
+    assert Accumulate().real_row_budget(n=6, budget=4) == {}
 
 
 def test_only_a_budget_needs_stored_rows():
-    assert not Accumulate().stores_rows(budget=None)
-    assert Accumulate().stores_rows(budget=4)
+    assert not Accumulate().needs_rows(budget=None)
+    assert Accumulate().needs_rows(budget=4)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.replace import Replace
-from nc_testbed.types import BadInput
 
 SOURCES = ("fresh", "pool", "fixed")
 
@@ -116,10 +116,10 @@ def test_k_wins_over_share():
 
 def test_the_rows_it_takes_are_those_of_its_source_only():
     for source in SOURCES:
-        assert Anchor(k=3, source=source).real_rows(10, None) == {source: 3}
-        assert Anchor(share=0.5, source=source).real_rows(10, 4) == {source: 2}
-        assert Anchor(k=0, source=source).real_rows(10, None) == {}
-        assert not Anchor(k=3, source=source).stores_rows(budget=4)
+        assert Anchor(k=3, source=source).real_row_budget(10, None) == {source: 3}
+        assert Anchor(share=0.5, source=source).real_row_budget(10, 4) == {source: 2}
+        assert Anchor(k=0, source=source).real_row_budget(10, None) == {}
+        assert not Anchor(k=3, source=source).needs_rows(budget=4)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.policies.augment import Augment
-from nc_testbed.types import BadInput
 
 
 def test_real_rows_stay_and_synthetic_ones_are_the_last(composed, last):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.collect import Collect
-from nc_testbed.types import BadInput
 
 
 @pytest.mark.parametrize("generation", [1, 2, 3])
@@ -37,8 +37,8 @@ def test_needs_fresh_rows_and_refuses_a_budget():
     policy.check(n=6, budget=None, real=8)
     with pytest.raises(BadInput, match=r"^budget=5: "):
         policy.check(n=6, budget=5, real=8)
-    assert policy.real_rows(n=6, budget=None) == {"fresh": 3}
-    assert not policy.stores_rows(budget=None)
+    assert policy.real_row_budget(n=6, budget=None) == {"fresh": 3}
+    assert not policy.needs_rows(budget=None)
     assert Collect.trains_on_real and Collect.window == 1
 
 

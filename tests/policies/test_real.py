@@ -26,7 +26,7 @@ def test_budget_draws_real_rows_anew_each_generation(grown, composed):
 
 def test_needs_and_refuses_nothing():
     Real().check(n=6, budget=100, real=8)
-    assert Real().real_rows(n=6, budget=None) == {}
-    assert Real().real_rows(n=6, budget=5) == {"pool": 5}
-    assert not Real().stores_rows(budget=5)
+    assert Real().real_row_budget(n=6, budget=None) == {}
+    assert Real().real_row_budget(n=6, budget=5) == {"pool": 5}
+    assert not Real().needs_rows(budget=5)
     assert Real.trains_on_real and Real.window == 1

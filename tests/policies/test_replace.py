@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.policies.replace import Replace
-from nc_testbed.types import BadInput
 
 
 @pytest.mark.parametrize("generation", [1, 2, 3])
@@ -31,5 +31,5 @@ def test_budget_above_n_is_refused():
 
 def test_never_trains_on_real_rows():
     assert not Replace.trains_on_real
-    assert Replace.window == 1 and Replace().real_rows(n=6, budget=None) == {}
-    assert not Replace().stores_rows(budget=4)
+    assert Replace.window == 1 and Replace().real_row_budget(n=6, budget=None) == {}
+    assert not Replace().needs_rows(budget=4)

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.reparation import Reparation
 from nc_testbed.policies.verified import Verified
-from nc_testbed.rng import Streams
-from nc_testbed.types import BadInput, Space
 
 R, N0, M = 400, 8, 30
 SHARES = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).expand(R, -1)
@@ -21,7 +22,7 @@ def judged(policy, labels, confidence):
     window = policy.window or 3
     store = Archive(Space((1,), False), real, order, order[:, :0], M, window, shares=SHARES)
     store.add(torch.ones(R, M, 1, dtype=torch.float64), (labels, confidence))
-    return policy.compose(store, Streams(0, tuple(range(R)), 1), None)
+    return policy.compose(store, RandomStreams(0, tuple(range(R)), 1), None)
 
 
 @pytest.fixture
@@ -37,27 +38,27 @@ def test_the_sure_rows_are_kept_and_the_others_count_nothing(opinion):
 
 
 def test_right_and_wrong_rows_are_kept_at_their_rates(opinion):
-    kept = judged(Verified(right=0.8, wrong=0.3), *opinion).weights > 0
+    kept = judged(Verified(keep_correct=0.8, keep_incorrect=0.3), *opinion).weights > 0
     for part, rate in ((slice(0, 10), 0.8), (slice(10, M), 0.3)):
         share, trials = kept[:, part].double().mean(), kept[:, part].numel()
         assert abs(share - rate) <= 4 * (rate * (1 - rate) / trials) ** 0.5
 
 
 def test_real_rows_are_never_turned_down(opinion):
-    training = judged(Verified(Accumulate(), right=0.0), *opinion)
+    training = judged(Verified(Accumulate(), keep_correct=0.0), *opinion)
     real = training.origin() == 0
     assert (training.weights[real] > 0).all()
     assert (training.weights[~real] == 0).all()
 
 
 def test_a_chain_without_any_right_row_trains_on_all(opinion):
-    weights = judged(Verified(right=0.0), *opinion).weights
+    weights = judged(Verified(keep_correct=0.0), *opinion).weights
     assert (weights == 1).all()
 
 
 def test_rates_are_shares():
-    with pytest.raises(BadInput, match=r"wrong=1\.5"):
-        Verified(wrong=1.5)
+    with pytest.raises(BadInput, match=r"keep_incorrect=1\.5"):
+        Verified(keep_incorrect=1.5)
 
 
 def test_reparation_gives_classes_their_real_shares_again(opinion):

@@ -3,16 +3,18 @@
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.categorical import CategoricalModel
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.weighted import Weighted
-from nc_testbed.rng import Streams
 from nc_testbed.theory.weights import golden_weight
-from nc_testbed.types import BadInput, Sampling, Space
 
 
 def real_share(grown, policy):
@@ -44,7 +46,7 @@ def test_the_rows_are_the_inner_policys(grown):
 def test_it_needs_real_rows_and_a_weight_that_is_a_share():
     with pytest.raises(BadInput, match="inner=Replace"):
         Weighted(Replace())
-    with pytest.raises(BadInput, match=r"weight=1\.5"):
+    with pytest.raises(BadInput, match=r"real_weight=1\.5"):
         Weighted(Augment(), 1.5)
 
 
@@ -61,12 +63,12 @@ def store(real, synthetic):
 
 
 def normal(R, n, D, purpose):
-    return Streams(0, tuple(range(R)))(purpose).normal(n, D, dtype=torch.float64)
+    return RandomStreams(0, tuple(range(R)))(purpose).normal(n, D, dtype=torch.float64)
 
 
 def test_the_weighted_mean_of_synthetic_rows_is_the_real_mean():
     real, synthetic = normal(1, 4000, 2, "real")[0] + 0.5, normal(5, 2000, 2, "synthetic")
-    training = RATIO.compose(store(real, synthetic), Streams(0, tuple(range(5)), 1), None)
+    training = RATIO.compose(store(real, synthetic), RandomStreams(0, tuple(range(5)), 1), None)
     assert (training.origin() > 0).all()
     mean = (training.weights[..., None] * training.all()).mean(1)  # weights have mean 1
     assert (synthetic.mean(1) - 0.5).abs().min() > 0.4
@@ -75,7 +77,7 @@ def test_the_weighted_mean_of_synthetic_rows_is_the_real_mean():
 
 def test_shares_by_number_unless_a_share_is_asked_for():
     archive = store(normal(1, 30, 2, "real")[0] + 1, normal(3, 10, 2, "synthetic"))
-    streams = Streams(0, (0, 1, 2), 1)
+    streams = RandomStreams(0, (0, 1, 2), 1)
     for weight, share in ((None, 0.75), (0.2, 0.2), (0.0, 0.0), (1.0, 1.0)):
         training = Weighted(Augment(), weight, "ratio").compose(archive, streams, None)
         real = training.origin() == 0
@@ -87,15 +89,17 @@ def test_shares_by_number_unless_a_share_is_asked_for():
 
 def test_ratio_weights_do_not_depend_on_other_chains():
     real, synthetic = normal(1, 50, 3, "real")[0], normal(4, 40, 3, "synthetic") * 2
-    together = RATIO.compose(store(real, synthetic), Streams(0, (0, 1, 2, 3), 1), None).weights
+    together = RATIO.compose(
+        store(real, synthetic), RandomStreams(0, (0, 1, 2, 3), 1), None
+    ).weights
     for r in range(4):
-        alone = RATIO.compose(store(real, synthetic[r : r + 1]), Streams(0, (r,), 1), None)
+        alone = RATIO.compose(store(real, synthetic[r : r + 1]), RandomStreams(0, (r,), 1), None)
         assert torch.equal(alone.weights[0], together[r])
 
 
 def test_without_synthetic_rows_there_is_nothing_to_estimate():
     archive = store(normal(1, 30, 2, "real")[0], normal(3, 10, 2, "synthetic"))
-    training = Weighted(Real(), by="ratio").compose(archive, Streams(0, (0, 1, 2), 1), None)
+    training = Weighted(Real(), by="ratio").compose(archive, RandomStreams(0, (0, 1, 2), 1), None)
     assert (training.weights == 1).all()
 
 
@@ -106,7 +110,7 @@ def test_a_class_that_was_lost_stays_lost():
     archive = store(real, real.expand(8, -1, -1)[:, ::3])
     alive = []
     for generation in range(1, 25):
-        streams = Streams(0, chains, generation)
+        streams = RandomStreams(0, chains, generation)
         fit = model.fit(RATIO.compose(archive, streams, None), streams)
         archive.add(fit.sample(20, streams, Sampling()))
         alive.append(fit.state_dict()["shares"] > 0)
@@ -118,6 +122,6 @@ def test_a_class_that_was_lost_stays_lost():
 def test_by_and_what_it_needs():
     with pytest.raises(BadInput, match="by=golden"):
         Weighted(Augment(), by="golden")
-    with pytest.raises(BadInput, match=r"weight=0\.3: Replace trains on no real row"):
+    with pytest.raises(BadInput, match=r"real_weight=0\.3: Replace trains on no real row"):
         Weighted(Replace(), 0.3, "ratio")
     assert not RATIO.trains_on_real

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from nc_testbed.intervals import interval
-from nc_testbed.report.arms import distinct, grouped, setting
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.intervals import interval
+from nc_testbed.report.arm import distinct, grouped, setting
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.studies import against, curves, golden_ratio
-from nc_testbed.types import BadInput
 
 
 def arm(values, policy="anchor", data="d", **settings):
@@ -69,7 +69,7 @@ def test_ends_stand_over_their_setting_in_its_order():
 
 
 def test_risks_are_shown_in_units_of_the_real_rows_alone():
-    made = arm([[0.5, 0.04], [0.5, 0.04]], weight=0.5, inner={"share": 0.5})
+    made = arm([[0.5, 0.04], [0.5, 0.04]], real_weight=0.5, inner={"share": 0.5})
     made.config["facts"], made.config["data"] = {"n": 100}, {"variance": 2.0}
     made.means["w2_squared"] = made.means["risk"]
     (axes,) = golden_ratio.figure([made]).axes

@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 
 import nc_testbed
 from nc_testbed import load_run, load_samples, load_sweep, load_weights
-from nc_testbed.run.tables import summary_rows
-from nc_testbed.types import BadInput, Generation
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.record.tables import summary_rows
 
 
 @pytest.fixture

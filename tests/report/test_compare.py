@@ -8,9 +8,9 @@ import pytest
 from fabricated import config, run
 from matplotlib.figure import Figure
 
-from nc_testbed.intervals import interval
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.intervals import interval
 from nc_testbed.report.compare import Arm, caption, curves, look, panel, read, single
-from nc_testbed.types import BadInput
 
 
 @pytest.fixture

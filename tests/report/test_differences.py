@@ -7,7 +7,7 @@ import pytest
 from made import arm, comparison
 from scipy import stats
 
-from nc_testbed.intervals import interval
+from nc_testbed.core.intervals import interval
 from nc_testbed.report.differences import change, difference, differences, pairs
 
 RNG = np.random.default_rng(1)

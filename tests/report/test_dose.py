@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made import arm, comparison
 
-from nc_testbed.report.dose import dose, response
+from nc_testbed.report.figures.dose_response import dose, response
 
 
 def dosed(k, end=0.2, policy="anchor", law=None, **settings):

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from fabricated import config, run
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.report.gather import gather
-from nc_testbed.types import BadInput
 
 
 def test_what_is_not_finished_is_named(tmp_path):

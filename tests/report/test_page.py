@@ -12,8 +12,8 @@ import pytest
 import yaml
 from fabricated import config, run
 
+from nc_testbed.core.errors import BadInput
 from nc_testbed.report.command import report
-from nc_testbed.types import BadInput
 
 ROOT = Path(__file__).parents[2]
 EVIL = "<img src=x onerror=alert(1)>'\""

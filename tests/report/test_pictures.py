@@ -11,11 +11,12 @@ from made import arm, comparison
 from PIL import Image
 from safetensors.torch import save_file
 
-from nc_testbed.report import animation, strips
+from nc_testbed.core.errors import BadInput
 from nc_testbed.report.compare import read
+from nc_testbed.report.figures import animation
+from nc_testbed.report.figures import sample_grid as strips
+from nc_testbed.report.figures.tradeoff import trade
 from nc_testbed.report.markup import drawn
-from nc_testbed.report.trade import trade
-from nc_testbed.types import BadInput
 
 
 @pytest.fixture

@@ -6,22 +6,22 @@ import pytest
 from fabricated import config, run
 from made import arm
 
-from nc_testbed.compose import STUDY, composed, configurations
-from nc_testbed.report import provenance
+from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.config_file import settings_hash
+from nc_testbed.report import sources as provenance
 from nc_testbed.report.gather import gather
 from nc_testbed.report.rerun import command
-from nc_testbed.run.config import settings_hash
+from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
 
 COMMANDS = (
     "policy=replace",
     "data=digits model=gmm policy=anchor policy.k=3 seed=7 generations=4",
     "experiment=ring policy=accumulate",
     "experiment=gaussian_grid",
-    "policy=weighted policy@policy.inner=anchor policy.inner.k=4 model.rate=1e-4",
+    "policy=weighted policy@policy.inner=anchor policy.inner.k=4 model.lr=1e-4",
     "policy=reparation policy@policy.inner=weighted policy@policy.inner.inner=replace",
-    "metrics=[recall,precision] 'n={first: 100, power: 2}' data.imbalance=null",
+    "metrics=[recall,precision] 'n={first: 100, power: 2}' data.imbalance_ratio=null",
     "data=arrays 'data.path=\"/tmp/a b=c, true.npz\"' 'model.hidden=[16,8]'",
     "data=gaussian model=gaussian record.generations=[0,3] record.chains=summary n=[10,20]",
     "compute.precision=bf16 compute.chains=2 store=last dashboard.single_chains=true",

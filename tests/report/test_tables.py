@@ -8,11 +8,11 @@ from fabricated import config, run
 from made import arm, comparison
 from scipy import stats
 
-from nc_testbed.intervals import interval
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.intervals import interval
 from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.gather import gather
 from nc_testbed.report.tables import long, markdown
-from nc_testbed.types import BadInput
 
 
 @pytest.fixture

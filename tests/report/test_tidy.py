@@ -9,11 +9,12 @@ import pytest
 import torch
 from fabricated import config, run
 
+from nc_testbed.core.errors import BadInput
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.record.tables import summary_rows
 from nc_testbed.report import tidy
 from nc_testbed.report.compare import labels
 from nc_testbed.report.tidy import sheet
-from nc_testbed.run.tables import summary_rows
-from nc_testbed.types import BadInput, Generation
 
 FIRST, LAST = ["run", "policy", "data", "model", "seed"], [
     "generation", "chain", "metric", "statistic", "value", "law",

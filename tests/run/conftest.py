@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data, Law
-from nc_testbed.types import Space
 
 sys.path.append(str(Path(__file__).parent))
 

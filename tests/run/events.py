@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nc_testbed.types import Generation
+from nc_testbed.core.interfaces import Generation
 
 
 def events(directory) -> EventAccumulator:

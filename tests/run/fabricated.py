@@ -11,7 +11,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from nc_testbed.run.summary import summarise
+from nc_testbed.record.summary import summarise
 
 FALL = {"real": 0.0, "accumulate": 0.1, "anchor": 0.3, "replace": 0.6}
 

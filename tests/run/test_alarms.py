@@ -10,9 +10,9 @@ import pytest
 import yaml
 from fabricated import config
 
-from nc_testbed import cli
-from nc_testbed.run.alarms import alarms
-from nc_testbed.run.tables import Trajectories
+from nc_testbed.cli import train as cli
+from nc_testbed.record.alarms import alarms
+from nc_testbed.record.tables import Trajectories
 
 CHAINS, GENERATIONS, M = 3, 5, 1000
 HELD_OUT = [50, 40, 20]  # of classes 0, 1, 2
@@ -99,7 +99,7 @@ def mixture(tmp_path_factory):
 
     def run(*arguments):
         path = tmp_path_factory.mktemp("mixture") / "run"
-        words = ["data=mixture2d", "data.imbalance=20", "data.rows=400", "data.held_out=400"]
+        words = ["data=mixture2d", "data.imbalance_ratio=20", "data.rows=400", "data.test_rows=400"]
         words += ["model=gmm", "chains=4", "evaluation.rows=2000"]
         words += ["metrics=[recall,tail_mass]", "generations=6", f"hydra.run.dir={path}"]
         with pytest.MonkeyPatch.context() as patch:

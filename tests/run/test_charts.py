@@ -10,9 +10,9 @@ from fabricated import config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
-from nc_testbed.run.charts import LIMITS, layout
-from nc_testbed.run.dashboard import Dashboard
-from nc_testbed.run.laws import Law
+from nc_testbed.laws.law import Law
+from nc_testbed.view.charts import LIMITS, layout
+from nc_testbed.view.tensorboard import Dashboard
 
 
 def drawn_layout(found: EventAccumulator) -> Layout:

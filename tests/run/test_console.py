@@ -8,9 +8,9 @@ import pytest
 import torch
 from fabricated import config, metrics, run
 
+from nc_testbed.laws.law import Law
+from nc_testbed.record.summary import summarise
 from nc_testbed.run.console import Console, advice
-from nc_testbed.run.laws import Law
-from nc_testbed.run.summary import summarise
 
 
 class Screen(io.StringIO):

@@ -16,13 +16,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
+from nc_testbed.core.intervals import interval
+from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
-from nc_testbed.intervals import interval
-from nc_testbed.run.alarms import alarms
-from nc_testbed.run.dashboard import PICTURES, Dashboard, rebuild
-from nc_testbed.run.tables import Trajectories, chain_rows, summary_rows
-from nc_testbed.run.trials import group_name
-from nc_testbed.types import Space
+from nc_testbed.record.alarms import alarms
+from nc_testbed.record.tables import Trajectories, chain_rows, summary_rows
+from nc_testbed.view.hparams import group_name
+from nc_testbed.view.tensorboard import PICTURES, Dashboard, rebuild
 
 
 def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):

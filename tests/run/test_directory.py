@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from nc_testbed.run import directory as module
-from nc_testbed.run.config import settings_hash
-from nc_testbed.run.directory import RunDirectory
-from nc_testbed.run.pictures import samples
-from nc_testbed.run.tables import Trajectories
-from nc_testbed.types import Generation
+from nc_testbed.config.config_file import settings_hash
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.record import directory as module
+from nc_testbed.record.directory import RunDirectory
+from nc_testbed.record.tables import Trajectories
+from nc_testbed.view.pictures import samples
 
 CONFIG = {"seed": 0, "hash": "h", "record": {"generations": "all", "chains": "rows"}}
 

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nc_testbed import cli
-from nc_testbed.run.laws import RARE, Law, held
-from nc_testbed.run.tables import Trajectories
+from nc_testbed.cli import train as cli
+from nc_testbed.laws.law import Law
+from nc_testbed.record.law_check import RARE, law_check
+from nc_testbed.record.tables import Trajectories
 
 R = 10_000
 
@@ -22,7 +23,7 @@ def carried_by(chains):
     law = Law(
         "a law", "derived", np.array([0.25 * (chains + 3) / R]), None, 0.25, False, (0.0,), 0.25
     )
-    return held(Trajectories.of(table), "variance", law, 0)
+    return law_check(Trajectories.of(table), "variance", law, 0)
 
 
 def test_a_mean_that_a_handful_of_chains_carries_is_not_judged():

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from nc_testbed import cli
-from nc_testbed.compose import composed, configurations
-from nc_testbed.run import need as module
-from nc_testbed.run.need import check_room, need
+from nc_testbed.cli import train as cli
+from nc_testbed.config.compose import composed, configurations
+from nc_testbed.config.settings import of_run
+from nc_testbed.core.errors import BadInput
+from nc_testbed.run import disk_estimate as module
+from nc_testbed.run.disk_estimate import check_room, need
 from nc_testbed.run.prepare import prepare
-from nc_testbed.settings import of_run
-from nc_testbed.types import BadInput
 
 STUDY = ("figure", "sweep", "size", "full", "objective")
 DIGITS = ["data=digits", "model=vae", "metrics=[recall]", "chains=2", "generations=5"]

@@ -10,24 +10,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from nc_testbed import cli
 from nc_testbed.bench.runs import configuration, loop_of
+from nc_testbed.cli import train as cli
+from nc_testbed.core.errors import BadInput
 from nc_testbed.data.scikit import Digits
-from nc_testbed.loop import closed_loop
-from nc_testbed.run import lock, packed
-from nc_testbed.run.pack import divided, joined, training_sizes
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.joined_runs import divided, joined, training_sizes
+from nc_testbed.record import lock
+from nc_testbed.record.disk_errors import resume_command
+from nc_testbed.record.verify import verify
+from nc_testbed.run import packed
+from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Job, execute_all, packs
 from nc_testbed.run.prepare import Prepared, prepare
-from nc_testbed.run.room import again
-from nc_testbed.run.run import execute
 from nc_testbed.run.signals import Stopped
-from nc_testbed.run.verify import verify
-from nc_testbed.types import BadInput
 
 CPU = torch.device("cpu")
 VAE = "data=digits data.rows=200 model=vae model.steps=20 model.hidden=[16] evaluation.rows=100"
 METRICS = "metrics=[recall,coverage,tail_mass,likelihood,latent]"
-RING = "data=mixture2d data.imbalance=5 data.rows=200 data.held_out=400 model=gmm"
+RING = "data=mixture2d data.imbalance_ratio=5 data.rows=200 data.test_rows=400 model=gmm"
 COINS = "data=bernoulli model=bernoulli n=50 chains=20"
 T = "generations=3"
 
@@ -76,12 +77,12 @@ def sizes(monkeypatch) -> list[int]:
         (f"{VAE} {METRICS} policy=anchor chains=2 {T}",
          ["seed=0 policy.k=1", "seed=3 policy.k=1", "seed=0 policy.k=10", "seed=1"], [4]),
         (f"{VAE} {METRICS} policy=replace chains=1 {T}", ["seed=0", "seed=1", "seed=2"], [3]),
-        (f"{VAE} metrics=[recall] policy=accumulate chains=1 {T} model.batch=30 store=last",
+        (f"{VAE} metrics=[recall] policy=accumulate chains=1 {T} model.batch_size=30 store=last",
          ["seed=0", "seed=1"], [2]),  # not stacked on a CPU
         (f"{VAE} metrics=[recall] policy=anchor policy.source=fresh stream=true chains=2 {T} "
          "model.start=warm", ["seed=0 policy.k=1", "seed=1 policy.k=3"], [2]),
         (f"{VAE} metrics=[recall] policy=verified chains=2 {T}",
-         ["seed=0 policy.right=0.9", "seed=1 policy.right=0.5"], [2]),
+         ["seed=0 policy.keep_correct=0.9", "seed=1 policy.keep_correct=0.5"], [2]),
         (f"{RING} policy=anchor policy.source=fresh chains=3 {T}",
          ["seed=0 policy.k=1", "seed=1 policy.k=40", "seed=0 policy.k=0"], [3]),
         (f"{RING} policy=collect chains=1 {T}",
@@ -136,7 +137,7 @@ def test_a_signal_leaves_every_run_whole(tmp_path, monkeypatch, capsys):
     assert left.value.code == 143
     said = capsys.readouterr().err
     for run in made:
-        assert f"stopped by SIGTERM; {again(run.path)}" in said
+        assert f"stopped by SIGTERM; {resume_command(run.path)}" in said
         there = sorted(path.name for path in run.path.glob("generations/*"))
         assert there == ["0000", "0001"]
         assert not verify(run.path).faults
@@ -146,7 +147,7 @@ def test_a_signal_leaves_every_run_whole(tmp_path, monkeypatch, capsys):
 
 def test_a_directory_in_use_is_refused_and_nothing_is_run(tmp_path):
     made = jobs_of(tmp_path, f"{VAE} metrics=[recall] chains=1 {T}", "seed=0", "seed=1")
-    with lock.held(made[1].path), pytest.raises(BadInput, match="is writing there"):
+    with lock.run_lock(made[1].path), pytest.raises(BadInput, match="is writing there"):
         execute_all(made, prepare)
     assert not (made[0].path / "config.yaml").exists()
 
@@ -253,7 +254,7 @@ def test_a_signal_ends_a_packed_sweep_with_its_status(tmp_path, monkeypatch, cap
 
 def test_a_study_is_drawn_after_a_packed_sweep(tmp_path, monkeypatch, capsys):
     where = f"hydra.sweep.dir={tmp_path / 'study'}"
-    tiny = ["n=20", "generations=2", "model.steps=3", "record.generations=all"]
+    tiny = ["n=20", "generations=2", "model.max_iter=3", "record.generations=all"]
     started(monkeypatch, "-m", "experiment=gmm_study", "chains=2", *tiny, "seed=0,1",
             "hydra/launcher=packed", where)  # fmt: skip
     assert f"figure: {tmp_path / 'study' / 'gmm_study.png'}" in capsys.readouterr().out

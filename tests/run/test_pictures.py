@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from nc_testbed.run.pictures import density, grid, scatter
-from nc_testbed.types import Space
+from nc_testbed.core.space import Space
+from nc_testbed.view.pictures import density, grid, scatter
 
 
 def test_a_grid_shows_every_image_where_it_belongs():

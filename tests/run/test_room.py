@@ -8,11 +8,13 @@ import sys
 import pytest
 import torch
 
-from nc_testbed import checking, cli
+from nc_testbed.cli import checking
+from nc_testbed.cli import train as cli
+from nc_testbed.config.config_file import stored
 from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.run import directory, room
-from nc_testbed.run.config import stored
-from nc_testbed.run.directory import RunDirectory
+from nc_testbed.record import directory
+from nc_testbed.record import disk_errors as room
+from nc_testbed.record.directory import RunDirectory
 
 LAW = ["data=gaussian", "model=gaussian", "policy=replace", "n=50", "chains=20",
        "generations=4", "device=cpu"]  # fmt: skip
@@ -111,9 +113,9 @@ def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, 
 
 
 def test_a_program_error_is_not_taken_for_the_disk(tmp_path):
-    with pytest.raises(OSError, match="odd"), room.told(tmp_path):
+    with pytest.raises(OSError, match="odd"), room.exit_on_io_error(tmp_path):
         raise OSError(errno.EPIPE, "odd")
-    with pytest.raises(RuntimeError, match="shapes"), room.told(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), room.exit_on_io_error(tmp_path):
         raise RuntimeError("shapes do not match")
 
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from nc_testbed.core.interfaces import no_progress
 from nc_testbed.run.signals import Signals, Stopped
-from nc_testbed.types import silent
 
 CODES = {"SIGTERM": 143, "SIGUSR1": 85, "SIGUSR2": 85, "SIGINT": 130}
 
@@ -79,7 +79,7 @@ def test_workers_stop_too():
     def run():
         with Signals(lambda name: None) as signals, ThreadPoolExecutor(2) as pool:
             send("SIGUSR1")
-            fits.extend(pool.submit(fit, signals.watched(silent)) for _ in range(2))
+            fits.extend(pool.submit(fit, signals.watched(no_progress)) for _ in range(2))
 
     with pytest.raises(Stopped):
         run()
@@ -176,7 +176,8 @@ def test_what_is_being_written_is_finished_first():
 COMMITTING = """
 import os, signal, sys, time
 from nc_testbed import cli
-from nc_testbed.run import directory, signals
+from nc_testbed.record import directory
+from nc_testbed.run import signals
 put, run, within = directory._put, sys.argv[1], float(sys.argv[2])
 signals.Signals.__init__.__defaults__ = (within,)
 if within > 60:

@@ -8,9 +8,9 @@ import torch
 from fabricated import config, metrics
 
 import nc_testbed
-from nc_testbed.intervals import interval, share
-from nc_testbed.run.summary import summarise, worst_decile
-from nc_testbed.run.tables import Trajectories
+from nc_testbed.core.intervals import interval, share
+from nc_testbed.record.summary import summarise, worst_decile
+from nc_testbed.record.tables import Trajectories
 
 
 def table(values: dict, chains: int, generations: int) -> pa.Table:

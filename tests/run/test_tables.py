@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy import stats
 
-from nc_testbed.intervals import interval
-from nc_testbed.run.tables import Trajectories, chain_rows, deviation, summary_rows
-from nc_testbed.types import Generation
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.core.intervals import interval
+from nc_testbed.record.tables import Trajectories, chain_rows, deviation, summary_rows
 
 NAN, INF = float("nan"), float("inf")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from nc_testbed import verify as command
-from nc_testbed.compose import STUDY, composed, configurations
-from nc_testbed.run import manifest
+from nc_testbed.cli import verify_run as command
+from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.record import manifest
+from nc_testbed.record.verify import verify
+from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
-from nc_testbed.run.run import execute
-from nc_testbed.run.verify import verify
 
 
 @pytest.fixture(scope="module")

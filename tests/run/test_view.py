@@ -7,10 +7,11 @@ import threading
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nc_testbed import cli, rebuild
-from nc_testbed.run import run as module
-from nc_testbed.run.dashboard import Dashboard
-from nc_testbed.run.view import View
+from nc_testbed.cli import rebuild
+from nc_testbed.cli import train as cli
+from nc_testbed.run import execute as module
+from nc_testbed.view.tensorboard import Dashboard
+from nc_testbed.view.tensorboard_view import View
 
 LAW = ["data=gaussian", "model=gaussian", "policy=replace", "n=50", "chains=20", "device=cpu"]
 

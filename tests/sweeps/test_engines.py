@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nc_testbed.resolved import PRESETS
+from nc_testbed.config.omegaconf import PRESETS
 
 pytestmark = pytest.mark.engines
 ROOT = Path(__file__).parents[2]
@@ -189,20 +189,22 @@ def test_a_search_finds_the_smallest_k_twice(home):
     """Redrawn rows keep a coin's Gini at 0.4 from k = 6 of 20 on or so, and no trial is lost."""
     words = [*COIN, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=8", "policy=anchor",
              "policy.k=range(1,20)", "hydra.sweep.dir=search",
-             "objective={metric: gini, smallest: policy.k, at_least: 0.4}"]  # fmt: skip
+             "objective={metric: heterozygosity, smallest: policy.k, at_least: 0.4}"]  # fmt: skip
     done = sweep(home, *words)
     assert done.returncode == 0
     found = yaml.safe_load((home / "search" / "optimization_results.yaml").read_text())
     tried = {}
     for run in (home / "search").glob("policy.k=*"):
-        mean = json.loads((run / "summary.json").read_text())["metrics"]["gini"]["last"]["mean"]
+        mean = json.loads((run / "summary.json").read_text())["metrics"]["heterozygosity"]["last"][
+            "mean"
+        ]
         k = yaml.safe_load((run / "config.yaml").read_text())["policy"]["k"]
         tried[k] = k if mean >= 0.4 else 20 + 0.4 - mean
     assert len(tried) >= 4
     best = min(tried, key=tried.get)
     assert found["best_value"] == pytest.approx(tried[best])
     assert found["best_params"] == {"policy.k": best} and tried[best] == best
-    assert f"best: policy.k={best}: objective {best}  gini " in done.stdout
+    assert f"best: policy.k={best}: objective {best}  heterozygosity " in done.stdout
     assert "8 already there" in sweep(home, *words).stdout
 
 

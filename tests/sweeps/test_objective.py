@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nc_testbed.run.config import text
+from nc_testbed.config.config_file import text
+from nc_testbed.core.errors import BadInput
 from nc_testbed.sweeps.objective import Objective
-from nc_testbed.types import BadInput
 
 CONFIG = {"policy": {"k": 7}, "facts": {"n": [50, 80]}, "hash": "0"}
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nc_testbed import checking, cli
-from nc_testbed.run import lock
-from nc_testbed.run.run import execute
+from nc_testbed.cli import checking
+from nc_testbed.cli import train as cli
+from nc_testbed.record import lock
+from nc_testbed.run.execute import execute
 
 COIN = ["data=bernoulli", "model=bernoulli", "policy=replace", "n=20", "chains=5", "generations=3"]
 
@@ -189,7 +190,7 @@ def test_what_jobs_print_lies_in_their_directories(tmp_path, monkeypatch, capsys
     assert sweep(monkeypatch, "seed=1,2", f"hydra.sweep.dir={tmp_path}") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("1/2  seed=1  gini ") and lines[0].endswith(" left")
+    assert lines[0].startswith("1/2  seed=1  heterozygosity ") and lines[0].endswith(" left")
     for job in jobs(tmp_path):
         assert "generation 2/2" in (tmp_path / job / "log.txt").read_text()
 
@@ -218,7 +219,7 @@ def test_a_relative_directory_and_one_with_strange_letters(tmp_path, monkeypatch
 
 
 def test_two_sweeps_in_one_directory_are_refused(tmp_path, monkeypatch, capsys):
-    with lock.held(tmp_path):
+    with lock.run_lock(tmp_path):
         assert sweep(monkeypatch, "seed=1", f"hydra.sweep.dir={tmp_path}") == 2
     line = capsys.readouterr().err
     assert line.startswith(f"nc_testbed: hydra.sweep.dir={tmp_path}: pid ")
@@ -231,7 +232,7 @@ def test_a_run_that_another_process_makes_is_waited_for(tmp_path, monkeypatch, c
     folder = tmp_path / jobs(tmp_path)[0]
     sealed = (folder / "manifest.json").read_bytes()
     (folder / "manifest.json").unlink()
-    other = lock.held(folder)
+    other = lock.run_lock(folder)
     other.__enter__()
 
     def done(_):

@@ -111,8 +111,8 @@ def test_stationary_laws_on_the_exact_chain(k):
     assert law @ x == pytest.approx(p)
     spread = anchors.stationary_spread(k, n, p * (1 - p), -1)
     assert law @ (x - p) ** 2 == pytest.approx(spread)
-    gini = anchors.stationary_gini(k, n, 2 * p * (1 - p))
-    assert law @ (2 * x * (1 - x)) == pytest.approx(gini)
+    heterozygosity = anchors.stationary_gini(k, n, 2 * p * (1 - p))
+    assert law @ (2 * x * (1 - x)) == pytest.approx(heterozygosity)
 
 
 @pytest.mark.parametrize(("k", "rows"), [(2, 3), (2, 8), (8, 8), (8, 30)])

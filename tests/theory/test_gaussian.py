@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from nc_testbed.archive import Archive
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.loop.archive import Archive
 from nc_testbed.models.gmm import GMM
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.replace import Replace
-from nc_testbed.rng import Streams
 from nc_testbed.theory import accumulate, replace_gaussian
 from nc_testbed.theory.rules import mean_check
-from nc_testbed.types import Sampling, Space
 
 CHAINS, ROWS, GENERATIONS, VARIANCE = 2000, 20, 10, 4.0
 POLICIES = {"replace": Replace(), "accumulate": Accumulate()}
@@ -35,7 +36,7 @@ def real_rows(shared):
 @cache
 def variances(policy, shared):
     """Fitted variances ``[generations, R]`` of a closed loop."""
-    policy, streams = POLICIES[policy], Streams(0, tuple(range(CHAINS)))
+    policy, streams = POLICIES[policy], RandomStreams(0, tuple(range(CHAINS)))
     order = torch.arange(ROWS).expand(CHAINS, -1)
     window = policy.window or GENERATIONS
     archive = Archive(

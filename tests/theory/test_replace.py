@@ -52,7 +52,7 @@ def test_gini_and_variance_are_exact_on_the_chain(n, p):
     x = np.arange(n + 1) / n
     for t in (1, 2, 7):
         law = chain.distribution(n, p, t)
-        expected = replace.gini(t, n, 2 * p * (1 - p))
+        expected = replace.heterozygosity(t, n, 2 * p * (1 - p))
         assert law @ (2 * x * (1 - x)) == pytest.approx(expected)
         assert law @ (x * (1 - x)) == pytest.approx(
             replace.expected_variance(t, n, p * (1 - p), -1)
@@ -64,7 +64,7 @@ def test_gini_of_many_classes():
     shares = np.broadcast_to(p, (5000, 4))
     for _ in range(6):
         shares = rng.multinomial(30, shares) / 30
-    law = replace.gini(6, 30, 1 - (p**2).sum())
+    law = replace.heterozygosity(6, 30, 1 - (p**2).sum())
     assert mean_check(1 - (shares**2).sum(1), law).verdict == "pass"
 
 

@@ -39,7 +39,7 @@ def test_lifetime_is_the_median():
 def test_half_life_of_the_diversity():
     half = tails.gini_half_life(1000)
     assert half == pytest.approx(690, rel=0.01)
-    assert replace.gini(half, 1000, 1.0) == pytest.approx(0.5, rel=1e-3)
+    assert replace.heterozygosity(half, 1000, 1.0) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_symbols_and_mass_of_a_zipf_law():

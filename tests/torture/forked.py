@@ -21,8 +21,8 @@ def serve() -> None:
     import sklearn.datasets  # noqa: F401  what a run would import
     import torch._dynamo  # noqa: F401  as autograd does
 
-    from nc_testbed import cli
-    from nc_testbed.run import prepare, run  # noqa: F401
+    from nc_testbed.cli import train as cli
+    from nc_testbed.run import prepare  # noqa: F401
 
     print("ready", flush=True)
     for line in sys.stdin:

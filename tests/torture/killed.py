@@ -79,8 +79,10 @@ class Written:
 
 
 def serve() -> None:
-    from nc_testbed import compose, rng
-    from nc_testbed.run import directory, run
+    from nc_testbed.config import compose
+    from nc_testbed.core import rng
+    from nc_testbed.record import directory
+    from nc_testbed.run import execute as run
     from nc_testbed.run.prepare import prepare
 
     made = {}

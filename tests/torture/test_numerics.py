@@ -8,11 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from nc_testbed import loop
-from nc_testbed.archive import Archive, TrainingSet
-from nc_testbed.compute import Compute
+from nc_testbed.core.interfaces import Sampling
+from nc_testbed.core.machine import Compute
+from nc_testbed.core.rng import RandomStreams
+from nc_testbed.core.space import Space
+from nc_testbed.core.status import WORDS
+from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
-from nc_testbed.loop import World, closed_loop
+from nc_testbed.loop import closed_loop as loop
+from nc_testbed.loop.archive import Archive
+from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.metrics.frechet import Frechet
 from nc_testbed.metrics.kid import KID
 from nc_testbed.metrics.likelihood import Likelihood
@@ -32,19 +37,16 @@ from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.replace import Replace
 from nc_testbed.policies.weighted import Weighted
-from nc_testbed.rng import Streams
-from nc_testbed.status import WORDS
-from nc_testbed.types import Sampling, Space
 
 pytestmark = pytest.mark.torture
 
 LONG = os.environ.get("TORTURE") == "long"
 R, ROWS, BAD = 3, 40, 1  # chains, rows, and the chain that is in trouble
 IMAGE, VECTOR = Space((8, 8), image=True), Space((3,), image=False)
-STREAMS = Streams(0, tuple(range(R)))
+STREAMS = RandomStreams(0, tuple(range(R)))
 NETWORKS = [
-    VAE(hidden=(16,), latent=2, steps=80, batch=16),
-    ConvVAE(channels=(2, 2), latent=2, steps=80, batch=4),
+    VAE(hidden=(16,), latent_dim=2, steps=80, batch_size=16),
+    ConvVAE(channels=(2, 2), latent_dim=2, steps=80, batch_size=4),
 ]
 VALUES = [torch.nan, torch.inf, -torch.inf]
 
@@ -53,7 +55,7 @@ VALUES = [torch.nan, torch.inf, -torch.inf]
 
 
 def training() -> TrainingSet:
-    x = IMAGE.stored(Streams(7, (0,))("x").uniform(ROWS, IMAGE.size))
+    x = IMAGE.stored(RandomStreams(7, (0,))("x").uniform(ROWS, IMAGE.size))
     order = torch.arange(ROWS).expand(R, -1)
     return Archive(IMAGE, x, order, order[:, :0], ROWS, 1).view(order)
 
@@ -77,7 +79,7 @@ def inject(patch, model, place: str, value: float, step: int) -> None:
     """At one step, known by its noise, one chain's loss or gradient (by the weight's name), or a
     row that it is given, is not finite."""
     draws = STREAMS("fit.noise")
-    noise = torch.cat(list(steps._noise(model.steps, (model.batch, model.latent), draws)))
+    noise = torch.cat(list(steps._noise(model.steps, (model.batch_size, model.latent_dim), draws)))
     marker, plain = noise[step, BAD, 0], autoencoder.bound_of
 
     def bound_of(model, space):
@@ -170,11 +172,11 @@ DEGENERATE = {
     "NaN": torch.cat([_Z[1:], torch.nan * _Z[:1]]),
     "infinity": torch.cat([_Z[1:], torch.inf * _Z[:1]]),
 }
-_SMALL = {"likelihood": "gaussian", "steps": 5, "batch": 16, "hidden": (16,), "latent": 2}
+_SMALL = {"likelihood": "gaussian", "steps": 5, "batch_size": 16, "hidden": (16,), "latent_dim": 2}
 MODELS = [
-    GMM(4, steps=8),
-    GMM(4, "diagonal", steps=8),
-    GMM(4, "spherical", steps=8, start="warm"),
+    GMM(4, max_iter=8),
+    GMM(4, "diagonal", max_iter=8),
+    GMM(4, "spherical", max_iter=8, start="warm"),
     KDE(),
     KDE(bandwidth=None),
     GaussianModel(dim=3),
@@ -278,7 +280,7 @@ def starved(stage: tuple[type, str], call: int, error: Exception, seed: int = 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "CORES", 1)  # all chains in one part
         patch.setattr(*stage, failing)
-        made = world(_Z[None], _Z[:20], GMM(2, steps=5), Replace(), compute=own, seed=seed)
+        made = world(_Z[None], _Z[:20], GMM(2, max_iter=5), Replace(), compute=own, seed=seed)
         out = bits(closed_loop(made), range(R))
     assert own.halvings == 1, f"memory never ran out at call {call} of {stage}"
     return out
@@ -286,7 +288,7 @@ def starved(stage: tuple[type, str], call: int, error: Exception, seed: int = 0)
 
 def test_memory_that_runs_out_changes_no_bit():
     rng, count = random.Random(3), 20 if LONG else 6
-    usual = bits(closed_loop(world(_Z[None], _Z[:20], GMM(2, steps=5), Replace())), range(R))
+    usual = bits(closed_loop(world(_Z[None], _Z[:20], GMM(2, max_iter=5), Replace())), range(R))
     same = []
     for i in range(count):
         stage = STAGES[i % len(STAGES)]

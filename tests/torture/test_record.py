@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nc_testbed.run import manifest
-from nc_testbed.run.config import root, stored
-from nc_testbed.run.directory import RunDirectory
-from nc_testbed.run.verify import verify
+from nc_testbed.config.config_file import root, stored
+from nc_testbed.record import manifest
+from nc_testbed.record.directory import RunDirectory
+from nc_testbed.record.verify import verify
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "run")]
 from killed import RUNS, Killed, steps

@@ -20,7 +20,7 @@ LONG = os.environ.get("TORTURE") == "long"
 pytestmark = pytest.mark.torture
 LAW = ["data=gaussian", "model=gaussian", "policy=replace", "n=50", "chains=200",
        "generations=4", "device=cpu"]  # fmt: skip
-NETWORK = ["data=digits", "model=vae", "model.steps=100", "model.hidden=[32]", "model.latent=4",
+NETWORK = ["data=digits", "model=vae", "model.steps=100", "model.hidden=[32]", "model.latent_dim=4",
            "chains=2", "generations=5", "metrics=[recall]", "policy=accumulate"]  # fmt: skip
 EXITS = {signal.SIGTERM: 143, signal.SIGUSR1: 85, signal.SIGUSR2: 85, signal.SIGINT: 130}
 

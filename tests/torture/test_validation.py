@@ -20,13 +20,14 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save
 
-from nc_testbed import checking, cli
+from nc_testbed.cli import checking
+from nc_testbed.cli import train as cli
+from nc_testbed.config.hydra_guard import PLUGINS, check_hydra
+from nc_testbed.core.errors import BadInput, shown
+from nc_testbed.core.safe_yaml import read_yaml
 from nc_testbed.data.arrays import Arrays
 from nc_testbed.data.downloaded import Emnist, FashionMnist
-from nc_testbed.launching import PLUGINS, check_hydra
-from nc_testbed.plain_yaml import read_yaml
 from nc_testbed.report.command import report
-from nc_testbed.types import BadInput, shown
 
 pytestmark = pytest.mark.torture
 LONG = os.environ.get("TORTURE") == "long"
@@ -38,7 +39,7 @@ KEYS = ["seed", "chains", "generations", "n", "budget", "stream", "device", "sam
         "sampling.decode", "sampling.temperature", "evaluation.rows", "compute.chains",
         "compute.memory", "compute.precision", "record", "record.generations", "record.chains",
         "dashboard.single_chains", "sweep", "size", "full", "figure", "extensions", "data",
-        "data.rows", "data.held_out", "data.reserve", "data.imbalance", "model", "metrics",
+        "data.rows", "data.test_rows", "data.reserve", "data.imbalance_ratio", "model", "metrics",
         "model.components", "model.floor", "model.tolerance", "model.start", "policy",
         "experiment", "data._target_", "model._target_", "+policy._target_", "+_target_",
         "+sampling._target_", "+metrics.x._target_", "+n._target_", "+data.x.y.z", "~data",
@@ -55,7 +56,8 @@ VALUES = ["nan", "inf", "-inf", "1e400", "1" + "0" * 30, "9" * 5000, "1" + "0" *
           "${oc.env:NOPE_X}", "${now:}", "${now:%Y}", "${seed}", "${nope}", "${hydra:runtime.cwd}",
           "???", "${oc.decode:'[1,2]'}", "${", "'\\'", "a=b", "(((", "1,2", "range(3)",
           "range(0,1e12)", "interval(0,1)", "glob(*)", "{_target_:os.system}", "os.system",
-          "builtins.eval", "nc_testbed.build.importlib", "nc_testbed.cli.os.system", "nc_testbed",
+          "builtins.eval", "nc_testbed.config.build.importlib", "nc_testbed.cli.train.os.system",
+          "nc_testbed",
           "nc_testbed.models.gmm.GMM", "../../x", "'..'", "/proc/x", "[os]", "[nope]", "['']",
           "['.a']", "{study:nope}", "{study:../compare}", "\ud800", "' '", "replace", "anchor",
           "digits", "joblib", "MULTIRUN", "recall", "[recall,precison]"]  # fmt: skip
@@ -68,7 +70,8 @@ WORDS = ["seed=5", "n=50", "n=[1170,50,60]", "n=2", "budget=20", "evaluation.row
          "stream=true", "sampling.decode=mean", "sampling.draw=statistics", "metrics=[recall]",
          "metrics=[modes]", "metrics=[exact_kl]", "model=vae", "model=kde", "model=gaussian",
          "data=blobs", "data=gaussian", "data=moons", "data.rows=20", "data.projection=3",
-         "data.held_out=1", "data.reserve=0", "data.imbalance=50", "device=cuda", "generations=1",
+         "data.test_rows=1", "data.reserve=0", "data.imbalance_ratio=50", "device=cuda",
+         "generations=1",
          "chains=1", "chains=1048576", "compute.chains=1", "compute.memory=20000000",
          "compute.compile=true", "dashboard.single_chains=true", "experiment=tail", "size=full",
          "figure={study:curves,columns:[recall]}", "figure={study:curves,columns:3}",

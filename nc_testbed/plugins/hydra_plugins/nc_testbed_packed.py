@@ -1,7 +1,7 @@
 """The launcher ``packed``: all runs of a sweep in this process, side by side where they fit.
 
 Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this one lies in
-one; :func:`nc_testbed.resolved.register` tells Python where.
+one; :func:`nc_testbed.config.omegaconf.register` tells Python where.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class PackedLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Make all runs; every return holds its run's objective, None without one."""
-        from nc_testbed.checking import prepared
-        from nc_testbed.cli import job_of_sweep
-        from nc_testbed.sweeps.packed import run_all
+        from nc_testbed.cli.checking import prepared
+        from nc_testbed.cli.train import job_of_sweep
+        from nc_testbed.sweeps.packed_jobs import run_all
 
         basic: Any = BasicLauncher()
         basic.setup(hydra_context=self._context, config=self._config, task_function=job_of_sweep)

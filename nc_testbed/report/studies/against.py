@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from nc_testbed.report.arms import grouped, setting
+from nc_testbed.core.errors import require
+from nc_testbed.report.arm import grouped, setting
 from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, caption
-from nc_testbed.types import require
 
 
 def figure(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from nc_testbed.report.arms import distinct, grouped
+from nc_testbed.core.errors import require
+from nc_testbed.report.arm import distinct, grouped
 from nc_testbed.report.compare import Arm, caption, panels
-from nc_testbed.types import require
 
 
 def figure(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from nc_testbed.report.arms import grouped
+from nc_testbed.report.arm import grouped
 from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, caption
 from nc_testbed.theory.weights import golden_weight, weighted_risk
 
@@ -23,12 +23,12 @@ def figure(arms: Sequence[Arm]) -> Figure:
     axes = drawn.subplots()
     weights = np.linspace(0.05, 1, 200)
     for i, (share, mine) in enumerate(grouped(arms, "policy.inner.share").items()):
-        mine.sort(key=lambda arm: arm.config["policy"]["weight"])
+        mine.sort(key=lambda arm: arm.config["policy"]["real_weight"])
         n, truth = mine[0].config["facts"]["n"], mine[0].config["data"]["variance"]
         real = round(share * n)
         ratio = real / (n - real)
         best = float(golden_weight(ratio))
-        at = [arm.config["policy"]["weight"] for arm in mine]
+        at = [arm.config["policy"]["real_weight"] for arm in mine]
         mean, reach = bars(arm.means["w2_squared"][-1] for arm in mine)
         style: dict[str, Any] = {
             "color": COLOURS[i],

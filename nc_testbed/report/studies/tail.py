@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from nc_testbed.intervals import Interval, interval, share
+from nc_testbed.core.intervals import Interval, interval, share
 from nc_testbed.report.compare import COLOURS, MARKERS, Arm, bars, caption
 from nc_testbed.theory import chain, stationary
 

@@ -1,0 +1,89 @@
+"""What the comments in ``conf/`` say: a line for every option of a group and for every key."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from nc_testbed.core.safe_yaml import LOADER
+
+LABEL = re.compile(r"[A-Z]\w*:|$")
+"""What ends a file's first comment: a line about something else (``Source:``), or an empty one."""
+COMMENT = re.compile(r"\s*:?\s*#\s?(.*)")
+"""What may follow a key or a value on its line."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file of settings says of itself, and of its keys ``{dotted key: text}``."""
+
+    text: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def described(text: str) -> Description:
+    """Read a file's comments: the first is about the file (its question, in an experiment), those
+    behind a value, and below it to the next key, about that key.
+
+    Entries of ``defaults`` are keys too.
+
+    >>> described("# A thing.\\na: 1 # how much\\nb: # parts\\n  c: [x] # which").keys
+    {'a': 'how much', 'b': 'parts', 'b.c': 'which'}
+    """
+    lines = text.splitlines()
+    head = [line.lstrip("# ") for line in itertools.takewhile(lambda x: x.startswith("#"), lines)]
+    about = [line for line in head if not line.startswith("@package")]
+    first = about[:1] + list(itertools.takewhile(lambda x: not LABEL.match(x), about[1:]))
+    said = " ".join(first).removeprefix("Question:").strip()
+    return Description(said, dict(_keys(yaml.compose(text, LOADER), lines, "")))
+
+
+def _keys(node: yaml.Node | None, lines: Sequence[str], prefix: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, yaml.SequenceNode):
+        for entry in node.value if prefix == "defaults." else ():
+            yield from _keys(entry, lines, prefix)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        block = isinstance(value, yaml.CollectionNode) and not value.flow_style
+        mark = key.end_mark if block else value.end_mark
+        yield f"{prefix}{key.value}", _comment(lines, mark.line, mark.column)
+        yield from _keys(value, lines, f"{prefix}{key.value}.")
+
+
+def _comment(lines: Sequence[str], line: int, column: int) -> str:
+    """The comment that begins behind a place, and goes on in the lines below it."""
+    found = COMMENT.fullmatch(lines[line][column:]) if line < len(lines) else None
+    said = [found[1]] if found else []
+    for below in lines[line + 1 :] if found else ():
+        if not below.lstrip().startswith("#"):
+            break
+        said.append(below.lstrip(" #"))
+    return " ".join(said)
+
+
+@dataclass(frozen=True)
+class Book:
+    """The files of settings in some folders: the package's own, then a user's."""
+
+    folders: Sequence[Path]
+
+    def options(self, group: str) -> dict[str, str]:
+        """Every option of a group, and what it is."""
+        files = (file for folder in self.folders for file in (folder / group).glob("*.yaml"))
+        return {file.stem: self.of(group, file.stem).text for file in sorted(files, key=_name)}
+
+    def of(self, group: str, option: str) -> Description:
+        """What an option's file says; ``of("", "config")`` is the main one's."""
+        files = (folder / group / f"{option}.yaml" for folder in self.folders)
+        file = next((file for file in files if file.is_file()), None)
+        return Description() if file is None else described(file.read_text(encoding="utf-8"))
+
+
+def _name(file: Path) -> str:
+    return file.stem

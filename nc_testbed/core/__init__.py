@@ -1,0 +1,1 @@
+"""What every room shares: interfaces, randomness, the machine."""

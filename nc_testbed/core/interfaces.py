@@ -1,0 +1,235 @@
+"""The interfaces that every room shares, and the space rows live in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from nc_testbed.core.errors import require
+
+# torch takes more than a second to import, and a wrong name or range needs none of it.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nc_testbed.core.rng import RandomStreams
+    from nc_testbed.core.space import Space
+    from nc_testbed.core.training_set import TrainingSet
+
+
+Progress = Callable[[int, int], None]
+"""Told after every step of a fit: steps done, steps in all."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """The progress nobody watches."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How samples are drawn from a fit; belongs to the loop, not to the model.
+
+    ``decode``: ``sample`` draws from the model's whole law; ``mean`` takes the decoder's
+    mean of a latent draw, as four published VAE studies do. It changes the collapse.
+    ``temperature``: T > 0, sampling bias: below 1 samples are truer to type and less diverse.
+    Families are sampled from ``p(x)^(1/T)``, normalised; a Gaussian's variance is multiplied by
+    T, as are a mixture's covariances, a kernel's variance and the variance of an autoencoder's
+    latent draws. ``draw``: ``rows``, or the ``statistics`` of as many rows, of the same law and
+    at a cost that does not depend on their number; ``auto`` = statistics where model, data,
+    policy and metrics allow it.
+    """
+
+    decode: Literal["sample", "mean"] = "sample"
+    temperature: float = 1.0
+    draw: Literal["auto", "rows", "statistics"] = "auto"
+
+    def __post_init__(self) -> None:
+        ok = self.temperature > 0
+        require(ok, "temperature", self.temperature, "give a number > 0; 1 = no bias")
+
+
+class Fit(Protocol):
+    """R fitted models: frozen tensors ``[R, ...]``."""
+
+    @property
+    def space(self) -> Space: ...
+
+    def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
+        """n independent rows per chain in stored form, ``[R, n, D]``, in no order: the first m
+        of them are a sample too."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every tensor of the fit, chain axis first; ``Model.restore`` inverts it."""
+        ...
+
+    def report(self) -> Mapping[str, Tensor]:
+        """What the fit itself has to say per chain ``{name: [R]}`` (loss, floors hit, ...)."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Frozen hyperparameters; fitting returns a :class:`Fit`."""
+
+    provides: ClassVar[frozenset[str]]
+    """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob),
+    ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
+
+    def check(self, space: Space) -> None:
+        """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
+        ...
+
+    def stacks(self, space: Space) -> bool:
+        """Whether one CPU thread gives every chain the same bits when it fits many together.
+
+        False is always right, and slower: a CPU then fits one chain at a time on each core.
+        """
+        ...
+
+    def workspace(self, space: Space, m: int) -> int:
+        """About how many bytes one chain takes while it is fitted to m rows, or draws m."""
+        ...
+
+    def fit(
+        self,
+        training: TrainingSet,
+        streams: RandomStreams,
+        previous: Fit | None = None,
+        progress: Progress = no_progress,
+    ) -> Fit:
+        """R independent fits; ``previous`` is the last generation's (for a warm start)."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor], space: Space) -> Fit:
+        """The fit whose ``state_dict()`` this is."""
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A model that is fitted by updates on batches, and so needs no finite set of rows."""
+
+    def updates(self, m: int) -> int:
+        """Updates of one fit on a training set of m rows."""
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A model that says how large its fits are."""
+
+    def stored(self, space: Space, m: int) -> int:
+        """About how many bytes one chain's fit to m rows takes on disk."""
+        ...
+
+
+Part = Any
+"""Some rows of a store: addresses ``[R, m]``, or their sufficient statistics."""
+Training = Any
+"""What a model is fitted to: a view of rows, or sufficient statistics."""
+
+
+class Store(Protocol):
+    """Everything a policy can take rows from: the rows themselves, or their statistics.
+
+    The methods that take ``streams`` are given those of the generation that is composed.
+    """
+
+    @property
+    def size(self) -> int:
+        """n, the rows of the last synthetic set."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """n0, the real rows of generation 0."""
+        ...
+
+    def original(self) -> Part:
+        """Generation 0's real rows."""
+        ...
+
+    def latest(self, m: int) -> Part:
+        """m <= n rows of the last synthetic set."""
+        ...
+
+    def everything(self, budget: int | None, streams: RandomStreams) -> Part:
+        """Generation 0's real rows and all synthetic ones, or a budget of them."""
+        ...
+
+    def fresh(self, k: int, streams: RandomStreams) -> Part:
+        """k real rows that no generation has seen."""
+        ...
+
+    def pool(self, k: int, streams: RandomStreams) -> Part:
+        """k of generation 0's real rows, drawn anew without replacement."""
+        ...
+
+    def fixed(self, k: int, streams: RandomStreams) -> Part:
+        """k of generation 0's real rows, the same in every generation."""
+        ...
+
+    def collected(self, k: int, streams: RandomStreams) -> Part:
+        """Generation 0's real rows and k fresh ones for every generation since."""
+        ...
+
+    def view(self, *parts: Part) -> Training:
+        """The training set made of these parts."""
+        ...
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Which rows, from which generation, a fit is trained on.
+
+    window: past synthetic sets it looks back on, None = all. trains_on_real: whether real rows
+    may be trained on after generation 0. needs_classifier: whether it needs the referee's opinion
+    of every synthetic row.
+    """
+
+    @property
+    def window(self) -> int | None: ...
+
+    @property
+    def trains_on_real(self) -> bool: ...
+
+    @property
+    def needs_classifier(self) -> bool: ...
+
+    def check(self, n: int, budget: int | None, real: int) -> None:
+        """Raise :class:`BadInput` if it cannot serve n synthetic rows a generation and ``real``
+        rows at generation 0; keys are the policy's own, or the run's ``n`` and ``budget``."""
+        ...
+
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
+        """Real rows taken in every generation after generation 0, by source: fresh (never seen
+        before), pool (of generation 0, drawn anew), fixed (of generation 0, the same)."""
+        ...
+
+    def needs_rows(self, budget: int | None) -> bool:
+        """Whether it draws from stored synthetic rows, so that their statistics do not do."""
+        ...
+
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
+        """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
+        ...
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one generation left: the fit's tensors, a record {metric: [R]}, and what it drew.
+
+    record: empty where the generation was not to be measured. Of rows: synthetic ``[R, n, D]``
+    and pictures ``[R, m, D]``, and the lineage of the rows trained on, for each run whose chains
+    these are (see :func:`nc_testbed.loop.lineage.lineage`). Of sufficient statistics: those the
+    fit was made from.
+    """
+
+    number: int
+    weights: dict[str, Tensor]
+    record: dict[str, Tensor]
+    synthetic: Tensor | None = None
+    pictures: Tensor | None = None
+    statistic: dict[str, Tensor] | None = None
+    lineage: tuple[dict[str, Any], ...] = ()

@@ -1,0 +1,103 @@
+"""Training sets: views of stored rows, of which only a batch is ever copied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nc_testbed.core.space import Space
+
+
+class RowStream(Protocol):
+    """A source of rows that never ends, see :class:`nc_testbed.loop.stream.Stream`."""
+
+    def batch(self, size: int) -> Tensor:
+        """The next rows, ``[R, size, D]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """m rows per chain as a view of the archive; :meth:`gather` copies only a batch.
+
+    rows: ``[R, m]`` addresses. slot_origin: ``[window + 1]``, see :meth:`Archive.origins`.
+    weights: ``[R, m]`` >= 0 with mean 1 in every chain, or None where all rows count the same.
+    stream: where fresh rows come from that stand for the synthetic ones, or None: the stored ones.
+    """
+
+    space: Space
+    real: Tensor
+    synthetic: Tensor
+    rows: Tensor
+    slot_origin: Tensor
+    weights: Tensor | None = None
+    stream: RowStream | None = None
+
+    @property
+    def size(self) -> int:
+        """m, rows per chain."""
+        return self.rows.shape[1]
+
+    @property
+    def in_place(self) -> bool:
+        """Whether :meth:`gather` reads memory of its own device alone, the same every time."""
+        return self.stream is None and self.synthetic.device == self.rows.device
+
+    def gather(self, index: Tensor) -> Tensor:
+        """The rows at these positions: ``index`` [R, B] in 0..m-1 to ``[R, B, D]``.
+
+        With a stream every synthetic position gives a row that was never given before.
+        """
+        address = self.rows.gather(1, index)
+        N = self.real.shape[1]
+        chain = torch.arange(len(address), device=address.device)[:, None]
+        real = self.real[chain if len(self.real) > 1 else 0, address.clamp(max=N - 1)]
+        if self.synthetic.shape[1] == 0:
+            return real
+        if self.stream is None:
+            home, row = self.synthetic.device, (address - N).clamp(min=0)
+            synthetic = self.synthetic[chain.to(home), row.to(home)].to(real.device)
+        else:
+            synthetic = self.stream.batch(index.shape[1])
+        return torch.where((address < N)[..., None], real, synthetic)
+
+    def all(self) -> Tensor:
+        """Every row, ``[R, m, D]``, for models that need the whole set at once."""
+        m = torch.arange(self.size, device=self.rows.device)
+        return self.gather(m.expand(len(self.rows), -1))
+
+    def origin(self) -> Tensor:
+        """Where each row came from, ``[R, m]``: 0 = real, g + 1 = sampled from generation g."""
+        N, slots = self.real.shape[1], len(self.slot_origin) - 1
+        n = max(1, self.synthetic.shape[1] // max(1, slots))
+        slot = torch.where(self.rows < N, -1, (self.rows - N) // n)
+        return self.slot_origin[slot + 1]
+
+    @property
+    def synthesised(self) -> bool:
+        """Whether any row is synthetic."""
+        return bool((self.rows >= self.real.shape[1]).any())
+
+    def weighted(self, weights: Tensor) -> TrainingSet:
+        """The same rows with these weights ``[R, m]``, on top of those they have.
+
+        A chain whose weights are all zero keeps equal ones: there is nothing else to fit.
+        """
+        whole = weights if self.weights is None else weights * self.weights
+        mean = whole.mean(1, keepdim=True)
+        return replace(self, weights=torch.where(mean > 0, whole / mean, 1.0))
+
+    def streamed(self, stream: RowStream) -> TrainingSet:
+        """The same real rows, with fresh draws in the place of the synthetic ones."""
+        return replace(self, stream=stream)
+
+    def part(self, part: slice) -> TrainingSet:
+        """The training sets of some of the chains."""
+        assert self.stream is None, "a stream belongs to all the chains it was made for"
+        real = self.real[part] if len(self.real) > 1 else self.real
+        weights = None if self.weights is None else self.weights[part]
+        rows, synthetic = self.rows[part], self.synthetic[part]
+        return replace(self, real=real, synthetic=synthetic, rows=rows, weights=weights)

@@ -1,0 +1,1 @@
+"""Which exact law a run follows."""

@@ -1,0 +1,1 @@
+"""The closed loop and what it stores."""

@@ -1,0 +1,131 @@
+"""The archive of a run whose rows are never drawn: their sufficient statistics are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.family import Family, Parameters, Statistic
+from nc_testbed.core.rng import RandomStreams
+
+
+@dataclass
+class Statistics:
+    """Real and synthetic rows of some chains, as the statistics of as many as are asked for.
+
+    It stands where :class:`nc_testbed.loop.archive.Archive` stands for stored rows and follows the
+    same law: m rows of the last synthetic set are m draws from the last fit. What went before
+    is kept as the running sums ``trained``, so accumulating costs no more than replacing.
+
+    truth: parameters ``[1, ...]``. sizes: rows of generation 0's real set, then of every
+    synthetic set. held: real rows by source that are used again (``pool``, ``fixed``).
+    closed: no real row may be taken after generation 0. temperature: of synthetic rows.
+    """
+
+    family: Family
+    truth: Parameters
+    sizes: Sequence[int]
+    held: Mapping[str, int]
+    streams: RandomStreams
+    closed: bool = False
+    temperature: float = 1.0
+    generation: int = 0
+    trained: Statistic | None = None
+    parameters: Parameters | None = None
+
+    def advance(self, model: Any, policy: Any, budget: int | None) -> None:
+        """Compose the next generation's training statistics and fit them."""
+        streams = self.streams.at(self.generation)
+        first = self.generation == 0
+        self.trained = self.original() if first else policy.compose(self, streams, budget)
+        self.parameters = model.estimate(self.trained)
+        self.generation += 1
+
+    @property
+    def size(self) -> int:
+        """n, the rows of the last synthetic set."""
+        return self.sizes[self.generation]
+
+    @property
+    def first(self) -> int:
+        """n0, the real rows of generation 0."""
+        return self.sizes[0]
+
+    def original(self) -> Statistic:
+        """Generation 0's real rows, those that are held among them."""
+        self._check_open()
+        n0, start = self.sizes[0], self.streams.at(0)
+        if "pool" in self.held:
+            return self.family.summed(self._pool)
+        fixed = self.held.get("fixed", 0)
+        rest = self._drawn(self._truth, n0 - fixed, start, "rows")
+        return self.view(self.fixed(fixed, start), rest)
+
+    def latest(self, m: int) -> Statistic:
+        """m rows of the last fit."""
+        assert self.parameters is not None
+        law, at = self.parameters, self.streams.at(self.generation - 1)
+        if self.temperature != 1:
+            law = self.family.tempered(law, self.temperature)
+        return self._drawn(law, m, at, "sample")
+
+    def everything(self, budget: int | None, streams: RandomStreams) -> Statistic:
+        """The running sums and the last synthetic set."""
+        self._check_open()
+        assert budget is None and self.trained is not None, "a budget is drawn from stored rows"
+        return self.view(self.trained, self.latest(self.size))
+
+    def fresh(self, k: int, streams: RandomStreams) -> Statistic:
+        """k new rows of the truth."""
+        return self._drawn(self._truth, k, streams, "fresh")
+
+    def pool(self, k: int, streams: RandomStreams) -> Statistic:
+        """k of generation 0's rows, or all that there are; they are stored for it."""
+        self._check_open()
+        k = min(k, self.sizes[0])
+        pick = BlockGenerator(streams, "anchors").choice(self.sizes[0], k)[..., None]
+        return self.family.summed(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
+
+    def fixed(self, k: int, streams: RandomStreams) -> Statistic:
+        """The same k rows of generation 0 in every generation."""
+        return self._drawn(self._truth, k, streams.at(0), "fixed")
+
+    def collected(self, k: int, streams: RandomStreams) -> Statistic:
+        """The real rows so far, which are all that was trained on, and k more."""
+        assert self.trained is not None
+        return self.view(self.trained, self.fresh(k, streams))
+
+    def view(self, *parts: Statistic) -> Statistic:
+        """The statistics of all parts together."""
+        some = [part for part in parts if part.count > 0]
+        whole = some[0]
+        for part in some[1:]:
+            whole = self.family.merge(whole, part)
+        return whole
+
+    @cached_property
+    def _pool(self) -> torch.Tensor:
+        return self.family.rows(self._truth, self.sizes[0], self.streams.at(0), "rows")
+
+    @cached_property
+    def _truth(self) -> Parameters:
+        R = len(self.streams.chains)
+        return {name: value.expand(R, *value.shape[1:]) for name, value in self.truth.items()}
+
+    def _drawn(
+        self, parameters: Parameters, m: int, streams: RandomStreams, purpose: str
+    ) -> Statistic:
+        if m == 0:
+            return Statistic(0, {})
+        if parameters is self._truth:
+            self._check_open()
+        return self.family.draw(parameters, m, streams, purpose)
+
+    def _check_open(self) -> None:
+        if self.closed and self.generation > 0:
+            raise AssertionError("a real row was trained on under a policy that takes none")

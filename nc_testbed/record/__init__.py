@@ -1,0 +1,1 @@
+"""A run's directory: what it keeps, and how that is checked."""

@@ -1,0 +1,104 @@
+"""The custom-scalars page: which charts, in which order, of which series."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tensorboard.compat.proto import summary_pb2, tensor_pb2, types_pb2
+from tensorboard.plugins.custom_scalar import layout_pb2
+
+from nc_testbed.metrics.groups import beside, family, ordered, thirds
+
+# The classes of a protocol buffer are made when it is imported: no type checker sees them.
+CHARTS: Any = layout_pb2
+EVENTS: Any = summary_pb2
+TENSORS: Any = tensor_pb2
+TYPES: Any = types_pb2
+
+FIRST = "0 read together"
+ENDS = ("mean", "low", "high")
+LIMITS = {"limits/0": 0.0, "limits/1": 1.0}
+"""Tags and values of two lines in every chart of shares. TensorBoard fits a chart to its values but
+for the highest and lowest 5%, so that without them it would cut off a tail that dies."""
+
+
+def scalar(name: str) -> str:
+    """The tag of a metric's mean over chains."""
+    return f"{family(name)}/{name}"
+
+
+def band(name: str, end: str) -> str:
+    """The tag of one end of a metric's interval: mean, low or high."""
+    return f"intervals/{name}/{end}"
+
+
+def law(name: str) -> str:
+    """The tag of a metric's exact law."""
+    return f"laws/{name}"
+
+
+def alarm(on: str) -> str:
+    """The tag of the share of chains in which an alarm of this kind has rung."""
+    return f"alarms/{on}"
+
+
+def layout(
+    names: Iterable[str], several: bool, laws: Iterable[str] = (), alarms: Iterable[str] = ()
+) -> Any:
+    """First what must be read side by side: mean recall of common and rare classes in one chart,
+    headline, alarms, precision, overall quality; then all metrics by family, closed unless a
+    law is among them.
+
+    With several chains a chart is a band (mean, low, high), with one chain a line; the law of a
+    metric that has one is drawn over it. Charts are listed from the last to the first:
+    TensorBoard 2.21 draws those of a category in reverse where they are bands (it inserts each
+    before the end of the one above).
+    """
+    names, laws = list(names), set(laws)
+    charts = [(name, [name], [law(name)] if name in laws else []) for name in beside(names)]
+    if thirds(names):
+        means = [scalar(name) for name in thirds(names)]  # bands of many runs hide each other
+        charts.insert(0, ("recall: head, medium, tail", [], [*means, *LIMITS]))
+    rung = [alarm(on) for on in alarms]
+    if rung:
+        charts.insert(2, ("tail alarms: share of chains", [], [*rung, *LIMITS]))
+    groups = {FIRST: charts}
+    for name in ordered(names):
+        line = [law(name)] if name in laws else []
+        groups.setdefault(family(name), []).append((name, [name], line))
+    opened = {FIRST, *(family(name) for name in laws)}
+    order = -1 if several else 1
+    categories = [
+        CHARTS.Category(
+            title=group,
+            chart=[_chart(*chart, several=several) for chart in charts[::order]],
+            closed=group not in opened,
+        )
+        for group, charts in sorted(groups.items())
+        if charts
+    ]
+    return CHARTS.Layout(category=categories)
+
+
+def event(chart: Any) -> Any:
+    """The event that carries a layout; torch's writer can put one series only in a chart."""
+    plugin = EVENTS.SummaryMetadata.PluginData(plugin_name="custom_scalars")
+    text = [chart.SerializeToString()]
+    tensor = TENSORS.TensorProto(dtype=TYPES.DT_STRING, string_val=text)
+    metadata = EVENTS.SummaryMetadata(plugin_data=plugin)
+    value = EVENTS.Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=metadata)
+    return EVENTS.Summary(value=[value])
+
+
+def _chart(title: str, metrics: list[str], lines: list[str], several: bool) -> Any:
+    """metrics: drawn with their intervals, where there are any. lines: tags of what has none."""
+    if not several:
+        tags = [*(scalar(name) for name in metrics), *lines]
+        exact = [f"{re.escape(tag)}$" for tag in tags]  # they are read as the beginnings of tags
+        return CHARTS.Chart(title=title, multiline=CHARTS.MultilineChartContent(tag=exact))
+    ends = [[band(name, end) for end in ENDS] for name in metrics] + [[tag] * 3 for tag in lines]
+    series = CHARTS.MarginChartContent.Series
+    content = [series(value=mean, lower=low, upper=high) for mean, low, high in ends]
+    return CHARTS.Chart(title=title, margin=CHARTS.MarginChartContent(series=content))

@@ -1,0 +1,206 @@
+"""The TensorBoard view of one run, rebuilt at any time from what the run has stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import yaml
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+from torch import Tensor
+from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from nc_testbed.core.interfaces import Generation
+from nc_testbed.core.intervals import Interval
+from nc_testbed.core.space import Space
+from nc_testbed.data.source import Data
+from nc_testbed.laws.law import Law
+from nc_testbed.metrics.groups import beside, thirds
+from nc_testbed.record.alarms import Following, told
+from nc_testbed.record.law_check import law_check
+from nc_testbed.record.tables import Trajectories, chain_rows
+from nc_testbed.theory.rules import Check
+from nc_testbed.view import charts
+from nc_testbed.view.hparams import final, group_name, hyperparameters
+from nc_testbed.view.pictures import POINTS, density, grid, samples, scatter
+
+CHAINS_SHOWN = 3
+SINGLE = 100
+"""Most chains whose own curves are drawn."""
+IMAGES_SHOWN = 64
+POOLED = 100
+"""Most chains whose planar rows make up the density of all."""
+PICTURES = 100
+"""Generations with pictures: TensorBoard shows no more, if it is told to show as many."""
+
+
+class Dashboard:
+    """Writes one run's events, one generation at a time; the step is the generation.
+
+    directory: the run's ``tensorboard/``. config: the resolved settings. data: lets planar
+    samples be drawn over the real rows and true modes; images need only ``facts.event`` of the
+    config. start: the first generation that will be written; whatever an interrupted run wrote
+    from there on is purged. laws: exact laws by metric, drawn over their curves.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: Mapping[str, Any],
+        data: Data | None = None,
+        start: int = 0,
+        laws: Mapping[str, Law] | None = None,
+    ):
+        self._config, self._data, self._laws = config, data, laws or {}
+        self._single = bool(config.get("dashboard", {}).get("single_chains", False))
+        self._last = int(config["generations"]) - 1
+        self._every = max(1, -(-self._last // (PICTURES - 1)))
+        self._following = Following(config)
+        self._rung: dict[str, np.ndarray] = {}
+        self._at, self._final = -1, {}
+        self._writer = SummaryWriter(str(directory), purge_step=start)
+        self._writer.add_text("config", _fenced(config), start)
+        self._summary(hparams_pb(hyperparameters(config), trial_id=group_name(config)))
+
+    def generation(self, left: Generation) -> None:
+        """Add a generation that has just been measured."""
+        table = Trajectories.of(chain_rows(left))
+        values = {name: x[:, 0] for name, x in table.values.items()}
+        self.write(left.number, table, 0, values, left.pictures, left.synthetic)
+
+    def write(
+        self,
+        generation: int,
+        runs: Trajectories,
+        t: int,
+        values: Mapping[str, np.ndarray],
+        pictures: Tensor | None = None,
+        synthetic: Tensor | None = None,
+    ) -> None:
+        """Add one generation: position t of the trajectories, every chain's values {metric: [R]}
+        where they were kept, and samples to look at, ``[R, m, D]``.
+
+        Images are drawn from ``pictures``, made from the same latent draws in every generation;
+        planar rows from ``synthetic``, the synthetic set.
+        """
+        rung = self._following.see(generation, values)
+        if self._at < 0:
+            chart = charts.layout(runs.intervals, runs.chains > 1, self._laws, rung)
+            self._summary(charts.event(chart))
+        for name, ci in runs.intervals.items():
+            self._metric(generation, name, ci[t], runs.chains)
+            if name in self._laws:
+                self._law(generation, name, law_check(runs, name, self._laws[name], t))
+        for name, each in values.items() if self._single else ():
+            for chain, value in enumerate(each[:SINGLE]):
+                if np.isfinite(value):
+                    self._writer.add_scalar(f"chains/{name}/{chain:02d}", value, generation)
+        for on, first in rung.items():
+            self._alarm(generation, on, first)
+        if rung or thirds(runs.intervals):
+            for tag, limit in charts.LIMITS.items():
+                self._writer.add_scalar(tag, limit, generation)
+        if generation % self._every == 0 or generation == self._last:
+            for tag, picture in self._drawn(pictures, synthetic):
+                self._writer.add_image(tag, picture, generation, dataformats="HWC")
+        names = dict.fromkeys([*beside(runs.intervals), *thirds(runs.intervals)])
+        self._at, self._final = generation, {name: runs.intervals[name].mean[t] for name in names}
+        self._rung = rung
+        self._writer.flush()
+
+    def close(self, finished: bool = True) -> None:
+        """Mark the run as finished, if it is, and close the event file."""
+        if finished:
+            for place, (name, mean) in enumerate(self._final.items(), 1):
+                if np.isfinite(mean):
+                    self._writer.add_scalar(final(place, name), float(mean), self._at)
+            if self._rung:
+                self._writer.add_text("alarms", told(self._rung), self._at)
+            self._summary(hparams({}, {})[2])
+        self._writer.close()
+
+    def _alarm(self, generation: int, on: str, first: np.ndarray) -> None:
+        """A step from the share of chains alarmed before to that alarmed by now."""
+        before, now = (float(np.mean(first <= g)) for g in (generation - 1, generation))
+        self._writer.add_scalar(charts.alarm(on), now, generation)
+        if now > before == 0:
+            self._writer.add_text("alarms", told({on: first}), generation)
+
+    def _metric(self, generation: int, name: str, ci: Interval, chains: int) -> None:
+        if ci.chains < chains:
+            missing = chains - int(ci.chains)
+            self._writer.add_scalar(f"chains without a value/{name}", missing, generation)
+        if ci.chains:
+            self._writer.add_scalar(charts.scalar(name), float(ci.mean), generation)
+        if np.isfinite(ci.low):  # the three together, or the chart refuses to draw them
+            for end in charts.ENDS:
+                tag = charts.band(name, end)
+                self._writer.add_scalar(tag, float(getattr(ci, end)), generation)
+
+    def _law(self, generation: int, name: str, check: Check) -> None:
+        if np.isfinite(check.law):
+            self._writer.add_scalar(charts.law(name), check.law, generation)
+        if np.isfinite(check.z):
+            self._writer.add_scalar(f"z against the law/{name}", check.z, generation)
+
+    def _drawn(
+        self, pictures: Tensor | None, synthetic: Tensor | None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Tags and pictures of one generation."""
+        if pictures is not None and self._space(pictures).image:
+            for chain, rows in enumerate(pictures[:CHAINS_SHOWN, :IMAGES_SHOWN]):
+                yield f"samples/chain {chain}", grid(rows, self._space(pictures), columns=8)
+        elif synthetic is not None and self._data is not None and self._data.space.event == (2,):
+            rows = synthetic[:POOLED, :POINTS].cpu()
+            if len(rows) > 1:
+                yield "densities/all chains", density(rows, range(len(rows)), self._data)
+            for chain in range(min(len(rows), CHAINS_SHOWN)):
+                yield f"densities/chain {chain}", density(rows, [chain], self._data)
+                yield f"samples/chain {chain}", scatter(rows[chain], self._data)
+
+    def _space(self, samples: Tensor) -> Space:
+        if self._data is not None:
+            return self._data.space
+        event = tuple(self._config["facts"]["event"])
+        return Space(event, image=samples.dtype == torch.uint8)
+
+    def _summary(self, summary: Any) -> None:
+        writer = self._writer.file_writer
+        assert writer is not None
+        writer.add_summary(summary)
+
+
+def rebuild(
+    run: Path,
+    config: Mapping[str, Any],
+    table: pa.Table | None,
+    data: Data | None = None,
+    laws: Mapping[str, Law] | None = None,
+) -> Dashboard:
+    """``tensorboard/`` of a run written anew; the dashboard stays open for what comes next.
+
+    table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`), None at
+    the start of a run. Their samples are read from the run's directory.
+    """
+    for old in (run / "tensorboard").glob("events.out.tfevents.*"):
+        old.unlink()
+    board = Dashboard(run / "tensorboard", config, data, laws=laws)
+    if table is None:
+        return board
+    runs = Trajectories.of(table)
+    for t, g in enumerate(runs.generations.tolist()):
+        values = {name: x[:, t] for name, x in runs.values.items()}
+        folder = run / "generations" / f"{g:04d}"
+        pictures = samples(folder, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
+        board.write(g, runs, t, values, pictures, samples(folder, "rows", POOLED, POINTS))
+    return board
+
+
+def _fenced(config: Mapping[str, Any]) -> str:
+    text = yaml.safe_dump(dict(config), sort_keys=False)
+    return "".join(f"    {line}\n" for line in text.splitlines())
