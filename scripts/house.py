@@ -5,8 +5,11 @@ same table of an older commit comes from ``git worktree add /tmp/before COMMIT``
 """
 
 import ast
+import os
 import re
+import subprocess
 import sys
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +187,34 @@ def policy_members(house: House) -> int:
     return sum(not name.startswith("__") and ": int =" not in name for name in names)
 
 
+TRACE = """
+import os, runpy, sys
+seen = set()
+def watch(frame, event, argument):
+    code = frame.f_code
+    function = code.co_flags & 1 and code.co_name[0] != "<"
+    if event == "call" and function and "nc_testbed" in code.co_filename:
+        if code.co_name == "closed_loop":
+            print("entered", *sorted(seen), flush=True)
+            os._exit(0)
+        seen.add(code.co_filename)
+sys.setprofile(watch)
+sys.argv = ["train.py", *sys.argv[1:]]
+runpy.run_path("scripts/train.py", run_name="__main__")
+"""
+
+
+def entered(root: Path) -> list[str]:
+    """The files of the package in which a function runs before the loop of a default run begins."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["policy=anchor", f"hydra.run.dir={folder}/run"]
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        command = [sys.executable, "-c", TRACE, *words]
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("entered"))
+    return [file.partition("nc_testbed/")[2] for file in line.split()[1:]]
+
+
 def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
     """Name, value and what was counted."""
     house = House(root)
@@ -223,6 +254,8 @@ def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
     yield "lines of a function, most", max(size), []
     comments = sum(line.lstrip().startswith("#") for line in lines)
     yield "comment lines per 100 lines", round(100 * comments / len(lines), 1), []
+    files = entered(root)
+    yield "files entered before the loop", len(files), files
     yield "members of the guide's policy", policy_members(house), []
     yield "files of more than 250 lines", sum(t.count("\n") > 250 for t in house.texts.values()), []
     yield "files", len(house.files), []
