@@ -192,8 +192,7 @@ import os, runpy, sys
 seen = set()
 def watch(frame, event, argument):
     code = frame.f_code
-    function = code.co_flags & 1 and code.co_name[0] != "<"
-    if event == "call" and function and "nc_testbed" in code.co_filename:
+    if event == "call" and "nc_testbed" in code.co_filename and code.co_name[0] != "<":
         if code.co_name == "closed_loop":
             print("entered", *sorted(seen), flush=True)
             os._exit(0)
@@ -205,9 +204,10 @@ runpy.run_path("scripts/train.py", run_name="__main__")
 
 
 def entered(root: Path) -> list[str]:
-    """The files of the package in which a function runs before the loop of a default run begins."""
+    """Files of the package with a function or a class that is run before a loop begins."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["policy=anchor", f"hydra.run.dir={folder}/run"]
+        words = [*"policy=anchor data=digits model=gmm metrics=[recall] generations=3".split(),
+                 f"hydra.run.dir={folder}/run"]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(root)}
         command = [sys.executable, "-c", TRACE, *words]
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
