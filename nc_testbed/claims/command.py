@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nc_testbed.claims.claim import Claim, Size, load, read
-from nc_testbed.claims.figure import figure
-from nc_testbed.claims.judge import find, verdict
-from nc_testbed.claims.page import Judged, page, record, table
-from nc_testbed.claims.runs import Run, check, make, planned
+from nc_testbed.claims.claim import Claim, Size, load_yaml, read_claims
+from nc_testbed.claims.claim_figure import draw_claim
+from nc_testbed.claims.claim_runs import ClaimRun, check_runs, make_runs, plan_run
+from nc_testbed.claims.judge import answer_questions, claim_verdict
+from nc_testbed.claims.verdict_page import (
+    JudgedClaim,
+    claims_json,
+    claims_markdown,
+    render_claims,
+)
 from nc_testbed.config.build import build, keyed
 from nc_testbed.config.compose import CONF, HOME, configurations
 from nc_testbed.config.output_dir import output
 from nc_testbed.core.errors import BadInput
 from nc_testbed.record.directory import write
-from nc_testbed.report.compare import Arm
-from nc_testbed.report.compare import read as read_runs
+from nc_testbed.report.arm import Arm, read_arms
 
 HELP = """A verdict on every claim.
 
@@ -58,48 +62,48 @@ def main() -> None:
         sys.exit(2)
 
 
-def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
+def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[JudgedClaim]:
     """Make the runs of the claims, judge them and write claims.json, claims.md and report.html.
 
     Every setting of every run is checked before the first is made. Raises BadInput.
     """
     began = datetime.now()
     folder = Path(settings.folder)
-    claims = read(folder, settings.claims)
-    worlds = load(folder.parent / "worlds.yaml")
+    claims = read_claims(folder, settings.claims)
+    worlds = load_yaml(folder.parent / "worlds.yaml")
     now = began.strftime("%Y-%m-%d_%H-%M-%S")
     out = output("out", settings.out or HOME / "outputs" / "claims" / now, HOME / "outputs")
     with configurations():
         runs = {
             name: {
-                k: planned(v, out / "runs")
+                k: plan_run(v, out / "runs")
                 for k, v in claim.overrides(settings.size, worlds).items()
             }
             for name, claim in claims.items()
         }
         distinct = list({run.path: run for mine in runs.values() for run in mine.values()}.values())
         say(f"{len(claims)} claims, {len(distinct)} runs; interrupted, go on with out={out}")
-        check(distinct)
-        make(distinct, say)
+        check_runs(distinct)
+        make_runs(distinct, say)
     judged, figures = [], {}
     for name, claim in claims.items():
         each, arms = _judged(name, claim, runs[name], settings)
         judged.append(each)
-        figures[name] = figure(claim, arms, each.findings)
+        figures[name] = draw_claim(claim, arms, each.answers)
         say(f"{name}: {each.verdict.text}")
     seconds = (datetime.now() - began).total_seconds()
-    _write(out, settings, judged, page(judged, figures, _about(settings, arms, seconds)))
+    _write(out, settings, judged, render_claims(judged, figures, _about(settings, arms, seconds)))
     say(f"report: {out / 'report.html'} ({seconds:.0f} s)")
     return judged
 
 
 def _judged(
-    name: str, claim: Claim, runs: Mapping[str, Run], settings: ClaimsSettings
-) -> tuple[Judged, dict[str, Arm]]:
-    arms = {run: read_runs([made.path])[0] for run, made in runs.items()}
-    findings = find(claim, arms)
+    name: str, claim: Claim, runs: Mapping[str, ClaimRun], settings: ClaimsSettings
+) -> tuple[JudgedClaim, dict[str, Arm]]:
+    arms = {run: read_arms([made.path])[0] for run, made in runs.items()}
+    answers = answer_questions(claim, arms)
     command = f"python scripts/claims.py claims={name} size={settings.size}"
-    return Judged(name, claim, findings, verdict(findings), runs, command), arms
+    return JudgedClaim(name, claim, answers, claim_verdict(answers), runs, command), arms
 
 
 def _about(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) -> list[str]:
@@ -111,8 +115,8 @@ def _about(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) ->
     ]
 
 
-def _write(out: Path, settings: ClaimsSettings, judged: Sequence[Judged], html: str) -> None:
-    content = {"size": settings.size, "claims": record(judged)}
+def _write(out: Path, settings: ClaimsSettings, judged: Sequence[JudgedClaim], html: str) -> None:
+    content = {"size": settings.size, "claims": claims_json(judged)}
     write(out / "claims.json", json.dumps(content, indent=1, allow_nan=False).encode())
-    write(out / "claims.md", table(judged).encode())
+    write(out / "claims.md", claims_markdown(judged).encode())
     write(out / "report.html", html.encode())

@@ -84,9 +84,9 @@ def _folder(path: Any) -> Path:
 
 def _check_figure(figure: Any) -> None:
     if figure is not None:
-        from nc_testbed.report.study import check  # matplotlib: only for a study
+        from nc_testbed.report.named_study import check_study  # matplotlib: only for a study
 
-        check(figure)
+        check_study(figure)
 
 
 def prepared(config: dict[str, Any], path: Path | None = None) -> Any:

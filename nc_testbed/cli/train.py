@@ -145,9 +145,9 @@ def _page(arguments: argparse.Namespace) -> str:
 
 def _draw(runs: Sequence[Path], figure: Mapping[str, Any], path: Path) -> None:
     """The figure of a study, from the runs that have just been made."""
-    from nc_testbed.report.study import draw
+    from nc_testbed.report.named_study import draw_study
 
-    print(f"figure: {draw(figure, runs, path)}")
+    print(f"figure: {draw_study(figure, runs, path)}")
 
 
 def _job(cfg: DictConfig) -> float | None:

@@ -14,9 +14,9 @@ from nc_testbed.config.output_dir import output
 from nc_testbed.core.errors import BadInput
 from nc_testbed.record.directory import write
 from nc_testbed.report.comparison import comparisons
-from nc_testbed.report.gather import gather
-from nc_testbed.report.page import page
-from nc_testbed.report.rendering import shown
+from nc_testbed.report.find_runs import gather_runs
+from nc_testbed.report.page import render_report
+from nc_testbed.report.rendering import render_comparison
 from nc_testbed.report.tables import markdown
 
 
@@ -42,10 +42,10 @@ def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str
     before everything is drawn. Raises BadInput if there is no run, if a column is missing in
     one, or where ``out`` cannot be written.
     """
-    gathered = gather(paths)
+    gathered = gather_runs(paths)
     compared = comparisons(gathered.runs, columns)
-    drawn = [shown(one) for one in compared]
-    html = page(drawn, gathered, paths)
+    drawn = [render_comparison(one) for one in compared]
+    html = render_report(drawn, gathered, paths)
     table = "\n".join(markdown(one) for one in compared)
     files = {Path("report.html"): html.encode(), Path("table.md"): table.encode()}
     for one in drawn:

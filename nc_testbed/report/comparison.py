@@ -12,8 +12,8 @@ from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.groups import beside, headline
 from nc_testbed.record.summary import collapsed
-from nc_testbed.report.compare import Arm, as_arms, shared_generations
-from nc_testbed.report.finished import Finished
+from nc_testbed.report.arm import Arm, as_arms, shared_generations
+from nc_testbed.report.read_run import FinishedRun
 
 FALLING_IS_BETTER = ("frechet", "sliced_w2", "exact_kl", "kl", "kid", "nll", "w2_squared", "risk")
 """Overall figures that are distances or losses."""
@@ -45,13 +45,13 @@ class Comparison:
         return tuple(name for name in self.names if name != self.judged_by)
 
 
-def comparisons(runs: Sequence[Finished], columns: Sequence[str] = ()) -> list[Comparison]:
+def comparisons(runs: Sequence[FinishedRun], columns: Sequence[str] = ()) -> list[Comparison]:
     """Runs by their data, in the order they come. columns: the metrics shown, by default
     headline, precision and one overall quality.
 
     Raises BadInput if a column is missing in a run, or if runs have no metric in common.
     """
-    groups: dict[str, list[Finished]] = {}
+    groups: dict[str, list[FinishedRun]] = {}
     for run in runs:
         groups.setdefault(run.config["name"]["data"], []).append(run)
     return [_comparison(data, as_arms(group), columns) for data, group in groups.items()]

@@ -54,16 +54,16 @@ def _export(words: Sequence[str]) -> str:
     return f"{out}: {len(made.folders)} runs, {rows} rows, {len(made.schema)} columns{left}"
 
 
-def _file(given: Path) -> Path:
+def _file(path: Path) -> Path:
     """The file to be written, in a directory that is there."""
-    fits = given.suffix in (".parquet", ".csv") and len(os.fsencode(given.name)) < 200
-    require(fits, "--out", given, "name a file that ends in .parquet or .csv")
-    folder = output("--out", given.parent, HOME / "outputs")
-    require(folder.is_dir(), "--out", given, f"{folder} is not there: make it first")
-    return folder / given.name
+    valid = path.suffix in (".parquet", ".csv") and len(os.fsencode(path.name)) < 200
+    require(valid, "--out", path, "name a file that ends in .parquet or .csv")
+    folder = output("--out", path.parent, HOME / "outputs")
+    require(folder.is_dir(), "--out", path, f"{folder} is not there: make it first")
+    return folder / path.name
 
 
-def _write(made: Sheet, out: Path) -> int:
+def _write(contents: Sheet, out: Path) -> int:
     """The table's rows as one file, there as a whole or not at all; how many there are."""
     import pyarrow as pa
     from pyarrow import csv
@@ -73,8 +73,8 @@ def _write(made: Sheet, out: Path) -> int:
     writer = pq.ParquetWriter if out.suffix == ".parquet" else csv.CSVWriter
     rows = 0
     try:
-        with writer(temporary, made.schema) as file:
-            for table in made.tables():
+        with writer(temporary, contents.schema) as file:
+            for table in contents.tables():
                 file.write_table(table)
                 rows += table.num_rows
         temporary.replace(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nc_testbed.core.intervals import Interval
-from nc_testbed.report.compare import Arm
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison, at, lost
 from nc_testbed.report.differences import change
 

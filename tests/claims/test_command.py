@@ -10,13 +10,13 @@ from stated import WORLDS as WORLDS_OF_COIN
 from stated import claim, question
 
 from nc_testbed.claims import command
-from nc_testbed.claims.claim import Claim, read
+from nc_testbed.claims.claim import Claim, read_claims
 from nc_testbed.claims.command import ClaimsSettings, judge
-from nc_testbed.claims.judge import find
-from nc_testbed.claims.runs import make, planned
+from nc_testbed.claims.claim_runs import make_runs, plan_run
+from nc_testbed.claims.judge import answer_questions
 from nc_testbed.config.build import build
 from nc_testbed.config.compose import CONF, configurations
-from nc_testbed.report.compare import read as read_runs
+from nc_testbed.report.arm import read_arms
 
 KEEPS = question(value={"run": "real", "column": "variance"}, when="for real rows")
 SHIPPED = CONF / "claims"
@@ -156,22 +156,22 @@ def runs_folder(tmp_path_factory):
 WORLDS = yaml.safe_load((SHIPPED.parent / "worlds.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", list(read(SHIPPED)))
+@pytest.mark.parametrize("name", list(read_claims(SHIPPED)))
 def test_every_claim_of_the_project_can_be_judged(name, runs_folder):
-    stated = read(SHIPPED, name)[name]
+    stated = read_claims(SHIPPED, name)[name]
     (file,) = SHIPPED.glob(f"*_{name}.yaml")
     assert "Rule fixed before the runs" in file.read_text()
     with configurations():
         for overrides in stated.overrides("full", WORLDS).values():
-            planned(overrides, runs_folder)
+            plan_run(overrides, runs_folder)
         quick = stated.overrides("quick", WORLDS)
-        runs = {run: planned(tiny(words), runs_folder) for run, words in quick.items()}
-        make(list({run.path: run for run in runs.values()}.values()), lambda line: None)
-    arms = {run: read_runs([each.path])[0] for run, each in runs.items()}
-    assert len(find(stated, arms)) == len(stated.questions)
+        runs = {run: plan_run(tiny(words), runs_folder) for run, words in quick.items()}
+        make_runs(list({run.path: run for run in runs.values()}.values()), lambda line: None)
+    arms = {run: read_arms([each.path])[0] for run, each in runs.items()}
+    assert len(answer_questions(stated, arms)) == len(stated.questions)
     for wanted in stated.panels:
         assert all(wanted.column in arms[run].means for run in wanted.runs)
 
 
 def test_ten_claims_are_stated():
-    assert len(read(SHIPPED)) >= 10
+    assert len(read_claims(SHIPPED)) >= 10

@@ -13,7 +13,7 @@ from nc_testbed.core.errors import BadInput
 from nc_testbed.core.interfaces import Generation
 from nc_testbed.record.tables import summary_rows
 from nc_testbed.report import tidy
-from nc_testbed.report.compare import labels
+from nc_testbed.report.arm import labels
 from nc_testbed.report.tidy import sheet
 
 FIRST, LAST = ["run", "policy", "data", "model", "seed"], [

@@ -7,9 +7,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nc_testbed.report.compare import Arm, bars, legend, look, single
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
 from nc_testbed.report.sentences import plain
+from nc_testbed.report.style import bars, legend, look, single
 
 
 def trade(compared: Comparison, overall: str) -> Figure:

@@ -5,8 +5,7 @@ import pytest
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import interval
-from nc_testbed.report.arm import distinct, grouped, setting
-from nc_testbed.report.compare import Arm
+from nc_testbed.report.arm import Arm, distinct_arms, group_arms, value_of
 from nc_testbed.report.studies import against, curves, golden_ratio
 
 
@@ -34,20 +33,20 @@ LOW, HIGH = [[1.0, 2.0], [1.1, 2.2]], [[1.0, 3.0], [1.1, 3.3]]
 
 def test_a_run_that_repeats_another_is_left_out_and_labels_follow():
     arms = [arm(LOW, k=0, source="fixed"), arm(LOW, k=0, source="fresh"), arm(HIGH, k=0)]
-    kept = distinct(arms)
+    kept = distinct_arms(arms)
     assert [a.means["risk"].mean[-1] for a in kept] == pytest.approx([2.1, 3.15])
-    alone = distinct([arm(LOW, "replace", k=0), arm(LOW, "replace", k=1)])
+    alone = distinct_arms([arm(LOW, "replace", k=0), arm(LOW, "replace", k=1)])
     assert [a.label for a in alone] == ["replace"]
 
 
 def test_arms_are_grouped_by_a_setting_in_the_order_they_come():
     arms = [arm(LOW, data="b", k=1), arm(HIGH, data="a", k=2), arm(HIGH, data="b", k=2)]
-    assert {k: len(v) for k, v in grouped(arms, "data").items()} == {"b": 2, "a": 1}
-    assert list(grouped(arms, "policy.k")) == [1, 2]
-    assert grouped(arms, None) == {None: arms}
-    assert setting(arms[0], "policy.nothing") is None
+    assert {k: len(v) for k, v in group_arms(arms, "data").items()} == {"b": 2, "a": 1}
+    assert list(group_arms(arms, "policy.k")) == [1, 2]
+    assert group_arms(arms, None) == {None: arms}
+    assert value_of(arms[0], "policy.nothing") is None
     with pytest.raises(BadInput, match=r"figure=policy\.q: name a setting"):
-        grouped(arms, "policy.q")
+        group_arms(arms, "policy.q")
 
 
 def test_curves_have_a_row_of_panels_per_value_and_draw_a_repeat_once():

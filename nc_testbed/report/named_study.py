@@ -12,12 +12,12 @@ from typing import Any
 from nc_testbed.config.build import nearest, typed
 from nc_testbed.core.errors import require
 from nc_testbed.report import studies
-from nc_testbed.report.compare import read
+from nc_testbed.report.arm import read_arms
 
 FOLDER = Path(studies.__file__).parent
 
 
-def draw(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> Path:
+def draw_study(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> Path:
     """Draw the figure of finished runs and return its path.
 
     figure: ``study``, a file of :mod:`nc_testbed.report.studies`, and what its ``figure`` takes
@@ -25,19 +25,19 @@ def draw(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> Path:
     """
     settings = {key: value for key, value in figure.items() if key != "study"}
     module = importlib.import_module(f"{studies.__name__}.{figure['study']}")
-    module.figure(read(runs), **settings).savefig(path, dpi=150)
+    module.figure(read_arms(runs), **settings).savefig(path, dpi=150)
     return path
 
 
-def check(figure: Mapping[str, Any]) -> None:
+def check_study(figure: Mapping[str, Any]) -> None:
     """Raise BadInput for a study that is not there, or a setting its figure does not take."""
     require(isinstance(figure, Mapping), "figure", figure, "give {study: name, ...}, or null")
     study = figure.get("study")
-    known = [file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__"]
-    require(study in known, "figure.study", study, nearest(str(study), known))
-    drawn = importlib.import_module(f"{studies.__name__}.{study}").figure
-    hints = typing.get_type_hints(drawn)
-    takes = ["study", *list(inspect.signature(drawn).parameters)[1:]]
+    names = [file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__"]
+    require(study in names, "figure.study", study, nearest(str(study), names))
+    function = importlib.import_module(f"{studies.__name__}.{study}").figure
+    hints = typing.get_type_hints(function)
+    takes = ["study", *list(inspect.signature(function).parameters)[1:]]
     for key, value in figure.items():
         require(key in takes, f"figure.{key}", value, nearest(key, takes))
         if key != "study":

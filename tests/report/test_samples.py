@@ -12,18 +12,18 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from nc_testbed.core.errors import BadInput
-from nc_testbed.report.compare import read
+from nc_testbed.report.arm import read_arms
 from nc_testbed.report.figures import animation
-from nc_testbed.report.figures import sample_grid as strips
+from nc_testbed.report.figures.sample_grid import arms_with_rows, draw_strips, limits
 from nc_testbed.report.figures.tradeoff import trade
-from nc_testbed.report.markup import drawn
+from nc_testbed.report.picture import figure_bytes
 
 
 @pytest.fixture
 def images(tmp_path):
     for policy in ("replace", "accumulate"):
         run(tmp_path / policy, config(policy))
-    return read([tmp_path])
+    return read_arms([tmp_path])
 
 
 def planar(path, spread=1.0):
@@ -40,25 +40,25 @@ def planar(path, spread=1.0):
 
 
 def pixels(figure):
-    with Image.open(io.BytesIO(drawn(figure))) as image:
+    with Image.open(io.BytesIO(figure_bytes(figure))) as image:
         return np.asarray(image.convert("L"))
 
 
 def test_strips_show_a_row_per_arm_and_a_column_per_generation(images):
-    figure = strips.strips(strips.pictured(images), 3)
+    figure = draw_strips(arms_with_rows(images), 3)
     assert len(figure.axes) == 2 * 4
     assert {0, 10, 20, 30} <= set(np.unique(pixels(figure)))  # generation g's samples are 10 g
-    earlier = strips.strips(images, 1)
+    earlier = draw_strips(images, 1)
     assert [axes.get_title() for axes in earlier.axes[:2]] == ["generation 0", "generation 1"]
 
 
 def test_the_plane_is_drawn_over_the_first_generation_within_its_axes(tmp_path):
     planar(tmp_path / "run")
-    arms = strips.pictured(read([tmp_path]))
-    last = strips.strips(arms, 3).axes[-1]
+    arms = arms_with_rows(read_arms([tmp_path]))
+    last = draw_strips(arms, 3).axes[-1]
     grey, blue = (line.get_xydata() for line in last.get_lines())
     assert np.abs(grey).max() > 2 * np.abs(blue).max()
-    low, high = strips.limits(arms)
+    low, high = limits(arms)
     assert (grey >= low.numpy()).all() and (grey <= high.numpy()).all()
     assert last.get_xlim() == pytest.approx((float(low[0]), float(high[0])))
 
@@ -67,12 +67,12 @@ def test_vectors_and_runs_without_rows_are_not_pictured(tmp_path):
     run(tmp_path / "vectors", config(facts={"event": [64]}))
     bare = run(tmp_path / "bare", config(seed=1))
     shutil.rmtree(bare / "generations")
-    assert strips.pictured([a for f in ("vectors", "bare") for a in read([tmp_path / f])]) == []
+    assert arms_with_rows([a for f in ("vectors", "bare") for a in read_arms([tmp_path / f])]) == []
 
 
 def test_what_was_not_kept_is_left_blank(images):
     (images[0].folders[0] / "generations" / "0001" / "synthetic.safetensors").unlink()
-    figure = strips.strips(images, 3)
+    figure = draw_strips(images, 3)
     assert [bool(axes.get_images()) for axes in figure.axes] == [True, False] + [True] * 6
 
 
@@ -80,13 +80,13 @@ def test_rows_of_another_shape_are_refused(images):
     file = images[0].folders[0] / "generations" / "0002" / "synthetic.safetensors"
     save_file({"rows": torch.zeros(3, 20, 63, dtype=torch.uint8)}, file)
     with pytest.raises(BadInput, match=r"does not hold rows of \(8, 8\)"):
-        strips.strips(images, 3)
+        draw_strips(images, 3)
 
 
 @pytest.mark.parametrize("plane", [False, True])
 def test_the_animation_has_a_frame_per_generation_side_by_side(plane, tmp_path):
     planar(tmp_path / "run") if plane else run(tmp_path / "run", config())
-    arms = strips.pictured(read([tmp_path]) * 2)
+    arms = arms_with_rows(read_arms([tmp_path]) * 2)
     with Image.open(io.BytesIO(animation.animation(arms, 3))) as gif:
         assert gif.n_frames == 4
         assert gif.info["loop"] == 0
@@ -126,5 +126,5 @@ def test_a_way_through_the_plane_of_tail_and_overall():
 
 
 def test_the_same_figure_is_the_same_file(images):
-    first, again = (drawn(strips.strips(images, 3), "svg") for _ in range(2))
+    first, again = (figure_bytes(draw_strips(images, 3), "svg") for _ in range(2))
     assert first == again

@@ -1,4 +1,4 @@
-"""The runs that claims rest on: each is made once, and taken up where it was left."""
+"""The runs that claims rest on: each is made once, and taken up where it was interrupted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 from nc_testbed.config.compose import STUDY, composed
 from nc_testbed.config.config_file import settings_hash
 from nc_testbed.core.errors import BadInput
+from nc_testbed.report.find_runs import is_finished
 from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
 
 
 @dataclass(frozen=True)
-class Run:
+class ClaimRun:
     """One run: what its command line says, its checked settings, and where it lies."""
 
     overrides: tuple[str, ...]
@@ -30,13 +31,8 @@ class Run:
         """The line that makes this run alone."""
         return shlex.join(["python", "scripts/train.py", *self.overrides])
 
-    @property
-    def finished(self) -> bool:
-        """Whether all its generations are there."""
-        return (self.path / "summary.json").is_file()
 
-
-def planned(overrides: Sequence[str], folder: Path) -> Run:
+def plan_run(overrides: Sequence[str], folder: Path) -> ClaimRun:
     """The run of these overrides, every setting checked; nothing is created.
 
     Its directory is named by its settings, so claims that ask for the same run share it. Raises
@@ -44,10 +40,10 @@ def planned(overrides: Sequence[str], folder: Path) -> Run:
     """
     config = {key: value for key, value in composed(overrides).items() if key not in STUDY}
     name = f"{settings_hash(config)[:12]}-{config['generations']}"
-    return Run(tuple(overrides), config, folder / name)
+    return ClaimRun(tuple(overrides), config, folder / name)
 
 
-def check(runs: Iterable[Run]) -> None:
+def check_runs(runs: Iterable[ClaimRun]) -> None:
     """Refuse the first run that could not be made, before any is."""
     for run in runs:
         try:
@@ -56,14 +52,14 @@ def check(runs: Iterable[Run]) -> None:
             raise BadInput(error.key, error.value, f"{error.remedy} ({run.command})") from None
 
 
-def make(runs: Sequence[Run], say: Callable[[str], None]) -> None:
+def make_runs(runs: Sequence[ClaimRun], say: Callable[[str], None]) -> None:
     """Make the runs that are not finished, one after the other; each tells of itself in its own
     ``log.txt``, and ``say`` of every one that is done."""
     for i, run in enumerate(runs, start=1):
-        since = time.monotonic()
-        if not run.finished:
+        start = time.monotonic()
+        if not is_finished(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
             with open(run.path / "log.txt", "w") as log, contextlib.redirect_stdout(log):
                 execute(prepare(run.config), run.config, run.path)
-        seconds = time.monotonic() - since
+        seconds = time.monotonic() - start
         say(f"run {i}/{len(runs)}  {seconds:5.1f} s  {' '.join(run.overrides)}")

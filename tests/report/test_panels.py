@@ -1,3 +1,5 @@
+"""Runs side by side: seeds that count together, and curves with their bands and laws."""
+
 import json
 from dataclasses import replace
 
@@ -10,7 +12,9 @@ from matplotlib.figure import Figure
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import interval
-from nc_testbed.report.compare import Arm, caption, curves, look, panel, read, single
+from nc_testbed.report.arm import Arm, read_arms
+from nc_testbed.report.figures.panels import draw_curves, draw_panel
+from nc_testbed.report.style import caption, look, single
 
 
 @pytest.fixture
@@ -23,15 +27,15 @@ def sweep(tmp_path):
 
 
 def test_seeds_of_one_setting_count_together(sweep):
-    arms = read([sweep])
+    arms = read_arms([sweep])
     assert [(arm.label, arm.chains) for arm in arms] == [("accumulate", 6), ("replace", 6)]
-    seeds = [arm.chains for path in sorted(sweep.glob("*replace*")) for arm in read([path])]
+    seeds = [arm.chains for path in sorted(sweep.glob("*replace*")) for arm in read_arms([path])]
     assert seeds == [3, 3]
 
 
 def test_the_order_of_the_paths_is_kept_and_none_is_counted_twice(sweep):
     first = next(sweep.glob("*replace,seed=1"))
-    arms = read([first, sweep])
+    arms = read_arms([first, sweep])
     assert [(arm.label, arm.chains) for arm in arms] == [("replace", 6), ("accumulate", 6)]
 
 
@@ -39,12 +43,12 @@ def test_settings_that_differ_tell_runs_apart(tmp_path):
     for k in (1, 10):
         run(tmp_path / str(k), config("anchor", policy={"k": k}))
     run(tmp_path / "gpu", config("anchor", policy={"k": 10}, device="cuda", seed=7, hash="f"))
-    assert [arm.label for arm in read([tmp_path])] == ["anchor k=1", "anchor k=10"]
+    assert [arm.label for arm in read_arms([tmp_path])] == ["anchor k=1", "anchor k=10"]
 
 
 def test_curves_show_mean_and_band_of_every_policy(sweep):
-    arms = read([sweep])
-    figure = curves(arms, ["tail_recall", "precision"])
+    arms = read_arms([sweep])
+    figure = draw_curves(arms, ["tail_recall", "precision"])
     assert [axes.get_title() for axes in figure.axes] == ["tail recall", "precision"]
     for axes in figure.axes:
         assert len(axes.get_lines()) == len(axes.collections) == 2
@@ -74,7 +78,7 @@ def test_a_law_is_drawn_in_the_colour_of_its_arm_with_its_z():
         laws={"variance": law},
         alarms=[],
     )
-    (axes,) = curves([arm], ["variance"]).axes
+    (axes,) = draw_curves([arm], ["variance"]).axes
     measured, exact = axes.get_lines()
     assert exact.get_ydata().tolist() == law["values"]
     assert (exact.get_label(), exact.get_color()) == ("law, z -1.3", measured.get_color())
@@ -90,10 +94,10 @@ def test_seeds_share_a_law_only_where_it_is_the_same_curve(tmp_path):
         other = {**same, "values": [1.0, 0.8, 0.6, last]}
         summary["laws"] = {"coverage": same, "precision": other}
         (folder / "summary.json").write_text(json.dumps(summary))
-    (arm,) = read([tmp_path])
+    (arm,) = read_arms([tmp_path])
     assert list(arm.laws) == ["coverage"]
     assert arm.laws["coverage"]["z"] == [None] * 4
-    (alone,) = read([tmp_path / "1"])
+    (alone,) = read_arms([tmp_path / "1"])
     assert alone.laws["precision"]["z"][-1] == 1.0
 
 
@@ -105,15 +109,15 @@ def test_seeds_that_recorded_other_generations_meet_where_both_did(tmp_path):
             table.filter(pc.field("generation").isin(wanted)), folder / "metrics.parquet"
         )
     whole = run(tmp_path / "whole" / "2", config("replace", seed=2))
-    (arm,) = read([tmp_path / "1", tmp_path / "2"])
+    (arm,) = read_arms([tmp_path / "1", tmp_path / "2"])
     assert arm.generations.tolist() == [0, 3]
-    (other,) = read([whole])
+    (other,) = read_arms([whole])
     np.testing.assert_array_equal(arm.values["nll"][3:], other.values["nll"][:, [0, 3]])
     late = run(tmp_path / "late", config("replace", seed=3))
     table = pq.read_table(late / "metrics.parquet")
     pq.write_table(table.filter(pc.field("generation") == 1), late / "metrics.parquet")
     with pytest.raises(BadInput, match="no generation in common"):
-        read([tmp_path / "2", late])
+        read_arms([tmp_path / "2", late])
 
 
 def test_no_two_arms_look_the_same():
@@ -130,10 +134,10 @@ def test_many_laws_are_named_once(sweep):
     arms = [
         replace(arm, laws={"nll": LAW}, label=f"{arm.label} {i}")
         for i in range(4)
-        for arm in read([sweep])
+        for arm in read_arms([sweep])
     ]
     axes = Figure().subplots()
-    panel(axes, arms, "nll")
+    draw_panel(axes, arms, "nll")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["law"]
 
 

@@ -17,14 +17,15 @@ from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.status import WORDS
 from nc_testbed.metrics.groups import ordered
 from nc_testbed.record.tables import pivoted, summarised
-from nc_testbed.report.finished import (
+from nc_testbed.report.find_runs import is_finished
+from nc_testbed.report.read_run import (
     SUMMARY,
     TABLE,
+    check_file,
     read_config,
+    read_metrics,
     read_summary,
-    read_table,
-    reading,
-    regular,
+    refuse_damage,
 )
 from nc_testbed.report.tidy import sheet
 
@@ -36,31 +37,36 @@ RANK = re.compile(r"(\w+_rank)_(\d+)")
 """A metric of one class: its name, and the class's rarity rank, 0 the commonest."""
 LARGEST = 2**40
 """Bytes of a file of tensors that is opened at most; only what is asked for is read."""
+NAMED = 20
+"""Most recorded generations that a refusal names."""
 
 
 def load_run(path: str | Path) -> xarray.Dataset:
     """The metrics of a finished run, ``(chain, generation)`` each.
 
-    Columns of single classes are one variable, ``recall_rank`` ``(chain, generation, rank)``, rank
-    0 the commonest class, with the coordinate ``label`` ``(chain, rank)``, the class that has this
-    rank in this chain. ``variance_law`` ``(generation)`` is the exact law of the mean of
+    Columns of single classes are one variable, ``recall_rank`` ``(chain, generation, rank)``,
+    rank 0 the commonest class, with the coordinate ``label`` ``(chain, rank)``, the class that
+    has this rank in this chain. ``variance_law`` ``(generation)`` is the exact law of the mean of
     ``variance`` over chains, where there is one. ``status`` is 0 ok, 1 floored, 2 extinct or
     3 diverged. A run that kept summaries alone (``record.chains=summary``) has ``(statistic,
-    generation)`` instead: mean, its 95% interval low to high, sd, quantiles. ``policy``, ``data``,
-    ``model`` and ``seed`` are coordinates without an axis; ``attrs`` holds ``settings``, ``facts``
-    and ``summary``, what config.yaml and summary.json hold.
+    generation)`` instead: mean, its 95% interval low to high, sd, quantiles. ``policy``,
+    ``data``, ``model`` and ``seed`` are coordinates without an axis; ``attrs`` holds
+    ``settings``, ``facts`` and ``summary``, what config.yaml and summary.json hold.
 
     Raises BadInput where there is no finished run, a file is not what a run writes, or xarray is
     not installed.
     """
-    xr, folder = _library("xarray"), _run(path)
-    config, summary, table = read_config(folder), read_summary(folder), read_table(folder)
+    xr = _import_library("xarray")
+    folder = _run_folder(path)
+    config = read_config(folder)
+    summary = read_summary(folder)
+    table = read_metrics(folder)
     facts = config.pop("facts")
-    with reading(folder / TABLE, "a run's table of metrics"):
-        made = _summaries(table) if "metric" in table.column_names else _chains(table, facts)
-    variables, coordinates = made
-    with reading(folder / SUMMARY, "a run's summary"):
-        laws = _laws(summary["laws"], coordinates["generation"])
+    is_summary = "metric" in table.column_names
+    with refuse_damage(folder / TABLE, "a run's table of metrics"):
+        variables, coordinates = _summaries(table) if is_summary else _chains(table, facts)
+    with refuse_damage(folder / SUMMARY, "a run's summary"):
+        laws = _law_variables(summary["laws"], coordinates["generation"])
     coordinates |= {key: config["name"][key] for key in ("policy", "data", "model")}
     attrs = {"path": str(path), "settings": config, "facts": facts, "summary": summary}
     return xr.Dataset(variables | laws, coordinates | {"seed": config.get("seed")}, attrs)
@@ -78,15 +84,16 @@ def load_samples(
 
     Raises BadInput where the run kept no such rows.
     """
-    xr, folder = _library("xarray"), _run(path)
+    xr = _import_library("xarray")
+    folder = _run_folder(path)
     require(rows is None or rows >= 1, "rows", rows, "give at least 1, or None for all")
-    config = read_config(folder)
-    file, number = _file(folder, generation, "synthetic")
-    with reading(file, "a synthetic set"), safe_open(file, framework="numpy") as tensors:
-        kept = tensors.get_slice("rows")
-        found = kept[:, : min(rows or kept.get_shape()[1], kept.get_shape()[1])]
-        event = tuple(config["facts"]["event"])
-        values = found.reshape(*found.shape[:2], *event)
+    event = tuple(read_config(folder)["facts"]["event"])
+    file, number = _tensor_file(folder, generation, "synthetic")
+    with refuse_damage(file, "a synthetic set"), safe_open(file, framework="numpy") as tensors:
+        stored = tensors.get_slice("rows")
+        count = stored.get_shape()[1]
+        values = stored[:, : min(rows or count, count)]
+        values = values.reshape(*values.shape[:2], *event)
         inner = ("channel", "y", "x")[-len(event) :] if len(event) > 1 else ("coordinate",)
         coordinates = {"chain": np.arange(len(values)), "generation": number}
         return xr.DataArray(values, coordinates, ("chain", "row", *inner), name="synthetic")
@@ -94,8 +101,8 @@ def load_samples(
 
 def load_weights(path: str | Path, generation: int = -1) -> dict[str, NDArray[Any]]:
     """The tensors of one generation's fit, ``{name: [R, ...]}``, chains first; -1 is the last."""
-    file, _ = _file(_run(path), generation, "weights")
-    with reading(file, "a fit"), safe_open(file, framework="numpy") as tensors:
+    file, _ = _tensor_file(_run_folder(path), generation, "weights")
+    with refuse_damage(file, "a fit"), safe_open(file, framework="numpy") as tensors:
         return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
 
 
@@ -103,42 +110,44 @@ def load_sweep(paths: str | Path | Iterable[str | Path]) -> pandas.DataFrame:
     """All finished runs at or below the paths as one tidy table, a row per run, generation, chain
     and metric; its columns are those of :func:`nc_testbed.report.tidy.sheet`.
 
-    It is held in memory as a whole: ``scripts/export.py`` writes a larger one to a file.
+    The table stands in memory as a whole: ``scripts/export.py`` writes a larger one to a file.
     Raises BadInput where there is no finished run, or one is damaged, or pandas is not installed.
     """
-    _library("pandas")
-    given = [paths] if isinstance(paths, str | os.PathLike) else paths
-    return sheet([Path(path) for path in given]).read().to_pandas()
+    _import_library("pandas")
+    folders = [paths] if isinstance(paths, str | os.PathLike) else paths
+    return sheet([Path(folder) for folder in folders]).read().to_pandas()
 
 
-def _library(name: str) -> Any:
+def _import_library(name: str) -> Any:
+    """A library that notebooks need and runs do not."""
     try:
         return importlib.import_module(name)
     except ImportError:
         raise BadInput("library", name, f"is not installed: pip install {name}") from None
 
 
-def _run(path: str | Path) -> Path:
-    """The directory of a finished run."""
+def _run_folder(path: str | Path) -> Path:
+    """The directory of a finished run; raises BadInput for anything else."""
     folder = Path(path)
-    done = os.path.isfile(folder / SUMMARY)
-    there = os.path.isdir(folder)
-    remedy = "is no finished run; load_sweep reads all runs below" if there else "is not there"
-    require(done, "run", path, remedy)
+    remedy = "is not there"
+    if os.path.isdir(folder):
+        remedy = "is no finished run; load_sweep reads all runs below"
+    require(is_finished(folder), "run", path, remedy)
     return folder
 
 
-def _file(folder: Path, generation: int, kind: str) -> tuple[Path, int]:
+def _tensor_file(folder: Path, generation: int, kind: str) -> tuple[Path, int]:
     """The file of tensors of a generation, and the generation's number."""
-    kept = (path for path in (folder / "generations").glob("[0-9]*") if path.name.isdecimal())
-    numbers = {int(path.name): path for path in sorted(kept, key=lambda path: int(path.name))}
+    folders = (folder / "generations").glob("[0-9]*")
+    numbers = {int(path.name): path for path in folders if path.name.isdecimal()}
     number = max(numbers, default=0) if generation == -1 else generation
-    shown = ", ".join(map(str, list(numbers)[:20])) + (" .." if len(numbers) > 20 else "")
-    require(number in numbers, "generation", generation, f"recorded were {shown or 'none'}")
+    recorded = ", ".join(map(str, sorted(numbers)[:NAMED])) or "none"
+    recorded += " .." if len(numbers) > NAMED else ""
+    require(number in numbers, "generation", generation, f"recorded were {recorded}")
     file = numbers[number] / f"{kind}.safetensors"
     remedy = f"{folder} kept no {kind} rows of it: store, or statistics drawn in their place"
     require(file.is_file(), "generation", number, remedy)
-    regular(file, LARGEST)
+    check_file(file, LARGEST)
     return file, number
 
 
@@ -147,16 +156,16 @@ def _chains(table: Any, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     generations, chains, values = pivoted(table)
     status = values.pop("status", None)
     variables: dict[str, Any] = {}
-    ranked: dict[str, dict[int, NDArray[np.float64]]] = {}
+    by_rank: dict[str, dict[int, NDArray[np.float64]]] = {}
     for name in ordered(values):
         of_rank = RANK.fullmatch(name)
         if of_rank is None:
             variables[name] = (("chain", "generation"), values[name])
         else:
-            ranked.setdefault(of_rank[1], {})[int(of_rank[2])] = values[name]
-    ranks = sorted({rank for columns in ranked.values() for rank in columns})
+            by_rank.setdefault(of_rank[1], {})[int(of_rank[2])] = values[name]
+    ranks = sorted({rank for columns in by_rank.values() for rank in columns})
     missing = np.full((len(chains), len(generations)), np.nan)
-    for name, columns in ranked.items():
+    for name, columns in by_rank.items():
         stacked = np.stack([columns.get(rank, missing) for rank in ranks], axis=-1)
         variables[name] = (("chain", "generation", "rank"), stacked)
     if status is not None:
@@ -164,15 +173,16 @@ def _chains(table: Any, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
         variables["status"] = (("chain", "generation"), status, meaning)
     coordinates: dict[str, Any] = {"chain": chains, "generation": generations}
     if ranks:
-        coordinates |= {"rank": ranks} | _labels(facts, chains, ranks)
+        coordinates |= {"rank": ranks} | _class_labels(facts, chains, ranks)
     return variables, coordinates
 
 
-def _labels(
+def _class_labels(
     facts: Mapping[str, Any], chains: NDArray[np.int64], ranks: list[int]
 ) -> dict[str, Any]:
     """Which class has each rank in each chain, where the run says so."""
-    order, names = facts.get("rank_to_class"), facts.get("classes")
+    order = facts.get("rank_to_class")
+    names = facts.get("classes")
     if not order or not names:
         return {}
     labels = np.array(names)[np.array(order)[chains][:, ranks]]
@@ -186,12 +196,12 @@ def _summaries(table: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return variables, {"statistic": statistics, "generation": generations}
 
 
-def _laws(laws: Mapping[str, Any], generations: NDArray[np.int64]) -> dict[str, Any]:
+def _law_variables(laws: Mapping[str, Any], generations: NDArray[np.int64]) -> dict[str, Any]:
     """Exact laws of means over chains, NaN where none is known."""
-    made = {}
+    variables = {}
     for name, law in laws.items():
-        known = dict(zip(law["generations"], law["values"], strict=True))
-        values = np.array([known.get(g) for g in generations.tolist()], dtype=np.float64)
-        said = {"law": law["law"], "source": law["source"]}
-        made[f"{name}_law"] = (("generation",), values, said)
-    return made
+        value_at = dict(zip(law["generations"], law["values"], strict=True))
+        values = [value_at.get(g) for g in generations.tolist()]
+        attrs = {"law": law["law"], "source": law["source"]}
+        variables[f"{name}_law"] = (("generation",), np.array(values, dtype=np.float64), attrs)
+    return variables
