@@ -12,11 +12,11 @@ from pathlib import Path
 
 from nc_testbed.config.compose import HOME
 from nc_testbed.core.errors import BadInput
-from nc_testbed.plan.answer import Answer, answer
-from nc_testbed.plan.measure import measure
-from nc_testbed.plan.question import OWN, Request, request
-from nc_testbed.plan.sweep import Tried, sweep
-from nc_testbed.plan.text import content, lines, table, verdict
+from nc_testbed.plan.answer import Answer, answer_question
+from nc_testbed.plan.one_generation import measure_one_generation
+from nc_testbed.plan.question import PLAN_KEYS, Request, parse_request
+from nc_testbed.plan.sweep import SweepPoint, sweep_k
+from nc_testbed.plan.text import answer_lines, plan_json, sweep_table, sweep_verdict
 from nc_testbed.record.directory import write
 
 HELP = f"""How much real data do I need?
@@ -24,7 +24,7 @@ HELP = f"""How much real data do I need?
 python scripts/plan.py model=vae data=digits tolerance=0.1
 python scripts/plan.py model=bernoulli data=bernoulli n=1000 tolerance=0.02 verify=true
 
-Its own keys: {", ".join(OWN)}.
+Its own keys: {", ".join(PLAN_KEYS)}.
   tolerance     largest distance from the truth, in units of the metric (needed)
   metric        a column; default: the headline, of a family its mean
   probability   with which the tail class is to be present; default 0.95
@@ -57,28 +57,28 @@ def plan(words: Sequence[str], parent: Path) -> Path:
     """
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # extensions may lie there
-    asked = request(words)
-    found = answer(asked.question, measure(asked))
-    print("\n".join(lines(found)), flush=True)
+    asked = parse_request(words)
+    found = answer_question(asked.question, measure_one_generation(asked))
+    print("\n".join(answer_lines(found)), flush=True)
     folder = parent / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{secrets.token_hex(4)}"
     folder.mkdir(parents=True)
     _keep(folder, found, words, [])
     if asked.question.verify:
-        tried = list(sweep(asked, found, folder))
-        print("\n".join(["", *lines(found), "", *table(tried)]))
-        print("\n".join(verdict(tried, asked.question.tolerance)))
+        tried = list(sweep_k(asked, found, folder))
+        print("\n".join(["", *answer_lines(found), "", *sweep_table(tried)]))
+        print("\n".join(sweep_verdict(tried, asked.question.tolerance)))
         _keep(folder, found, words, tried)
         _draw(folder, asked, found, tried)
     return folder
 
 
-def _keep(folder: Path, found: Answer, words: Sequence[str], tried: Sequence[Tried]) -> None:
-    text = json.dumps(content(found, words, tried), indent=1, allow_nan=False)
+def _keep(folder: Path, found: Answer, words: Sequence[str], tried: Sequence[SweepPoint]) -> None:
+    text = json.dumps(plan_json(found, words, tried), indent=1, allow_nan=False)
     write(folder / "plan.json", text.encode())
 
 
-def _draw(folder: Path, asked: Request, found: Answer, tried: Sequence[Tried]) -> None:
-    from nc_testbed.plan.figure import figure  # matplotlib: only for a verified plan
+def _draw(folder: Path, asked: Request, found: Answer, tried: Sequence[SweepPoint]) -> None:
+    from nc_testbed.plan.plan_figure import draw_plan  # matplotlib: only for a verified plan
 
     title = " ".join(asked.overrides)
-    figure(found, tried, f"{title}; 95% intervals").savefig(folder / "plan.png", dpi=150)
+    draw_plan(found, tried, f"{title}; 95% intervals").savefig(folder / "plan.png", dpi=150)

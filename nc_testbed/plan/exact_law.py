@@ -19,7 +19,7 @@ from nc_testbed.theory import anchors
 
 
 @dataclass(frozen=True)
-class Exact:
+class ExactLaw:
     """A fitted mean of a sufficient statistic: no bias, and the variance of a known law.
 
     n: rows per refit, n0 of generation 0. variance V_0 and c: of the family's variance function,
@@ -37,7 +37,7 @@ class Exact:
     def stationary(self, k: ArrayLike) -> NDArray[np.float64]:
         """Variance over chains in the end, k FRESH real rows; infinite where the law has none.
 
-        >>> float(Exact(50, 50, 0.25, -1).stationary(1).round(4))
+        >>> float(ExactLaw(50, 50, 0.25, -1).stationary(1).round(4))
         0.0845
         """
         rows, n = np.asarray(k) * self.rows, self.n * self.rows
@@ -52,9 +52,9 @@ class Exact:
         return self.scale * float(curve[-1])
 
 
-def exact(
+def exact_law(
     model: Any, truth: Mapping[str, Any], metric: str, n: int, n0: int, temperature: float
-) -> Exact | None:
+) -> ExactLaw | None:
     """The law of this metric of a family fitted by maximum likelihood; None where none is known.
 
     truth: parameters ``[...]`` of the model's family.
@@ -65,7 +65,7 @@ def exact(
     if found is None:
         return None
     rows, scale = (model.spins, 4.0) if isinstance(model, IsingModel) else (1, 1.0)
-    return Exact(n, n0, *found, rows, scale)
+    return ExactLaw(n, n0, *found, rows, scale)
 
 
 def _moments(model: Any, truth: Mapping[str, Any], metric: str) -> tuple[float, float] | None:

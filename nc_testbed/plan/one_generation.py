@@ -19,9 +19,9 @@ from nc_testbed.core.interfaces import Generation
 from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.loop.closed_loop import measure as remeasured
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.plan.exact import Exact, class_shares, exact
-from nc_testbed.plan.question import Question, Request
-from nc_testbed.plan.truth import chosen, names_of, of_family, on_real, truths_of
+from nc_testbed.plan.exact_law import ExactLaw, class_shares, exact_law
+from nc_testbed.plan.question import PlanQuestion, Request
+from nc_testbed.plan.truth import choose_metric, names_of, of_family, on_real, truths_of
 from nc_testbed.run.console import Console
 from nc_testbed.run.prepare import Prepared, prepare
 
@@ -50,7 +50,7 @@ class Measured:
     x1: NDArray[np.float64]
     truth: NDArray[np.float64] | None
     share: float | None
-    exact: Exact | None
+    exact: ExactLaw | None
     rows: int | None
     reserve: int | None
     statistics: bool
@@ -59,7 +59,7 @@ class Measured:
 
     @property
     def chains(self) -> int:
-        """R."""
+        """Number of chains R."""
         return len(self.x0)
 
     @property
@@ -73,7 +73,7 @@ class Measured:
         return self.x0 - (self.x0.mean() if self.truth is None else self.truth)
 
 
-def measure(asked: Request) -> Measured:
+def measure_one_generation(asked: Request) -> Measured:
     """Run generations 0 and 1 under replace and measure the asked metric.
 
     Raises BadInput where the settings, the metric or the numbers of rows cannot be served.
@@ -92,7 +92,7 @@ def measure(asked: Request) -> Measured:
     return _finite(_of_rows(made, asked.question))
 
 
-def _of_statistics(lab: Laboratory, question: Question) -> Measured:
+def _of_statistics(lab: Laboratory, question: PlanQuestion) -> Measured:
     """A family whose rows are not drawn; its truth is known."""
     family = lab.model.family()
     true_parameters = family.columns(lab.truth, lab.truth)
@@ -111,7 +111,7 @@ def _of_statistics(lab: Laboratory, question: Question) -> Measured:
         second,
         np.full(lab.chains, float(true_parameters[metric][0])),
         None if shares is None else float(shares.min()),
-        exact(lab.model, truth, metric, n, n0, lab.temperature),
+        exact_law(lab.model, truth, metric, n, n0, lab.temperature),
         rows=None,
         reserve=None,
         rarest=0 if shares is None else int(shares.argmin()),
@@ -119,7 +119,7 @@ def _of_statistics(lab: Laboratory, question: Question) -> Measured:
     )
 
 
-def _of_rows(prepared: Prepared, question: Question) -> Measured:
+def _of_rows(prepared: Prepared, question: PlanQuestion) -> Measured:
     """A model that is fitted to rows; its truth is what the metric says of real ones."""
     data = prepared.data
     if data.law is None:  # no more real rows to compare with than there are
@@ -128,7 +128,7 @@ def _of_rows(prepared: Prepared, question: Question) -> Measured:
         prepared = dataclasses.replace(prepared, evaluation_rows=rows)
     world = prepared.world(say=print)
     true_parameters = on_real(world, question.metric)
-    metric, groups, truth = chosen(world, question.metric, true_parameters)
+    metric, groups, truth = choose_metric(world, question.metric, true_parameters)
     used = {group: world.metrics[group] for group in groups}
     world = dataclasses.replace(world, metrics=used)
     first, second = _two(world, metric, names_of(true_parameters))
@@ -152,13 +152,13 @@ def _of_rows(prepared: Prepared, question: Question) -> Measured:
     )
 
 
-def _law(world: World, metric: str) -> Exact | None:
+def _law(world: World, metric: str) -> ExactLaw | None:
     true_parameters = truths_of(world)
     if not true_parameters:
         return None
     truth = {name: value[0].cpu().numpy() for name, value in true_parameters[0][1].items()}
     n0, n = world.sizes[:2]
-    return exact(world.model, truth, metric, n, n0, world.sampling.temperature)
+    return exact_law(world.model, truth, metric, n, n0, world.sampling.temperature)
 
 
 def _two(world: World, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:

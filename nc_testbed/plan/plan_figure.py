@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,89 +11,107 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nc_testbed.plan.answer import Answer
-from nc_testbed.plan.sweep import Tried
-from nc_testbed.plan.tail import presence
-from nc_testbed.report.compare import COLOURS, bars
+from nc_testbed.plan.sweep import SweepPoint
+from nc_testbed.plan.tail_class import presence
+from nc_testbed.report.style import COLOURS, bars, clear_axes, write_caption
 
-PREDICTED, MEASURED, LAW = COLOURS[0], COLOURS[1], COLOURS[2]
+PREDICTED = COLOURS[0]
+MEASURED = COLOURS[1]
+LAW = COLOURS[2]
+ASIDE = 1.03
+"""Factor of k by which points stand apart, so that their intervals can be told apart."""
 
 
-def figure(answer: Answer, tried: Sequence[Tried], title: str) -> Figure:
+def draw_plan(answer: Answer, points: Sequence[SweepPoint], title: str) -> Figure:
     """Distance from the truth over k, and where it was counted the tail class's presence.
 
     title: what the numbers rest on.
     """
-    tail = any(one.present is not None for one in tried)
-    drawing = Figure(figsize=(5.2 * (1 + tail), 4.2), layout="constrained")
-    panels = drawing.subplots(1, 1 + tail, squeeze=False)[0]
-    _distance(panels[0], answer, tried)
-    ks = [one.k for one in tried]
-    if tail:
-        _tail(panels[1], answer, tried)
+    has_tail = any(point.present is not None for point in points)
+    count = 2 if has_tail else 1
+    figure = Figure(figsize=(5.2 * count, 4.2), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
+    _draw_distance(panels[0], answer, points)
+    if has_tail:
+        _draw_tail(panels[1], answer, points)
+    ks = [point.k for point in points]
+    xlabel = f"k {answer.question.source} real rows of {answer.measured.n}"
     for axes in panels:
-        axes.set(
-            xscale="log", xlabel=f"k {answer.question.source} real rows of {answer.measured.n}"
-        )
+        axes.set(xscale="log", xlabel=xlabel)
         axes.set_xticks(ks, labels=list(map(str, ks)))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
+        clear_axes(axes)
         axes.legend(fontsize="x-small")
-    drawing.supxlabel(title, fontsize="small", color="0.3", x=0.01, ha="left")
-    return drawing
+    write_caption(figure, title)
+    return figure
 
 
-def _distance(axes: Axes, answer: Answer, tried: Sequence[Tried]) -> None:
+def _draw_distance(axes: Axes, answer: Answer, points: Sequence[SweepPoint]) -> None:
     """The stationary prediction with its band, and what each run measured at its end."""
-    ks = np.array([one.k for one in tried])
-    line = np.geomspace(max(1, ks.min() / 1.5), min(answer.measured.n, ks.max() * 1.5), 100)
-    low, high = np.quantile(answer.sure.distance(line[:, None]), [0.025, 0.975], axis=1)
-    axes.fill_between(line, low, high, alpha=0.2, linewidth=0, color=PREDICTED)
-    axes.plot(line, answer.rule.distance(line), label="linear rule, stationary", color=PREDICTED)
-    if answer.law is not None:
-        axes.plot(line, answer.distance(line), "--", color=LAW, label="exact law, stationary")
-    ends = [one.predicted for one in tried]
-    if any(one.cut for one in tried):
-        mean, error = bars(ends)
-        at = "linear rule at the run's end"
-        axes.errorbar(
-            ks / 1.03, mean, error, fmt="s", mfc="white", capsize=3, label=at, color=PREDICTED
-        )
-    mean, error = bars([one.measured for one in tried])
-    label = f"measured, {answer.measured.chains} chains"
-    axes.errorbar(ks * 1.03, mean, error, fmt="o", color=MEASURED, capsize=3, label=label)
-    for one in tried:
-        if one.linear == "fails":
-            place = (one.k * 1.03, float(one.measured.high))
-            axes.annotate("rule fails", place, (0, 4), textcoords="offset points", ha="center",
-                          fontsize="x-small", color=MEASURED)  # fmt: skip
+    measured = answer.measured
+    ks = np.array([point.k for point in points])
+    _draw_prediction(axes, answer, ks)
+    if any(point.is_cut for point in points):
+        mean, error = bars([point.predicted for point in points])
+        label = "linear rule at the run's end"
+        style: dict[str, Any] = {"fmt": "s", "mfc": "white", "color": PREDICTED}
+        axes.errorbar(ks / ASIDE, mean, error, capsize=3, label=label, **style)
+    mean, error = bars([point.measured for point in points])
+    label = f"measured, {measured.chains} chains"
+    axes.errorbar(ks * ASIDE, mean, error, fmt="o", color=MEASURED, capsize=3, label=label)
+    for point in points:
+        if point.linear == "fails":
+            _mark_failure(axes, point)
     axes.axhline(answer.question.tolerance, color="0.5", linewidth=1, label="tolerance")
-    _mark(axes, answer.k, "k")
-    what = "truth" if answer.measured.truth is not None else "generation 0"
-    axes.set(yscale="log", ylabel=f"rms distance of {answer.measured.metric} from {what}")
+    _mark_k(axes, answer.k, "k")
+    reference = "truth" if measured.truth is not None else "generation 0"
+    axes.set(yscale="log", ylabel=f"rms distance of {measured.metric} from {reference}")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _tail(axes: Axes, answer: Answer, tried: Sequence[Tried]) -> None:
+def _draw_prediction(axes: Axes, answer: Answer, ks: np.ndarray) -> None:
+    """The linear rule with its band, and the exact law, both stationary."""
+    line = np.geomspace(max(1, ks.min() / 1.5), min(answer.measured.n, ks.max() * 1.5), 100)
+    low, high = np.quantile(answer.sure.distance(line[:, None]), [0.025, 0.975], axis=1)
+    axes.fill_between(line, low, high, alpha=0.2, linewidth=0, color=PREDICTED)
+    label = "linear rule, stationary"
+    axes.plot(line, answer.rule.distance(line), label=label, color=PREDICTED)
+    if answer.law is not None:
+        label = "exact law, stationary"
+        axes.plot(line, answer.distance(line), "--", color=LAW, label=label)
+
+
+def _mark_failure(axes: Axes, point: SweepPoint) -> None:
+    """The words above a point at which the linear rule fails."""
+    style: dict[str, Any] = {"ha": "center", "fontsize": "x-small", "color": MEASURED}
+    position = (point.k * ASIDE, float(point.measured.high))
+    axes.annotate("rule fails", position, (0, 4), textcoords="offset points", **style)
+
+
+def _draw_tail(axes: Axes, answer: Answer, points: Sequence[SweepPoint]) -> None:
     """P(the rarest class is among the rows of a refit)."""
-    share, n = answer.measured.share, answer.measured.n
+    share = answer.measured.share
+    n = answer.measured.n
     assert share is not None
-    counted = [one for one in tried if one.present is not None]
-    ks = sorted(
-        {one.k for one in tried} | ({answer.tail.k} if answer.tail and answer.tail.k else set())
-    )
-    law = [presence(k, n, share) for k in ks]
-    axes.plot(ks, law, ".--", color=LAW, label="law of an unbiased model, stationary")
-    mean, error = bars([one.present for one in counted if one.present is not None])
-    at = [one.k for one in counted]
-    axes.errorbar(at, mean, error, fmt="o", color=MEASURED, capsize=3, label="measured")
+    tail_k = answer.tail.k if answer.tail else None
+    ks = {point.k for point in points}
+    if tail_k:
+        ks.add(tail_k)
+    line = sorted(ks)
+    label = "law of an unbiased model, stationary"
+    axes.plot(line, [presence(k, n, share) for k in line], ".--", color=LAW, label=label)
+    counted = [(point.k, point.present) for point in points if point.present is not None]
+    mean, error = bars([present for _, present in counted])
+    x = [k for k, _ in counted]
+    axes.errorbar(x, mean, error, fmt="o", color=MEASURED, capsize=3, label="measured")
     axes.axhline(answer.question.probability, color="0.5", linewidth=1, label="asked for")
-    _mark(axes, answer.tail.k if answer.tail else None, "k of the tail")
+    _mark_k(axes, tail_k, "k of the tail")
     axes.set(ylim=(0, 1.05), ylabel=f"P(class of share {share:.3g} is present)")
 
 
-def _mark(axes: Axes, k: int | None, name: str) -> None:
+def _mark_k(axes: Axes, k: int | None, name: str) -> None:
+    """A dotted line at a k, if there is one."""
     if k is not None:
         axes.axvline(k, color="0.3", linestyle=":", linewidth=1, label=f"{name} = {k}")

@@ -36,8 +36,12 @@ def rows_to_keep(n: int, p: float, probability: float) -> int | None:
     """
     if presence(n, n, p) < probability:
         return None
-    low, high = 0, n
+    low = 0
+    high = n
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if presence(middle, n, p) >= probability else (middle, high)
+        if presence(middle, n, p) >= probability:
+            high = middle
+        else:
+            low = middle
     return high

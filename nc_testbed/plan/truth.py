@@ -61,7 +61,7 @@ def real_rows(world: World) -> Tensor:
     return torch.stack([data.x[r % len(data.x), rows] for r, rows in enumerate(picked)])
 
 
-def chosen(
+def choose_metric(
     world: World, wanted: str | None, true_parameters: Mapping[str, Mapping[str, Tensor]]
 ) -> tuple[str, tuple[str, ...], Tensor | None]:
     """The column, the metrics that may give it, and its truth; none where only a fit has it."""

@@ -11,8 +11,8 @@ from stated import claim, question
 
 from nc_testbed.claims import command
 from nc_testbed.claims.claim import Claim, read_claims
-from nc_testbed.claims.command import ClaimsSettings, judge
 from nc_testbed.claims.claim_runs import make_runs, plan_run
+from nc_testbed.claims.command import ClaimsSettings, judge
 from nc_testbed.claims.judge import answer_questions
 from nc_testbed.config.build import build
 from nc_testbed.config.compose import CONF, configurations

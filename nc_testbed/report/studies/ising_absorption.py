@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def _draw_unabsorbed(counted: Axes, scaled: Axes, arm: Arm) -> None:
     """One arm's curve over refits t, and over t / (N M)."""
     N = arm.config["data"]["spins"]
     M = arm.config["facts"]["n"]
-    style = {"color": COLOURS[SPINS.index(N) if N in SPINS else len(SPINS)]}
+    style: dict[str, Any] = {"color": COLOURS[SPINS.index(N) if N in SPINS else len(SPINS)]}
     style["linestyle"] = DASHES[SIZES.index(M) if M in SIZES else len(SIZES)]
     t = arm.generations + 1
     unabsorbed = 1 - arm.means["absorbed"].mean

@@ -2,15 +2,12 @@
 
 import csv
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from fabricated import config, run
 
 from nc_testbed.report import export
-
-sys.path.append(str(Path(__file__).parent / "run"))
-from fabricated import config, run
 
 
 @pytest.fixture

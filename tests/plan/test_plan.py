@@ -16,18 +16,18 @@ from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.plan import command as main
-from nc_testbed.plan import tail
-from nc_testbed.plan.answer import answer
-from nc_testbed.plan.exact import exact
-from nc_testbed.plan.measure import measure
-from nc_testbed.plan.question import request
-from nc_testbed.plan.rule import Rule, drawn, measured_rule, smallest, variance_interval
-from nc_testbed.plan.sweep import generations
+from nc_testbed.plan import tail_class
+from nc_testbed.plan.answer import answer_question
+from nc_testbed.plan.exact_law import exact_law
+from nc_testbed.plan.one_generation import measure_one_generation
+from nc_testbed.plan.question import parse_request
+from nc_testbed.plan.rule import Rule, draw_rules, measured_rule, smallest, variance_interval
+from nc_testbed.plan.sweep import run_length
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.theory import chain, master
 from nc_testbed.theory.rules import mean_check
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"^python scripts/plan\.py .*", README, re.MULTILINE)))
 SMALL = ["model=bernoulli", "data=bernoulli", "n=60", "chains=300"]
 
@@ -58,8 +58,8 @@ def test_the_k_of_a_family_solves_its_exact_law(overrides, variance, c, share):
     k = np.arange(1, n + 1)
     law = variance / (k * (2 - k / n) - c * (1 - k / n))
     tolerance = float(np.sqrt(law[round(share * n)])) * (1 + 1e-9)
-    asked = request([*overrides, f"n={n}", "chains=50", f"tolerance={tolerance}"])
-    found = answer(asked.question, measure(asked))
+    asked = parse_request([*overrides, f"n={n}", "chains=50", f"tolerance={tolerance}"])
+    found = answer_question(asked.question, measure_one_generation(asked))
     assert found.k == k[np.sqrt(law) <= tolerance][0] == round(share * n) + 1
     assert found.reached == pytest.approx(np.sqrt(law[found.k - 1]))
 
@@ -77,7 +77,7 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
     n, R = 80, 8192
     laws = source.laws()
     model, (_, truth) = model.like(laws, 1), laws[0]
-    law = exact(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
+    law = exact_law(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
     assert law is not None
     T = 1 + 8 * n // k
     sizes, device = (n,) * (T + 1), torch.device("cpu")
@@ -92,7 +92,7 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
 
 def test_without_bias_the_linear_rule_is_exact_where_c_is_zero():
     n, k = 200, np.arange(1, 201)
-    law = exact(PoissonModel(), {"rate": np.array(3.0)}, "mean", n, n, 1.0)
+    law = exact_law(PoissonModel(), {"rate": np.array(3.0)}, "mean", n, n, 1.0)
     assert law is not None
     rule = Rule(n, gap=0.0, bias=0.0, noise=3.0 / n, first=3.0 / n)
     np.testing.assert_allclose(rule.distance(k) ** 2, law.stationary(k), rtol=1e-12)
@@ -106,7 +106,7 @@ def test_without_bias_the_linear_rule_is_exact_where_c_is_zero():
 def test_no_exact_law_is_claimed_where_there_is_none(change, metric):
     model = BernoulliModel(estimator=change.get("estimator", "mle"))
     temperature = change.get("temperature", 1.0)
-    assert exact(model, {"p": np.array(0.2)}, metric, 50, 50, temperature) is None
+    assert exact_law(model, {"p": np.array(0.2)}, metric, 50, 50, temperature) is None
 
 
 # --- the linear rule --------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_intervals_of_the_rule_cover():
     rng, R, hits = np.random.default_rng(8), 12, np.zeros(3)
     for _ in range(400):
         gaps, changes = rng.normal(0.2, 0.3, R), rng.normal(-0.1, 0.5, R)
-        sure = drawn(measured_rule(50, gaps, changes, 0.0, False), gaps, changes, 0.0)
+        sure = draw_rules(measured_rule(50, gaps, changes, 0.0, False), gaps, changes, 0.0)
         for i, (draws, truth) in enumerate(
             [(sure.gap, 0.2), (sure.bias, -0.1), (sure.noise, 0.25)]
         ):
@@ -175,17 +175,17 @@ def test_the_tail_class_has_the_k_of_the_exact_chain():
     n, p = 60, 0.05
     laws = [chain.stationary(chain.anchored_transition(n, k, p))[0] for k in range(1, n + 1)]
     for wanted in (0.3, 0.9):
-        k = tail.rows_to_keep(n, p, wanted)
+        k = tail_class.rows_to_keep(n, p, wanted)
         assert k == 1 + int(np.argmax(1 - np.array(laws) >= wanted))
-    assert tail.presence(n, n, p) == pytest.approx(1 - (1 - p) ** n)
-    assert tail.rows_to_keep(n, 0.001, 0.9) is None
+    assert tail_class.presence(n, n, p) == pytest.approx(1 - (1 - p) ** n)
+    assert tail_class.rows_to_keep(n, 0.001, 0.9) is None
 
 
 def test_beyond_the_exact_chain_the_limit_is_close(monkeypatch):
-    known = tail.presence(2, 1000, 0.1), tail.rows_to_keep(1000, 0.01, 0.8)
-    monkeypatch.setattr(tail, "EXACT", 10)
-    assert tail.presence(2, 1000, 0.1) == pytest.approx(known[0], abs=0.01)
-    assert tail.rows_to_keep(1000, 0.01, 0.8) == pytest.approx(known[1], rel=0.1)
+    known = tail_class.presence(2, 1000, 0.1), tail_class.rows_to_keep(1000, 0.01, 0.8)
+    monkeypatch.setattr(tail_class, "EXACT", 10)
+    assert tail_class.presence(2, 1000, 0.1) == pytest.approx(known[0], abs=0.01)
+    assert tail_class.rows_to_keep(1000, 0.01, 0.8) == pytest.approx(known[1], rel=0.1)
 
 
 # --- the command line -------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_help_and_the_commands_of_the_readme(capsys):
     assert "tolerance" in capsys.readouterr().out
     assert len(COMMANDS) >= 3
     for command in COMMANDS:
-        request(shlex.split(command.split(" #")[0])[2:]).config("policy=replace")
+        parse_request(shlex.split(command.split(" #")[0])[2:]).config("policy=replace")
 
 
 def strict(folder):
@@ -256,8 +256,8 @@ def test_a_verified_plan_of_a_family(tmp_path, capsys):
     plan, said = strict(folder), capsys.readouterr().out
     assert plan["by"] == "exact law" and plan["tail"]["share"] == 0.1
     assert (folder / "plan.png").stat().st_size > 10_000
-    asked = request(words)
-    measured = measure(asked)
+    asked = parse_request(words)
+    measured = measure_one_generation(asked)
     for one in plan["verified"]:
         table = pq.read_table(folder / one["run"] / "metrics.parquet")
         first = table.filter(np.array(table["generation"]) == 0)["mean"].to_numpy()
@@ -296,9 +296,9 @@ def test_a_mixture_is_measured_against_real_rows(metric, tmp_path, capsys):
 def test_a_reserve_that_runs_out_shortens_the_runs(tmp_path):
     words = ["model=gmm", "model.components=2", "model.covariance=spherical", "data=wine",
              "chains=2", "tolerance=0.3", "metric=recall"]  # fmt: skip
-    asked = request(words)
-    measured = measure(asked)
-    found = answer(asked.question, measured)
+    asked = parse_request(words)
+    measured = measure_one_generation(asked)
+    found = answer_question(asked.question, measured)
     assert measured.reserve is not None and measured.rows is not None
-    T, cut = generations(found, 5)
+    T, cut = run_length(found, 5)
     assert (T, cut) == (max(2, 1 + measured.reserve // 5), True)
