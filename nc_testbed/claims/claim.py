@@ -1,4 +1,4 @@
-"""A claim as its file states it: a sentence, the runs, the numbers asked for and their rules."""
+"""A claim as its file states it: a sentence, runs, numbers and their rules."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ Size = Literal["quick", "full"]
 
 @dataclass(frozen=True)
 class Term:
-    """A number per chain: a column of a run at a generation, or the generation of an event.
+    """A number per chain: a column of a run at a generation, or the generation of an
+    event.
 
-    at: how far into the run, 0 = generation 0, 1 = the last one; the nearest generation that was
-    recorded. below: with it the number is the first generation at which the column lies below
-    this share of its own generation 0. alarm: with it the number is the generation at which the
-    tail alarm on these rows (``rows`` the referee accepts, or ``hits`` on the manifold) goes off.
-    An event that never happens counts as the number of generations: later than any recorded one.
+    at: how far into the run, 0 = generation 0, 1 = the last one; the nearest generation
+    that was recorded. below: with it the number is the first generation at which the
+    column lies below this share of its own generation 0. alarm: with it the number is the
+    generation at which the tail alarm on these rows (``rows`` the referee accepts, or
+    ``hits`` on the manifold) goes off. An event that never happens counts as the number
+    of generations: later than any recorded one.
     """
 
     run: str
@@ -41,7 +43,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The interval wholly above ``above`` and below ``below``: yes; wholly outside: no."""
+    """yes: the interval lies between ``above`` and ``below``; no: outside of it."""
 
     above: float | None = None
     below: float | None = None
@@ -55,9 +57,10 @@ class Bounds:
 class ClaimQuestion:
     """One number of a claim, ``(value - minus) / over`` per chain, and what it must be.
 
-    asks: what the number is. share_below: the number is the share of chains that lie below this.
-    holds: the region in which the claim holds; null = reported, not judged. when: the condition
-    under which this question says that the claim holds, completing "holds only ...".
+    asks: what the number is. share_below: the number is the share of chains that lie
+    below this. holds: the region in which the claim holds; null = reported, not judged.
+    when: the condition under which this question says that the claim holds, completing
+    "holds only ...".
     """
 
     asks: str
@@ -122,10 +125,11 @@ class Claim:
 
 
 def read_claims(folder: Path, claims: str = "all") -> dict[str, Claim]:
-    """The claims of a folder in the order of their files: all of them, or those named ``a,b``.
+    """The claims of a folder in the order of their files: all of them, or those named
+    ``a,b``.
 
-    A claim's name is its file's, less the number in front. Raises BadInput for a name that is not
-    there, and for a file that states no claim.
+    A claim's name is its file's, less the number in front. Raises BadInput for a name
+    that is not there, and for a file that states no claim.
     """
     require(os.path.isdir(folder), "folder", folder, "no such folder")
     files = {re.sub(r"^\d+_", "", path.stem): path for path in sorted(folder.glob("*.yaml"))}
@@ -151,4 +155,7 @@ def _world_overrides(
     require(world in worlds, key, world, nearest(world, worlds))
     changed = {word.partition("=")[0] for word in changes}
     overrides = worlds[world][size].split()
-    return [*(word for word in overrides if word.partition("=")[0] not in changed), *changes]
+    return [
+        *(word for word in overrides if word.partition("=")[0] not in changed),
+        *changes,
+    ]

@@ -1,4 +1,4 @@
-"""The runs that claims rest on: each is made once, and taken up where it was interrupted."""
+"""The runs that claims rest on: each is made once, and resumed if interrupted."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class ClaimRun:
 def plan_run(overrides: Sequence[str], folder: Path) -> ClaimRun:
     """The run of these overrides, every setting checked; nothing is created.
 
-    Its directory is named by its settings, so claims that ask for the same run share it. Raises
-    BadInput as ``scripts/train.py`` would. Call it within ``compose.configurations``.
+    Its directory is named by its settings, so claims that ask for the same run share it.
+    Raises BadInput as ``scripts/train.py`` would. Call it within
+    ``compose.configurations``.
     """
     config = {key: value for key, value in composed(overrides).items() if key not in STUDY}
     name = f"{settings_hash(config)[:12]}-{config['generations']}"
@@ -53,13 +54,16 @@ def check_runs(runs: Iterable[ClaimRun]) -> None:
 
 
 def make_runs(runs: Sequence[ClaimRun], say: Callable[[str], None]) -> None:
-    """Make the runs that are not finished, one after the other; each tells of itself in its own
-    ``log.txt``, and ``say`` of every one that is done."""
+    """Make the runs that are not finished, one after the other; each tells of itself in
+    its own ``log.txt``, and ``say`` of every one that is done."""
     for i, run in enumerate(runs, start=1):
         start = time.monotonic()
         if not is_finished(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
-            with open(run.path / "log.txt", "w") as log, contextlib.redirect_stdout(log):
+            with (
+                open(run.path / "log.txt", "w") as log,
+                contextlib.redirect_stdout(log),
+            ):
                 execute(prepare(run.config), run.config, run.path)
         seconds = time.monotonic() - start
         say(f"run {i}/{len(runs)}  {seconds:5.1f} s  {' '.join(run.overrides)}")

@@ -32,7 +32,8 @@ class AnsweredQuestion:
 
 
 def answer_questions(claim: Claim, arms: Mapping[str, Arm]) -> list[AnsweredQuestion]:
-    """Every question of a claim, answered from its runs; chains are paired by their streams.
+    """Every question of a claim, answered from its runs; chains are paired by their
+    streams.
 
     Raises BadInput for a column that a run has not, and for runs that cannot be paired.
     """
@@ -60,8 +61,8 @@ def yes_or_no(number: Interval, holds: Bounds) -> YesNo:
 
 
 def claim_verdict(answers: Sequence[AnsweredQuestion]) -> Verdict:
-    """supported if every question says yes, refuted if every one says no; where some say yes and
-    some no the claim holds only if what the first say; else inconclusive.
+    """supported if every question says yes, refuted if every one says no; where some say
+    yes and some no the claim holds only if what the first say; else inconclusive.
 
     Every interval is a 95% one and stands for itself: none is widened for the others.
     """
@@ -84,8 +85,8 @@ def claim_verdict(answers: Sequence[AnsweredQuestion]) -> Verdict:
 
 
 def first_below(arm: Arm, column: str, level: float) -> NDArray[np.float64]:
-    """The first generation ``[R]`` at which a column lies below this share of its generation 0;
-    the number of generations where it never does."""
+    """The first generation ``[R]`` at which a column lies below this share of its
+    generation 0; the number of generations where it never does."""
     values = arm.values[column]
     is_below = values < level * values[:, :1]
     never = arm.generations[-1] + 1
@@ -94,7 +95,7 @@ def first_below(arm: Arm, column: str, level: float) -> NDArray[np.float64]:
 
 
 def _conditions(answers: Sequence[AnsweredQuestion], answer: YesNo) -> str | None:
-    """The conditions, each once, of the questions answered so; None where there is none."""
+    """The conditions of the questions answered so, each once; None for no question."""
     conditions = [answered.question.when for answered in answers if answered.answer == answer]
     return "; ".join(dict.fromkeys(conditions)) if conditions else None
 

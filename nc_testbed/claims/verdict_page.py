@@ -1,4 +1,4 @@
-"""The verdicts as one self-contained page, as a table for a README, and as strict JSON."""
+"""The verdicts as one self-contained page, a table for a README, and JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class JudgedClaim:
     command: str
 
     def cells(self) -> list[list[str]]:
-        """A row per number: what it is, its interval, chains, what it must be, the answer."""
+        """A row per number: what it is, interval, chains, what it must be, answer."""
         return [
             [
                 answered.question.asks,
@@ -55,10 +55,10 @@ def render_claims(
     figures: by the claim's name. remarks: lines below the title.
     """
     pictures = {
-        judged.name: Picture(
-            {"png": figure_bytes(figures[judged.name], dpi=DPI)}, judged.claim.sentence
+        result.name: Picture(
+            {"png": figure_bytes(figures[result.name], dpi=DPI)}, result.claim.sentence
         )
-        for judged in claims
+        for result in claims
     }
     return render_page(
         TEMPLATES,
@@ -71,17 +71,17 @@ def render_claims(
 
 
 def claims_markdown(claims: Sequence[JudgedClaim]) -> str:
-    """Markdown: a row per claim with its verdict, and below it every number of every claim."""
+    """Markdown: a row per claim with its verdict, below it every number."""
     lines = ["| claim | verdict | |", "|---|---|---|"]
-    for judged in claims:
-        verdict = judged.verdict
-        lines.append(f"| {judged.claim.sentence} | **{verdict.kind}** | {verdict.conditions} |")
-    for judged in claims:
-        lines += ["", f"## {judged.claim.sentence}", ""]
-        lines += [judged.claim.meaning, "", f"`{judged.command}`", ""]
+    for result in claims:
+        verdict = result.verdict
+        lines.append(f"| {result.claim.sentence} | **{verdict.kind}** | {verdict.conditions} |")
+    for result in claims:
+        lines += ["", f"## {result.claim.sentence}", ""]
+        lines += [result.claim.meaning, "", f"`{result.command}`", ""]
         lines.append("| number | mean, 95% interval | chains | holds if | answer |")
         lines.append("|---|---|---|---|---|")
-        lines += [f"| {' | '.join(cells)} |" for cells in judged.cells()]
+        lines += [f"| {' | '.join(cells)} |" for cells in result.cells()]
     return "\n".join(lines) + "\n"
 
 
@@ -89,20 +89,20 @@ def claims_json(claims: Sequence[JudgedClaim]) -> list[dict[str, Any]]:
     """The content of claims.json; what is undefined is null."""
     return [
         {
-            "name": judged.name,
-            "sentence": judged.claim.sentence,
-            "source": judged.claim.source,
-            "meaning": judged.claim.meaning,
-            "verdict": judged.verdict.kind,
-            "text": judged.verdict.text,
-            "numbers": [_number(answered) for answered in judged.answers],
-            "command": judged.command,
+            "name": result.name,
+            "sentence": result.claim.sentence,
+            "source": result.claim.source,
+            "meaning": result.claim.meaning,
+            "verdict": result.verdict.kind,
+            "text": result.verdict.text,
+            "numbers": [_number(answered) for answered in result.answers],
+            "command": result.command,
             "runs": {
                 name: {"command": run.command, "folder": str(run.path.name)}
-                for name, run in judged.runs.items()
+                for name, run in result.runs.items()
             },
         }
-        for judged in claims
+        for result in claims
     ]
 
 

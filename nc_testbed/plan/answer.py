@@ -25,9 +25,9 @@ from nc_testbed.plan.tail_class import presence, rows_to_keep
 
 @dataclass(frozen=True)
 class TailAnswer:
-    """k: the fewest fresh real rows that keep a class of this share in the training set with the
-    probability that the question names, None where none do. present: that probability at the
-    tolerance's k."""
+    """k: the fewest fresh real rows that keep a class of this share in the training set
+    with the probability that the question names, None where none do. present: that
+    probability at the tolerance's k."""
 
     share: float
     k: int | None
@@ -38,11 +38,11 @@ class TailAnswer:
 class Answer:
     """What a plan says.
 
-    k: the answer, of the exact law where there is one, else of the linear rule; None where no
-    k <= n will do. linear: of the rule; low, high: its 95% interval, infinite beyond n; crude:
-    of a rule that takes the metric's own noise for the model's. rule: the measured one, sure:
-    ``[2000]`` equally likely ones. reached: the distance predicted at k, or with all rows real
-    where there is none.
+    k: the answer, of the exact law where there is one, else of the linear rule; None
+    where no k <= n will do. linear: of the rule; low, high: its 95% interval, infinite
+    beyond n; crude: of a rule that takes the metric's own noise for the model's. rule:
+    the measured one, sure: ``[2000]`` equally likely ones. reached: the distance
+    predicted at k, or with all rows real where there is none.
     """
 
     question: PlanQuestion
@@ -73,7 +73,8 @@ class Answer:
 def answer_question(question: PlanQuestion, measured: Measured) -> Answer:
     """Hold the measured bias and noise against the question.
 
-    Raises BadInput where the gap between truth and generation 0 is not within the tolerance.
+    Raises BadInput where the gap between truth and generation 0 is not within the
+    tolerance.
     """
     n = measured.n
     gaps = measured.gaps
@@ -120,7 +121,8 @@ def _distance(rule: Rule, law: ExactLaw | None, k: ArrayLike) -> Values:
 
 
 def _refuse_unreachable(question: PlanQuestion, measured: Measured, rule: Rule) -> None:
-    """Raise BadInput where even all rows real stay farther from the truth than is allowed."""
+    """Raise BadInput where even all rows real stay farther from the truth than is
+    allowed."""
     floor = float(rule.floor)
     if floor < question.tolerance:
         return

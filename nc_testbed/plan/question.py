@@ -20,12 +20,12 @@ CHAINS = 16
 class PlanQuestion:
     """The keys of a plan.
 
-    tolerance: largest root-mean-square distance from the truth that is allowed once the chain
-    is stationary, > 0, in units of the metric. metric: a column, None = the headline (of a
-    family its ``mean``). probability: with which the tail class is to be in a training set, in
-    (0, 1). tail: its share, in (0, 1), None = that of the rarest class. verify: also sweep k.
-    source: of the real rows. generations: at most so many in a verifying run, None = by what
-    they cost.
+    tolerance: largest root-mean-square distance from the truth that is allowed once the
+    chain is stationary, > 0, in units of the metric. metric: a column, None = the
+    headline (of a family its ``mean``). probability: with which the tail class is to be
+    in a training set, in (0, 1). tail: its share, in (0, 1), None = that of the rarest
+    class. verify: also sweep k. source: of the real rows. generations: at most so many in
+    a verifying run, None = by what they cost.
     """
 
     tolerance: float
@@ -70,7 +70,8 @@ class Request:
 def parse_request(words: Sequence[str]) -> Request:
     """Split a command line into the plan's own keys and the settings of its runs.
 
-    Raises BadInput for what cannot be read, an unknown name, and keys that the plan itself sets.
+    Raises BadInput for what cannot be read, an unknown name, and keys that the plan
+    itself sets.
     """
     keys: dict[str, Any] = {}
     passed = []
@@ -101,7 +102,8 @@ def _misspelt(passed: Sequence[str]) -> str | None:
 
 
 def _compose(overrides: Sequence[str]) -> dict[str, Any]:
-    """The composed configuration; unknown names are held against the plan's own keys too."""
+    """The composed configuration; unknown names are held against the plan's own keys
+    too."""
     try:
         return composed(overrides)
     except BadInput as error:

@@ -26,8 +26,8 @@ class Rule:
 
     n: rows per refit. gap: generation 0's mean less the truth. bias: b. noise: v. first:
     variance over chains of generation 0's values. keeps: whether a chain keeps its own
-    generation 0 for ever, as a pool does; fresh rows forget it. Numbers, or ``[D]`` of equally
-    likely ones.
+    generation 0 for ever, as a pool does; fresh rows forget it. Numbers, or ``[D]`` of
+    equally likely ones.
     """
 
     n: int
@@ -38,14 +38,16 @@ class Rule:
     keeps: bool = False
 
     def offset(self, k: ArrayLike, t: float = np.inf) -> Values:
-        """Mean distance from generation 0's value at refit t with k real rows, ``k <= n``.
+        """Mean distance from generation 0's value at refit t with k real rows,
+        ``k <= n``.
 
         ``b (1-f)/f (1 - (1-f)^(t-1))``, f = k/n: :func:`nc_testbed.theory.master.offset`
         """
         return master.offset(t, np.asarray(k) / self.n, self.bias)
 
     def variance(self, k: ArrayLike, t: float = np.inf) -> Values:
-        """Variance over chains at refit t: what remains of generation 0's own, and the noise.
+        """Variance over chains at refit t: what remains of generation 0's own, and the
+        noise.
 
         ``(1-f)^(2(t-1)) Var x_0`` (a pool keeps ``Var x_0`` whole) and
         :func:`nc_testbed.theory.master.spread`
@@ -55,7 +57,8 @@ class Rule:
         return remains * np.asarray(self.first) + master.spread(t, f, self.noise)
 
     def distance(self, k: ArrayLike, t: float = np.inf) -> Values:
-        """Root-mean-square distance from the truth, ``sqrt((gap + offset)^2 + variance)``.
+        """Root-mean-square distance from the truth,
+        ``sqrt((gap + offset)^2 + variance)``.
 
         >>> rule = Rule(n=100, gap=0.0, bias=0.0, noise=0.01, first=0.0)
         >>> rule.distance([1, 100]).round(4).tolist()
@@ -80,12 +83,13 @@ class Rule:
 
 
 def measured_rule(n: int, gaps: Values, changes: Values, own_noise: float, keeps: bool) -> Rule:
-    """The rule of chains whose generation 0 lies ``gaps`` ``[R]`` from the truth and whose value
-    then changes by ``changes`` ``[R]`` under replace.
+    """The rule of chains whose generation 0 lies ``gaps`` ``[R]`` from the truth and
+    whose value then changes by ``changes`` ``[R]`` under replace.
 
-    own_noise: variance of the metric over sets of rows drawn from one fit. No generation learns
-    from it, so it is taken out: ``v = Var(changes) - 2 own_noise``, ``Var x_0 = Var(gaps) -
-    2 own_noise``, at least 0 (a gap is the difference of two such sets too).
+    own_noise: variance of the metric over sets of rows drawn from one fit. No generation
+    learns from it, so it is taken out: ``v = Var(changes) - 2 own_noise``,
+    ``Var x_0 = Var(gaps) - 2 own_noise``, at least 0 (a gap is the difference of two such
+    sets too).
     """
     noise = max(float(changes.var(ddof=1)) - 2 * own_noise, 0.0)
     first = max(float(gaps.var(ddof=1)) - 2 * own_noise, 0.0)
@@ -93,10 +97,12 @@ def measured_rule(n: int, gaps: Values, changes: Values, own_noise: float, keeps
 
 
 def draw_rules(rule: Rule, gaps: Values, changes: Values, own_noise: float) -> Rule:
-    """The rule with its gap, bias and noise replaced by ``[2000]`` draws that the data allow.
+    """The rule with its gap, bias and noise replaced by ``[2000]`` draws that the data
+    allow.
 
-    v (R-1)/chi^2_{R-1}; mean + sqrt(v/R) z with that v, for bias and gap: Student's and the
-    chi-square intervals, drawn together. Conditions: changes nearly normal over chains.
+    v (R-1)/chi^2_{R-1}; mean + sqrt(v/R) z with that v, for bias and gap: Student's and
+    the chi-square intervals, drawn together. Conditions: changes nearly normal over
+    chains.
     """
     R = len(changes)
     rng = np.random.default_rng(_SEED)
@@ -127,8 +133,9 @@ def variance_interval(values: Values) -> tuple[float, float, float]:
 def smallest(is_enough: Callable[[Values], NDArray[np.bool_]], n: int) -> Values:
     """The smallest k in 1..n for which ``is_enough`` holds, infinite where there is none.
 
-    is_enough: of k ``[G, 1]`` to truth values ``[G, D]``; the result is ``[D]``, of one ``[]``.
-    Where it holds in several stretches of k, one narrower than a 400th of ln n may be missed.
+    is_enough: of k ``[G, 1]`` to truth values ``[G, D]``; the result is ``[D]``, of one
+    ``[]``. Where it holds in several stretches of k, one narrower than a 400th of ln n
+    may be missed.
 
     >>> smallest(lambda k: k**2 >= np.array([10.0, 1e9]), 100).tolist()
     [4.0, inf]

@@ -24,7 +24,8 @@ from nc_testbed.theory.rules import Check, mean_check
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 RELAXED = 6
-"""The anchors act in about n/k generations; after six times that a start is forgotten (T5)."""
+"""The anchors act in about n/k generations; after six times that a start is forgotten
+(T5)."""
 CAPS = {True: 5000, False: 60}
 """Most generations by default, of statistics and of rows."""
 TELLING = 1.5
@@ -36,10 +37,11 @@ Agreement = Literal["holds", "fails", "inconclusive"]
 class SweepPoint:
     """One k of the sweep, at refit t = generation + 1.
 
-    predicted, measured: root-mean-square distance from the truth. offset_*: mean change since
-    generation 0. linear: whether the rule's prediction and the measurement agree. law: the mean
-    squared distance against the exact law's. present: share of chains that have the rarest class.
-    is_cut: the run ended before it was stationary. run: its directory's name.
+    predicted, measured: root-mean-square distance from the truth. offset_*: mean change
+    since generation 0. linear: whether the rule's prediction and the measurement agree.
+    law: the mean squared distance against the exact law's. present: share of chains that
+    have the rarest class. is_cut: the run ended before it was stationary. run: its
+    directory's name.
     """
 
     k: int
@@ -57,7 +59,8 @@ class SweepPoint:
 
 
 def sweep_k(request: Request, answer: Answer, folder: Path) -> Iterator[SweepPoint]:
-    """Run every k of the sweep in a directory of its own and hold it against its prediction."""
+    """Run every k of the sweep in a directory of its own and hold it against its
+    prediction."""
     ks = ks_around(answer.k or answer.measured.n, answer.measured.n)
     for i, k in enumerate(ks):
         T, is_cut = run_length(answer, k)
@@ -78,7 +81,8 @@ def ks_around(k: int, n: int) -> list[int]:
 
 
 def run_length(answer: Answer, k: int) -> tuple[int, bool]:
-    """Generations for a run of this k, generation 0 included, and whether they are too few."""
+    """Generations for a run of this k, generation 0 included, and whether they are too
+    few."""
     measured = answer.measured
     question = answer.question
     enough = 1 + -(-RELAXED * measured.n // k)
@@ -119,7 +123,8 @@ def compare_run(answer: Answer, k: int, T: int, is_cut: bool, path: Path) -> Swe
 
 
 def agreement(predicted: Interval, measured: Interval) -> Agreement:
-    """Fails where the 95% intervals are apart; holds where they meet and both are telling.
+    """Fails where the 95% intervals are apart; holds where they meet and both are
+    telling.
 
     >>> narrow, wide = Interval.of(1.0, 0.9, 1.1, 9), Interval.of(2.0, 0.5, 9.0, 9)
     >>> agreement(narrow, narrow), agreement(narrow, wide)
@@ -162,8 +167,8 @@ def _counts_classes(answer: Answer) -> bool:
 
 
 def _measured_distance(answer: Answer, last: Values) -> tuple[Values, Interval]:
-    """Squared distances ``[R]`` from the truth, and the root of their mean with its interval,
-    the metric's own noise taken out."""
+    """Squared distances ``[R]`` from the truth, and the root of their mean with its
+    interval, the metric's own noise taken out."""
     measured = answer.measured
     is_known = measured.truth is not None
     truth = measured.truth if is_known else measured.x0.mean()
@@ -173,7 +178,8 @@ def _measured_distance(answer: Answer, last: Values) -> tuple[Values, Interval]:
 
 
 def _law_check(answer: Answer, squares: Values, k: int, T: int) -> Check | None:
-    """The mean squared distance against the exact law; a heavy tail's squares have no mean."""
+    """The mean squared distance against the exact law; a heavy tail's squares have no
+    mean."""
     law = answer.law
     if law is None or law.c > 0:
         return None
@@ -181,8 +187,8 @@ def _law_check(answer: Answer, squares: Values, k: int, T: int) -> Check | None:
 
 
 def _presence(answer: Answer, chains: Trajectories, path: Path, T: int) -> Interval | None:
-    """Share of chains that still have the rarest class: in the fit of a family, else among the
-    samples that the referee is sure of."""
+    """Share of chains that still have the rarest class: in the fit of a family, else
+    among the samples that the referee is sure of."""
     if not _counts_classes(answer):
         return None
     if answer.measured.statistics:

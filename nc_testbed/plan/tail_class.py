@@ -7,15 +7,17 @@ import numpy as np
 from nc_testbed.theory import chain, stationary
 
 EXACT = 2000
-"""Rows per refit up to which the exact chain is solved; beyond it the Beta limit is used."""
+"""Rows per refit up to which the exact chain is solved; beyond it the Beta limit is
+used."""
 
 
 def presence(k: int, n: int, p: float) -> float:
     """Stationary probability that a class of share p is among the n rows of a refit.
 
-    ``1 - pi_0`` of the exact chain for n <= 2000 (:func:`nc_testbed.theory.chain.stationary`),
-    else of the Beta limit (:func:`nc_testbed.theory.stationary.absence`, a few percent above),
-    and ``1 - (1-p)^n`` where all rows are real. Conditions: k of 1..n rows FRESH; the class's
+    ``1 - pi_0`` of the exact chain for n <= 2000
+    (:func:`nc_testbed.theory.chain.stationary`), else of the Beta limit
+    (:func:`nc_testbed.theory.stationary.absence`, a few percent above), and
+    ``1 - (1-p)^n`` where all rows are real. Conditions: k of 1..n rows FRESH; the class's
     share is learned without bias.
 
     >>> round(presence(10, 1000, 0.01), 3)
@@ -29,7 +31,8 @@ def presence(k: int, n: int, p: float) -> float:
 
 
 def rows_to_keep(n: int, p: float, probability: float) -> int | None:
-    """The smallest k with :func:`presence` at least ``probability``; None where none has it.
+    """The smallest k with :func:`presence` at least ``probability``; None where none has
+    it.
 
     >>> rows_to_keep(100, 0.5, 0.999), rows_to_keep(100, 0.001, 0.99)
     (2, None)

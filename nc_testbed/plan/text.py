@@ -38,11 +38,21 @@ def scientific(ci: Interval) -> str:
 def sweep_table(points: Sequence[SweepPoint]) -> list[str]:
     """Prediction beside measurement, a row for each k."""
     has_tail = any(point.present is not None for point in points)
-    head = ["k", "generation", "distance predicted", "measured", "offset predicted", "measured"]
+    head = [
+        "k",
+        "generation",
+        "distance predicted",
+        "measured",
+        "offset predicted",
+        "measured",
+    ]
     head += ["linear rule"]
     head += ["exact law"] * any(point.law for point in points)
     head += ["tail class present", "predicted"] * has_tail
-    cells = [head, *([*_cells(point), *_tail_cells(point, has_tail)] for point in points)]
+    cells = [
+        head,
+        *([*_cells(point), *_tail_cells(point, has_tail)] for point in points),
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -76,7 +86,11 @@ def plan_json(
     """The content of plan.json: what is undefined or infinite is null."""
     m = answer.measured
     question = answer.question
-    linear = {"k": answer.linear, "low": number(answer.low), "high": number(answer.high)}
+    linear = {
+        "k": answer.linear,
+        "low": number(answer.low),
+        "high": number(answer.high),
+    }
     return {
         "overrides": list(overrides),
         "tolerance": question.tolerance,
@@ -132,7 +146,8 @@ def _noise_remarks(answer: Answer) -> list[str]:
 
 
 def _k_lines(answer: Answer) -> list[str]:
-    """The k for the tolerance, by the exact law where there is one, and what is expected at it."""
+    """The k for the tolerance, by the exact law where there is one, and what is expected
+    at it."""
     m = answer.measured
     question = answer.question
     rows = f"{_rows(answer.low, m.n)} to {_rows(answer.high, m.n)}"
@@ -233,13 +248,20 @@ def _point_json(point: SweepPoint) -> dict[str, Any]:
     law = point.law
     exact = None
     if law is not None:
-        exact = {"mean_square": number(law.law), "z": number(law.z), "verdict": law.verdict}
+        exact = {
+            "mean_square": number(law.law),
+            "z": number(law.z),
+            "verdict": law.verdict,
+        }
     predicted = numbers(point.offset_predicted)
     return {
         "k": point.k,
         "generation": point.t - 1,
         "stationary": not point.is_cut,
-        "distance": {"predicted": numbers(point.predicted), "measured": numbers(point.measured)},
+        "distance": {
+            "predicted": numbers(point.predicted),
+            "measured": numbers(point.measured),
+        },
         "offset": {"predicted": predicted, "measured": numbers(point.offset_measured)},
         "linear_rule": point.linear,
         "exact_law": exact,

@@ -23,11 +23,12 @@ UNLABELLED = ("seed", "chains", "generations", "device")
 class Arm:
     """Finished runs that differ in their seed only; their chains count together.
 
-    folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over the
-    generations ``[T]`` that all of them reached; empty where a run kept summaries only.
-    means: ``{metric: interval [T]}``. laws: as summary.json has them, those alone that all runs
-    share; of several runs without z. alarms: a single run's own. paired_by: the seed of every
-    chain and its number in its run: chains of other arms with the same two share their streams.
+    folders: the runs; config: the first one's settings; values: ``{metric: [R, T]}`` over
+    the generations ``[T]`` that all of them reached; empty where a run kept summaries
+    only. means: ``{metric: interval [T]}``. laws: as summary.json has them, those alone
+    that all runs share; of several runs without z. alarms: a single run's own. paired_by:
+    the seed of every chain and its number in its run: chains of other arms with the same
+    two share their streams.
     """
 
     label: str
@@ -43,7 +44,7 @@ class Arm:
     paired_by: tuple[tuple[int, int], ...] = ()
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """The exact law of a metric, generations and values, or None where there is none."""
+        """A metric's exact law, generations and values; None where there is none."""
         law = self.laws.get(name)
         if law is None:
             return None
@@ -51,7 +52,7 @@ class Arm:
 
 
 def read_arms(paths: Iterable[Path]) -> list[Arm]:
-    """The finished runs at or below the paths (:mod:`find_runs`), grouped by their settings."""
+    """The finished runs at or below the paths (:mod:`find_runs`), as arms."""
     return as_arms(gather_runs(paths).runs)
 
 
@@ -84,7 +85,8 @@ def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def value_of(arm: Arm, key: str) -> Any:
-    """The value of a dotted key such as ``policy.k`` or ``n``; None where the arm has no such key.
+    """The value of a dotted key such as ``policy.k`` or ``n``; None where the arm has no
+    such key.
 
     ``data``, ``model`` and ``policy`` are their names.
     """
@@ -92,7 +94,8 @@ def value_of(arm: Arm, key: str) -> Any:
 
 
 def group_arms(arms: Sequence[Arm], key: str | None) -> dict[Any, list[Arm]]:
-    """Arms by the value of a setting, in the order they come; all of them where key is None.
+    """Arms by the value of a setting, in the order they come; all of them where key is
+    None.
 
     Raises BadInput for a key that no arm has.
     """
@@ -108,8 +111,8 @@ def group_arms(arms: Sequence[Arm], key: str | None) -> dict[Any, list[Arm]]:
 def distinct_arms(arms: Sequence[Arm]) -> list[Arm]:
     """The arms, less those that repeat an earlier one, with labels that tell these apart.
 
-    A sweep is a grid, and a setting may change nothing beside others (the source of no real
-    row): such runs are the same to the last bit.
+    A sweep is a grid, and a setting may change nothing beside others (the source of no
+    real row): such runs are the same to the last bit.
     """
     different: list[Arm] = []
     for arm in arms:
@@ -120,7 +123,7 @@ def distinct_arms(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def _label(config: dict[str, Any], configs: Sequence[dict[str, Any]]) -> str:
-    """A run's policy, and its settings that differ from those of other runs of the policy."""
+    """A run's policy, and its settings that other runs of the policy have not."""
     alike = [other for other in configs if other["policy"] == config["policy"]]
     keys = [k for k, v in config.items() if any(other.get(k, v) != v for other in alike)]
     differing = [f"{k.rpartition('.')[2]}={config[k]}" for k in keys if k not in UNLABELLED]
@@ -151,7 +154,7 @@ def _join(label: str, runs: list[FinishedRun]) -> Arm:
 def _curves(
     runs: Sequence[FinishedRun],
 ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Interval]]:
-    """Generations ``[T]``, values ``[R, T]`` and means ``[T]`` of the chains of all runs."""
+    """Generations ``[T]``, values ``[R, T]`` and means ``[T]`` of all chains."""
     tables = [run.trajectories for run in runs]
     if len(tables) == 1:
         return tables[0].generations, tables[0].values, tables[0].intervals

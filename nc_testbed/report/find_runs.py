@@ -1,8 +1,9 @@
-"""The one finder of runs: which directories below some paths are runs, and which of them count.
+"""The one finder of runs: which directories below some paths are runs, and which of them
+count.
 
-A run is a directory that holds ``config.yaml`` or ``summary.json``; it is finished once it holds
-``summary.json``. What lies inside a run belongs to it and is not searched: a copy of a run within
-a run is no run of its own.
+A run is a directory that holds ``config.yaml`` or ``summary.json``; it is finished once
+it holds ``summary.json``. What lies inside a run belongs to it and is not searched: a
+copy of a run within a run is no run of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SAME_CHAINS = (
 
 @dataclass(frozen=True)
 class RunFolders:
-    """Directories of runs, job 2 of a sweep before job 10: finished ones, and the others."""
+    """Directories of runs, job 2 of a sweep before job 10."""
 
     finished: tuple[Path, ...]
     unfinished: tuple[Path, ...]
@@ -34,7 +35,7 @@ class RunFolders:
 
 @dataclass(frozen=True)
 class GatheredRuns:
-    """Finished runs in the order of the paths; ``left_out``: a line for every other run."""
+    """Finished runs in their order; ``left_out``: a line for every other run."""
 
     runs: tuple[FinishedRun, ...]
     left_out: tuple[str, ...]
@@ -60,9 +61,10 @@ def find_runs(paths: Iterable[Path]) -> RunFolders:
 def gather_runs(paths: Iterable[Path]) -> GatheredRuns:
     """The finished runs at or below the paths, read, without those that repeat another.
 
-    A run repeats another if their settings are the same, the seed too: the same chains counted
-    twice would make intervals too short. Of two, the one with more chains stays, then the longer
-    one. Raises BadInput where no finished run is there, or where one is damaged.
+    A run repeats another if their settings are the same, the seed too: the same chains
+    counted twice would make intervals too short. Of two, the one with more chains stays,
+    then the longer one. Raises BadInput where no finished run is there, or where one is
+    damaged.
     """
     folders = find_runs(paths)
     left_out = [

@@ -44,17 +44,19 @@ NAMED = 20
 def load_run(path: str | Path) -> xarray.Dataset:
     """The metrics of a finished run, ``(chain, generation)`` each.
 
-    Columns of single classes are one variable, ``recall_rank`` ``(chain, generation, rank)``,
-    rank 0 the commonest class, with the coordinate ``label`` ``(chain, rank)``, the class that
-    has this rank in this chain. ``variance_law`` ``(generation)`` is the exact law of the mean of
-    ``variance`` over chains, where there is one. ``status`` is 0 ok, 1 floored, 2 extinct or
-    3 diverged. A run that kept summaries alone (``record.chains=summary``) has ``(statistic,
-    generation)`` instead: mean, its 95% interval low to high, sd, quantiles. ``policy``,
-    ``data``, ``model`` and ``seed`` are coordinates without an axis; ``attrs`` holds
-    ``settings``, ``facts`` and ``summary``, what config.yaml and summary.json hold.
+    Columns of single classes are one variable, ``recall_rank``
+    ``(chain, generation, rank)``, rank 0 the commonest class, with the coordinate
+    ``label`` ``(chain, rank)``, the class that has this rank in this chain.
+    ``variance_law`` ``(generation)`` is the exact law of the mean of ``variance`` over
+    chains, where there is one. ``status`` is 0 ok, 1 floored, 2 extinct or 3 diverged. A
+    run that kept summaries alone (``record.chains=summary``) has
+    ``(statistic, generation)`` instead: mean, its 95% interval low to high, sd,
+    quantiles. ``policy``, ``data``, ``model`` and ``seed`` are coordinates without an
+    axis; ``attrs`` holds ``settings``, ``facts`` and ``summary``, what config.yaml and
+    summary.json hold.
 
-    Raises BadInput where there is no finished run, a file is not what a run writes, or xarray is
-    not installed.
+    Raises BadInput where there is no finished run, a file is not what a run writes, or
+    xarray is not installed.
     """
     xr = _import_library("xarray")
     folder = _run_folder(path)
@@ -77,10 +79,10 @@ def load_samples(
 ) -> xarray.DataArray:
     """The synthetic rows drawn from one generation's fit, ``(chain, row, *event)``.
 
-    generation: its number; -1 is the last. rows: at most so many of every chain, None = all; they
-    are in no order, so the first of them are a sample too, and only they are read. The axes of an
-    event are ``y`` and ``x`` of a picture (pixels 0 to 255), ``channel`` before them if it has
-    colours, and ``coordinate`` of a vector.
+    generation: its number; -1 is the last. rows: at most so many of every chain, None =
+    all; they are in no order, so the first of them are a sample too, and only they are
+    read. The axes of an event are ``y`` and ``x`` of a picture (pixels 0 to 255),
+    ``channel`` before them if it has colours, and ``coordinate`` of a vector.
 
     Raises BadInput where the run kept no such rows.
     """
@@ -89,7 +91,10 @@ def load_samples(
     require(rows is None or rows >= 1, "rows", rows, "give at least 1, or None for all")
     event = tuple(read_config(folder)["facts"]["event"])
     file, number = _tensor_file(folder, generation, "synthetic")
-    with refuse_damage(file, "a synthetic set"), safe_open(file, framework="numpy") as tensors:
+    with (
+        refuse_damage(file, "a synthetic set"),
+        safe_open(file, framework="numpy") as tensors,
+    ):
         stored = tensors.get_slice("rows")
         count = stored.get_shape()[1]
         values = stored[:, : min(rows or count, count)]
@@ -100,18 +105,20 @@ def load_samples(
 
 
 def load_weights(path: str | Path, generation: int = -1) -> dict[str, NDArray[Any]]:
-    """The tensors of one generation's fit, ``{name: [R, ...]}``, chains first; -1 is the last."""
+    """The tensors of one generation's fit, ``{name: [R, ...]}``; -1 is the last."""
     file, _ = _tensor_file(_run_folder(path), generation, "weights")
     with refuse_damage(file, "a fit"), safe_open(file, framework="numpy") as tensors:
         return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
 
 
 def load_sweep(paths: str | Path | Iterable[str | Path]) -> pandas.DataFrame:
-    """All finished runs at or below the paths as one tidy table, a row per run, generation, chain
-    and metric; its columns are those of :func:`nc_testbed.report.tidy.sheet`.
+    """All finished runs at or below the paths as one tidy table, a row per run,
+    generation, chain and metric; its columns are those of
+    :func:`nc_testbed.report.tidy.sheet`.
 
-    The table stands in memory as a whole: ``scripts/export.py`` writes a larger one to a file.
-    Raises BadInput where there is no finished run, or one is damaged, or pandas is not installed.
+    The table stands in memory as a whole: ``scripts/export.py`` writes a larger one to a
+    file. Raises BadInput where there is no finished run, or one is damaged, or pandas is
+    not installed.
     """
     _import_library("pandas")
     folders = [paths] if isinstance(paths, str | os.PathLike) else paths
@@ -169,7 +176,10 @@ def _chains(table: Any, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
         stacked = np.stack([columns.get(rank, missing) for rank in ranks], axis=-1)
         variables[name] = (("chain", "generation", "rank"), stacked)
     if status is not None:
-        meaning = {"flag_values": list(range(len(WORDS))), "flag_meanings": " ".join(WORDS)}
+        meaning = {
+            "flag_values": list(range(len(WORDS))),
+            "flag_meanings": " ".join(WORDS),
+        }
         variables["status"] = (("chain", "generation"), status, meaning)
     coordinates: dict[str, Any] = {"chain": chains, "generation": generations}
     if ranks:
@@ -203,5 +213,9 @@ def _law_variables(laws: Mapping[str, Any], generations: NDArray[np.int64]) -> d
         value_at = dict(zip(law["generations"], law["values"], strict=True))
         values = [value_at.get(g) for g in generations.tolist()]
         attrs = {"law": law["law"], "source": law["source"]}
-        variables[f"{name}_law"] = (("generation",), np.array(values, dtype=np.float64), attrs)
+        variables[f"{name}_law"] = (
+            ("generation",),
+            np.array(values, dtype=np.float64),
+            attrs,
+        )
     return variables

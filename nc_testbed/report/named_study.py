@@ -20,8 +20,8 @@ FOLDER = Path(studies.__file__).parent
 def draw_study(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> Path:
     """Draw the figure of finished runs and return its path.
 
-    figure: ``study``, a file of :mod:`nc_testbed.report.studies`, and what its ``figure`` takes
-    beside the runs. Raises BadInput where there is no run.
+    figure: ``study``, a file of :mod:`nc_testbed.report.studies`, and what its ``figure``
+    takes beside the runs. Raises BadInput where there is no run.
     """
     settings = {key: value for key, value in figure.items() if key != "study"}
     module = importlib.import_module(f"{studies.__name__}.{figure['study']}")
@@ -30,8 +30,13 @@ def draw_study(figure: Mapping[str, Any], runs: Sequence[Path], path: Path) -> P
 
 
 def check_study(figure: Mapping[str, Any]) -> None:
-    """Raise BadInput for a study that is not there, or a setting its figure does not take."""
-    require(isinstance(figure, Mapping), "figure", figure, "give {study: name, ...}, or null")
+    """Raise BadInput for an unknown study, or a setting its figure does not take."""
+    require(
+        isinstance(figure, Mapping),
+        "figure",
+        figure,
+        "give {study: name, ...}, or null",
+    )
     study = figure.get("study")
     names = [file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__"]
     require(study in names, "figure.study", study, nearest(str(study), names))

@@ -1,4 +1,4 @@
-"""report.html: the story of a sweep, from one sentence per policy to the bytes it rests on."""
+"""report.html: a sweep, from one sentence per policy to the bytes it rests on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from nc_testbed.report.read_run import FinishedRun
 from nc_testbed.report.rendering import Rendering
 from nc_testbed.report.sentences import outcome, overall, plain, what_was_run
 from nc_testbed.report.tables import long
-from nc_testbed.report.verdict_rows import alarm_rows, compare_arms, difference_rows, law_rows
+from nc_testbed.report.verdict_rows import (
+    alarm_rows,
+    compare_arms,
+    difference_rows,
+    law_rows,
+)
 
 
 def render_report(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure's files, ``{kind: bytes}`` of png, svg or gif, and what it shows, in words."""
+    """A figure's files, ``{kind: bytes}`` of png, svg or gif, and its text."""
 
     files: dict[str, bytes]
     alt: str
@@ -30,7 +30,7 @@ def as_picture(figure: Figure, alt: str) -> Picture:
 
 
 def figure_bytes(figure: Figure, kind: str = "png", dpi: int = 150) -> bytes:
-    """A figure as the bytes of its file, ``png`` or ``svg``; the same figure, the same bytes."""
+    """A figure's file, ``png`` or ``svg``; the same figure, the same bytes."""
     stream = io.BytesIO()
     # An svg holds its date and random names of its parts unless it is told otherwise.
     metadata = {"Date": None} if kind == "svg" else None

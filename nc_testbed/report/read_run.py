@@ -22,9 +22,22 @@ TABLE = "metrics.parquet"
 SUMMARY = "summary.json"
 CELLS = 2**27
 """Most numbers of a table: 1 GiB of them."""
-PARTS = {"device": str, "laws": dict, "alarms": list, "versions": dict, "wall_s": (int, float)}
+PARTS = {
+    "device": str,
+    "laws": dict,
+    "alarms": list,
+    "versions": dict,
+    "wall_s": (int, float),
+}
 """Entries of a summary that a report reads, with their types."""
-LAW = {"law": str, "source": str, "generations": list, "values": list, "z": list, "verdict": str}
+LAW = {
+    "law": str,
+    "source": str,
+    "generations": list,
+    "values": list,
+    "z": list,
+    "verdict": str,
+}
 ALARM = {"on": str, "alpha": float, "generation": list, "tail_ranks": list}
 
 
@@ -41,8 +54,8 @@ class FinishedRun:
 def read_run(folder: Path) -> FinishedRun:
     """Read a run's ``config.yaml``, ``metrics.parquet`` and ``summary.json``.
 
-    Raises BadInput (``runs``) naming the file that is not what a run writes; sizes that a file
-    declares are checked before anything of that size is made.
+    Raises BadInput (``runs``) naming the file that is not what a run writes; sizes that a
+    file declares are checked before anything of that size is made.
     """
     config = read_config(folder)
     table = read_metrics(folder)
@@ -100,7 +113,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def refuse_damage(path: Path, kind: str) -> Generator[None]:
-    """Whatever goes wrong in here is a file that is not of its kind: BadInput (``runs``)."""
+    """Whatever goes wrong in here is a damaged file: BadInput (``runs``)."""
     try:
         yield
     except BadInput:
@@ -111,7 +124,7 @@ def refuse_damage(path: Path, kind: str) -> Generator[None]:
 
 
 def check_file(path: Path, limit: int) -> None:
-    """Refuse what is no file, or longer than ``limit`` bytes: reading a pipe would never end."""
+    """Refuse what is no file (reading a pipe would never end), or too many bytes."""
     try:
         facts = path.stat()
     except OSError as error:

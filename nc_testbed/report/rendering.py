@@ -11,7 +11,11 @@ from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.figures.animation import animation, frame
 from nc_testbed.report.figures.dose_response import Dose, dose, response
 from nc_testbed.report.figures.panels import draw_curve, draw_curves
-from nc_testbed.report.figures.sample_grid import arms_with_rows, draw_strips, generations_to_show
+from nc_testbed.report.figures.sample_grid import (
+    arms_with_rows,
+    draw_strips,
+    generations_to_show,
+)
 from nc_testbed.report.figures.tradeoff import trade
 from nc_testbed.report.picture import Picture, as_picture
 from nc_testbed.report.sentences import plain
@@ -19,10 +23,11 @@ from nc_testbed.report.sentences import plain
 
 @dataclass(frozen=True)
 class Rendering:
-    """A comparison and its pictures by name; ``dose``: what arms differ in, None for nothing.
+    """A comparison and its pictures by name; ``dose``: what arms differ in, None for
+    nothing.
 
-    Names begin with the section they belong to: ``curves`` (all panels) and ``curve_METRIC``,
-    ``dose_METRIC``, ``trade_METRIC``, ``strips``, ``samples`` (moving).
+    Names begin with the section they belong to: ``curves`` (all panels) and
+    ``curve_METRIC``, ``dose_METRIC``, ``trade_METRIC``, ``strips``, ``samples`` (moving).
     """
 
     compared: Comparison
@@ -54,7 +59,7 @@ def render_comparison(compared: Comparison) -> Rendering:
 
 
 def _trades(compared: Comparison) -> dict[str, Picture]:
-    """The headline against every overall metric, where there are two generations or more."""
+    """The headline against every overall metric, over at least two generations."""
     if compared.judged_by is None or compared.first == compared.last:
         return {}
     pictures = {}

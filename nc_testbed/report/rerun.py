@@ -20,8 +20,8 @@ NO_TEXT = ("true", "false", "null", "inf", "nan")
 
 
 def rerun_command(config: Mapping[str, Any]) -> str | None:
-    """The line whose settings are, to the last value, those that a run stored; None where no
-    line gives them back: files of the user's own, or another version's defaults.
+    """The line whose settings are, to the last value, those that a run stored; None where
+    no line gives them back: files of the user's own, or another version's defaults.
 
     Call it within ``compose.configurations``.
     """

@@ -1,4 +1,4 @@
-"""Where a report's numbers come from: settings, data, machine, record, and how to rerun them."""
+"""Where a report's numbers come from: settings, data, machine, record, commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nc_testbed.report.read_run import FinishedRun
 from nc_testbed.report.rerun import rerun_command
 
 VERIFIED = 2**28
-"""Bytes of a run up to which its record is verified for the report: about a second of reading."""
+"""Bytes of a run up to which its record is verified: about a second of reading."""
 LONGEST = 80
 """Characters of a setting's value that are shown."""
 
@@ -59,7 +59,7 @@ def common_settings(arms: Sequence[Arm]) -> list[list[str]]:
 
 
 def differing_settings(arms: Sequence[Arm]) -> TextTable:
-    """A column per arm and a row for every setting in which arms differ; seeds are listed."""
+    """A column per arm, a row for every setting in which arms differ, and the seeds."""
     flat = [dict(settings(arm.config)) for arm in arms]
     keys = dict.fromkeys(key for config in flat for key in config if key != "seed")
     rows = []
@@ -104,7 +104,7 @@ def _run_row(run: FinishedRun) -> list[str]:
 
 
 def _record(folder: Path) -> tuple[str, str]:
-    """The sha256 of the last generation's manifest, and whether all before it verifies."""
+    """The sha256 of the last generation's manifest, and whether the record verifies."""
     numbered = (folder / "generations").glob("[0-9]*")
     generations = sorted(path for path in numbered if path.name.isdecimal())
     head = manifest.read(generations[-1]).digest if generations else None

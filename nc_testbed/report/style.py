@@ -1,4 +1,4 @@
-"""How every figure of a report looks: colours, markers, legends, intervals and the caption."""
+"""How every figure looks: colours, markers, legends, intervals and the caption."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from nc_testbed.core.intervals import Interval
 from nc_testbed.report.arm import Arm
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Distinct to colour-blind readers (Okabe and Ito, 2008, https://jfly.uni-koeln.de/color/)."""
+"""Distinct to colour-blind readers (Okabe and Ito, 2008,
+https://jfly.uni-koeln.de/color/)."""
 MARKERS = "osD^vPX"
 DASHES = ("-", "--", ":", "-.")
 PANEL_WIDTH = 4.2
@@ -38,7 +39,10 @@ def single(labels: Sequence[str]) -> tuple[Figure, Axes]:
 
 
 def legend(
-    figure: Figure | SubFigure, handles: Sequence[Any], labels: Sequence[str], width: int
+    figure: Figure | SubFigure,
+    handles: Sequence[Any],
+    labels: Sequence[str],
+    width: int,
 ) -> None:
     """The legend above so many panels; long labels are written small."""
     size, columns = _legend_layout(labels, width)
@@ -52,7 +56,7 @@ def clear_axes(axes: Axes) -> None:
 
 
 def bars(intervals: Iterable[Interval]) -> tuple[np.ndarray, np.ndarray]:
-    """Means ``[K]`` of single intervals, and how far they reach below and above, ``[2, K]``."""
+    """Means ``[K]`` of single intervals, and their reach to both sides ``[2, K]``."""
     rows = [(ci.mean, ci.low, ci.high) for ci in intervals]
     mean, low, high = np.array(rows, dtype=np.float64).T
     return mean, np.stack([mean - low, high - mean])

@@ -45,8 +45,9 @@ ROWS = 2**18
 class Sheet:
     """A tidy table that is made run by run. schema: its columns; see :func:`sheet`.
 
-    folders: the runs. names: what each is called in it. values: the columns that are a run's
-    settings. unfinished: number of runs beside them that are not finished and are left out.
+    folders: the runs. names: what each is called in it. values: the columns that are a
+    run's settings. unfinished: number of runs beside them that are not finished and are
+    left out.
     """
 
     schema: pa.Schema
@@ -56,7 +57,7 @@ class Sheet:
     unfinished: int
 
     def tables(self) -> Iterator[pa.Table]:
-        """The rows, some runs at a time. Raises BadInput (``runs``) for one that is damaged."""
+        """The rows, some runs at a time. Raises BadInput (``runs``) for a damaged one."""
         waiting: list[pa.Table] = []
         for folder, name, values in zip(self.folders, self.names, self.values, strict=True):
             for columns in _measured_columns(folder):
@@ -86,12 +87,13 @@ class Sheet:
 def sheet(paths: Sequence[Path]) -> Sheet:
     """The tidy table of all finished runs at or below the paths (:mod:`find_runs`).
 
-    Columns: ``run`` (its directory), ``policy``, ``data``, ``model``, ``seed``, every other
-    setting that differs between the runs as its dotted key (``policy.k``; null where a run has
-    none), ``generation``, ``chain``, ``metric``, ``statistic``, ``value`` and ``law``, the exact
-    law of the metric's mean over chains, null where none is known. ``statistic`` is ``value``
-    where a row is one chain's; a run that kept summaries alone (``record.chains=summary``) has no
-    chain, and a row for the mean and every other statistic that it kept over its chains.
+    Columns: ``run`` (its directory), ``policy``, ``data``, ``model``, ``seed``, every
+    other setting that differs between the runs as its dotted key (``policy.k``; null
+    where a run has none), ``generation``, ``chain``, ``metric``, ``statistic``, ``value``
+    and ``law``, the exact law of the metric's mean over chains, null where none is known.
+    ``statistic`` is ``value`` where a row is one chain's; a run that kept summaries alone
+    (``record.chains=summary``) has no chain, and a row for the mean and every other
+    statistic that it kept over its chains.
 
     Raises BadInput (``runs``) where there is no run, or a run's settings are damaged.
     """
@@ -114,7 +116,7 @@ def _flat_settings(folder: Path) -> dict[str, Any]:
 
 
 def _run_names(folders: Sequence[Path], paths: Sequence[Path]) -> tuple[str, ...]:
-    """Every run's directory, from where the paths part; bytes that are no text are escaped."""
+    """Every run's directory, from where the paths part; what is no text is escaped."""
     common = os.path.commonpath([Path(os.path.abspath(path)).parent for path in paths])
     names = (os.path.relpath(folder, common) for folder in folders)
     return tuple(name.encode(errors="backslashreplace").decode() for name in names)

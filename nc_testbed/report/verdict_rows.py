@@ -27,7 +27,7 @@ class ComparedArms:
 
 @dataclass(frozen=True)
 class LawRow:
-    """A run against an exact law at the last generation, all as text; ``name``: the law's."""
+    """A run against an exact law at the last generation; ``name``: the law's."""
 
     run: str
     metric: str
@@ -39,9 +39,14 @@ class LawRow:
 
 
 def difference_rows(differences: Sequence[Difference]) -> list[list[str]]:
-    """A row per pair of arms and metric: the pair, metric, difference, and how it was taken."""
+    """A row per pair of arms and metric: the difference, and how it was taken."""
     return [
-        [f"{d.more.label} less {d.less.label}", plain(d.metric), d.mean.text(), _pairing(d)]
+        [
+            f"{d.more.label} less {d.less.label}",
+            plain(d.metric),
+            d.mean.text(),
+            _pairing(d),
+        ]
         for d in differences
     ]
 
@@ -69,7 +74,7 @@ def law_rows(runs: Sequence[FinishedRun], labels: Sequence[str]) -> list[LawRow]
 
 
 def alarm_rows(runs: Sequence[FinishedRun], labels: Sequence[str]) -> list[list[str]]:
-    """A row per run and kind of hit: how many chains were alarmed, when, and what is guaranteed."""
+    """A row per run and kind of hit: chains alarmed, when, and the guarantee."""
     return [
         [label, *_alarm_cells(alarm)]
         for run, label in zip(runs, labels, strict=True)
@@ -93,7 +98,7 @@ def _law_row(run: FinishedRun, label: str, name: str, law: Mapping[str, Any]) ->
 
 
 def _alarm_cells(alarm: Mapping[str, Any]) -> list[str]:
-    """Kind of hit, chains alarmed, first and last generation of that, and the guarantee."""
+    """Kind of hit, chains alarmed, when, and the guarantee."""
     generations = [g for g in alarm["generation"] if g is not None]
     period = "never"
     if generations:

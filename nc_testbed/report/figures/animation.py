@@ -34,7 +34,8 @@ LAST_FRAME_MS = 2000
 
 
 def animation(arms: Sequence[Arm], last: int) -> bytes:
-    """The GIF of each arm's first run's first chain, from the first stored generation to ``last``.
+    """The GIF of each arm's first run's first chain, from the first stored generation to
+    ``last``.
 
     arms: of :func:`nc_testbed.report.figures.sample_grid.arms_with_rows`.
     """
@@ -66,7 +67,8 @@ def frame(arms: Sequence[Arm], generation: int, last: int) -> Image.Image:
 
 
 def _gif(frames: Sequence[Image.Image]) -> bytes:
-    """Frames as a GIF that repeats for ever; they share one palette, or colours would flicker."""
+    """Frames as a GIF that repeats for ever; they share one palette, or colours would
+    flicker."""
     palette = frames[-1].quantize(PALETTE, Image.Quantize.MAXCOVERAGE)
     levels = palette.getpalette() or []
     # MAXCOVERAGE mixes near-white colours into white, which would grey the background.
@@ -75,6 +77,11 @@ def _gif(frames: Sequence[Image.Image]) -> bytes:
     times = [FRAME_MS] * (len(small) - 1) + [LAST_FRAME_MS]
     stream = io.BytesIO()
     small[0].save(
-        stream, format="GIF", save_all=True, append_images=small[1:], duration=times, loop=0
+        stream,
+        format="GIF",
+        save_all=True,
+        append_images=small[1:],
+        duration=times,
+        loop=0,
     )
     return stream.getvalue()

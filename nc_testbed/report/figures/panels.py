@@ -46,7 +46,8 @@ def draw_curve(arms: Sequence[Arm], name: str) -> Figure:
 
 
 def draw_panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence[str]) -> None:
-    """The row of panels of :func:`draw_curves`, and its legend, in a figure or a part of one."""
+    """The row of panels of :func:`draw_curves`, and its legend, in a figure or a part of
+    one."""
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         draw_panel(axes, arms, name)

@@ -30,7 +30,8 @@ T = TypeVar("T")
 
 
 def arms_with_rows(arms: Sequence[Arm]) -> list[Arm]:
-    """The arms that kept rows of images or of the plane, of those shaped as the first of them."""
+    """The arms that kept rows of images or of the plane, of those shaped as the first of
+    them."""
     drawable = [arm for arm in arms if _shape(arm) and stored_generations(arm)]
     return [arm for arm in drawable if _shape(arm) == _shape(drawable[0])]
 
@@ -62,7 +63,8 @@ def generations_to_show(arms: Sequence[Arm], last: int) -> list[int]:
 
 
 def draw_strips(arms: Sequence[Arm], last: int) -> Figure:
-    """Samples of each arm's first run's first chain: one row per arm, one column per generation.
+    """Samples of each arm's first run's first chain: one row per arm, one column per
+    generation.
 
     arms: of :func:`arms_with_rows`. What a run did not keep is left blank.
     """
@@ -83,8 +85,8 @@ def draw_strips(arms: Sequence[Arm], last: int) -> Figure:
 
 
 def draw_samples(axes: Axes, arm: Arm, generation: int, images: int, frame: Tensor | None) -> None:
-    """One generation's samples: so many images, or points of the plane over those of the first
-    generation, in grey.
+    """One generation's samples: so many images, or points of the plane over those of the
+    first generation, in grey.
 
     frame: ``[2, 2]``, lower and upper ends of the axes of a plane, None for images.
     """
@@ -102,7 +104,8 @@ def draw_samples(axes: Axes, arm: Arm, generation: int, images: int, frame: Tens
 
 
 def limits(arms: Sequence[Arm]) -> Tensor:
-    """Ends ``[2, 2]`` of axes that hold the first generation of every arm, with a margin."""
+    """Ends ``[2, 2]`` of axes that hold the first generation of every arm, with a
+    margin."""
     starts = (_rows(arm, stored_generations(arm)[0], POINTS) for arm in arms)
     rows = torch.cat([start for start in starts if start is not None])
     finite = rows[rows.isfinite().all(1)]

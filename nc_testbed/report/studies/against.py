@@ -22,10 +22,11 @@ def figure(
     rows: str | None = None,
     scale: str = "linear",
 ) -> Figure:
-    """The last generation's means with 95% intervals over the setting x, a number in every run.
+    """The last generation's means with 95% intervals over the setting x, a number in
+    every run.
 
-    lines: a setting whose values get a line each, grey where runs began (generation 0). rows: one
-    whose values get a row of panels each. scale: of x, ``linear`` or ``log``.
+    lines: a setting whose values get a line each, grey where runs began (generation 0).
+    rows: one whose values get a row of panels each. scale: of x, ``linear`` or ``log``.
     """
     for name in columns:
         is_column = all(name in arm.means for arm in arms)
@@ -47,13 +48,18 @@ def figure(
 
 
 def _draw_panel(axes: Axes, lines: dict[Any, list[Arm]], name: str, key: str, scale: str) -> None:
-    """One metric's ends, a line for each group of arms, over their values of a setting."""
+    """One metric's ends, a line for each group of arms, over their values of a
+    setting."""
     smallest = np.inf
     for i, (label, arms) in enumerate(lines.items()):
         arms = sorted(arms, key=lambda arm: value_of(arm, key))
         x = np.array([value_of(arm, key) for arm in arms], dtype=np.float64)
         start, _ = bars(arm.means[name][0] for arm in arms)
-        style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 4}
+        style: dict[str, Any] = {
+            "color": COLOURS[i],
+            "marker": MARKERS[i],
+            "markersize": 4,
+        }
         axes.plot(x, start, color="0.6", linestyle=":", linewidth=1)
         end = bars(arm.means[name][-1] for arm in arms)
         axes.errorbar(x, *end, capsize=2, linewidth=1, label=str(label), **style)

@@ -13,11 +13,15 @@ from nc_testbed.report.style import caption, write_caption
 
 
 def figure(
-    arms: Sequence[Arm], columns: Sequence[str], scale: str = "linear", rows: str | None = None
+    arms: Sequence[Arm],
+    columns: Sequence[str],
+    scale: str = "linear",
+    rows: str | None = None,
 ) -> Figure:
     """One panel per column; rows: a setting whose values get a row of panels each.
 
-    scale: of the generations, ``linear`` or ``log``. Runs that repeat another are drawn once.
+    scale: of the generations, ``linear`` or ``log``. Runs that repeat another are drawn
+    once.
     """
     for name in columns:
         is_column = all(name in arm.means for arm in arms)

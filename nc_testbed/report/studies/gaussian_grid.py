@@ -16,8 +16,8 @@ POLICIES = ("replace", "accumulate", "accumulate, subsampled")
 def figure(arms: Sequence[Arm]) -> Figure:
     """Variance per coordinate over generations: a row of panels per d, a column per n.
 
-    A budget makes accumulate the policy known as accumulate-subsample; it changes nothing under
-    replace, which is drawn once. Laws are dashed.
+    A budget makes accumulate the policy known as accumulate-subsample; it changes nothing
+    under replace, which is drawn once. Laws are dashed.
     """
     dims = sorted({arm.config["data"]["dim"] for arm in arms})
     sizes = sorted({arm.config["facts"]["n"] for arm in arms})

@@ -15,10 +15,12 @@ from nc_testbed.theory.weights import golden_weight, weighted_risk
 
 
 def figure(arms: Sequence[Arm]) -> Figure:
-    """``k E(mean - truth)^2 / s^2`` at the last generation over the weight, for every share of
-    fresh real rows, with 95% intervals; 1 is what the k real rows alone would give.
+    """``k E(mean - truth)^2 / s^2`` at the last generation over the weight, for every
+    share of fresh real rows, with 95% intervals; 1 is what the k real rows alone would
+    give.
 
-    Lines: the stationary law; dotted: the weight of least risk, ``(sqrt(K^2 + 4K) - K) / 2``.
+    Lines: the stationary law; dotted: the weight of least risk,
+    ``(sqrt(K^2 + 4K) - K) / 2``.
     """
     drawing = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = drawing.subplots()

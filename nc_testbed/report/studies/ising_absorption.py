@@ -20,7 +20,8 @@ SIZES = (50, 100, 200)
 
 
 def figure(arms: Sequence[Arm]) -> Figure:
-    """The share of chains not yet absorbed, over generations and over generations / (N M).
+    """The share of chains not yet absorbed, over generations and over generations / (N
+    M).
 
     Left: as counted. Right: the curves of all N and M fall onto one, Kimura's for N M
     individuals. The spins begin without a field: up with probability 1/2.

@@ -25,7 +25,11 @@ def figure(arms: Sequence[Arm]) -> Figure:
         m = np.array([math.tanh(arm.config["data"]["theta_1"]) for arm in group])
         last = [arm.values["mean"][:, -1] for arm in group]
         ci = [share(int((x == 1).sum()), len(x)) for x in last]
-        style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": "none"}
+        style: dict[str, Any] = {
+            "color": COLOURS[i],
+            "marker": MARKERS[i],
+            "linestyle": "none",
+        }
         aside = 0.012 * (i - 1)  # so that the intervals of one m can be told apart
         axes.errorbar(m + aside, *bars(ci), capsize=2, label=f"M = {n}", **style)
     line = np.linspace(-1, 1, 50)

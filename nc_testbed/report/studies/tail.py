@@ -16,11 +16,11 @@ from nc_testbed.theory import chain, stationary
 
 
 def figure(arms: Sequence[Arm]) -> Figure:
-    """For every share p, over k: chains without the class, and the variation of its share,
-    with 95% intervals.
+    """For every share p, over k: chains without the class, and the variation of its
+    share, with 95% intervals.
 
-    Left with the exact stationary chain, right with ``sqrt(q / (p (2k - kf + 1 - f)))``; vertical
-    lines at k = 2/p.
+    Left with the exact stationary chain, right with ``sqrt(q / (p (2k - kf + 1 - f)))``;
+    vertical lines at k = 2/p.
     """
     drawing = Figure(figsize=(10, 4), layout="constrained")
     absent, spread = drawing.subplots(1, 2)
@@ -28,7 +28,11 @@ def figure(arms: Sequence[Arm]) -> Figure:
         group = [arm for arm in arms if arm.config["data"]["p"] == p]
         _draw_share(absent, spread, group, p, i)
     spread.axhline(0.5, color="black", linewidth=0.8)
-    absent.set(xscale="log", xlabel="k, fresh real rows per generation", ylabel="P(class absent)")
+    absent.set(
+        xscale="log",
+        xlabel="k, fresh real rows per generation",
+        ylabel="P(class absent)",
+    )
     spread.set(xscale="log", yscale="log", xlabel="k", ylabel="variation of its share, sd / p")
     for axes in (absent, spread):
         axes.grid(alpha=0.3)

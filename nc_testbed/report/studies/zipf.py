@@ -15,8 +15,8 @@ from nc_testbed.theory import tails
 
 
 def figure(arms: Sequence[Arm]) -> Figure:
-    """Symbols alive and real mass missing over generations, with the exact law and the Poissonised
-    one; the first run's."""
+    """Symbols alive and real mass missing over generations, with the exact law and the
+    Poissonised one; the first run's."""
     arm = arms[0]
     shares = np.array(arm.config["facts"]["truth"]["shares"])
     n = arm.config["facts"]["n"]
