@@ -1,9 +1,8 @@
-"""python scripts/claims.py: read the claims, make their runs, judge, and write the report."""
+"""The claims: read, their runs made, judged, and the report written."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,24 +13,11 @@ from nc_testbed.claims.figure import figure
 from nc_testbed.claims.judge import find, verdict
 from nc_testbed.claims.page import Judged, page, record, table
 from nc_testbed.claims.runs import Run, check, make, planned
-from nc_testbed.config.build import build, keyed
-from nc_testbed.config.compose import CONF, HOME, configurations
-from nc_testbed.config.output_dir import output
-from nc_testbed.core.errors import BadInput
+from nc_testbed.config.compose import configurations
+from nc_testbed.config.output_dir import CONF, output_of
 from nc_testbed.record.directory import write
 from nc_testbed.report.compare import Arm
 from nc_testbed.report.compare import read as read_runs
-
-HELP = """A verdict on every claim.
-
-python scripts/claims.py                                          all claims, on a CPU
-python scripts/claims.py claims=one_datapoint size=full           one of them, on a GPU
-
-  claims   all (default), or names of conf/claims, separated by commas
-  size     quick (default) or full: the worlds of conf/worlds.yaml
-  out      a directory; one that was begun is gone on with, its finished runs are kept
-  folder   other claims than the project's: a folder of files like those of conf/claims,
-           with a worlds.yaml beside the folder"""
 
 
 @dataclass(frozen=True)
@@ -46,18 +32,6 @@ class ClaimsSettings:
     folder: str = str(CONF / "claims")
 
 
-def main() -> None:
-    """Print one line and exit with 2 for what cannot be run; else make, judge and write."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(HELP)
-        return
-    try:
-        judge(build(ClaimsSettings, keyed(sys.argv[1:])), print)
-    except BadInput as error:
-        print(f"nc_testbed: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
     """Make the runs of the claims, judge them and write claims.json, claims.md and report.html.
 
@@ -67,8 +41,7 @@ def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
     folder = Path(settings.folder)
     claims = read(folder, settings.claims)
     worlds = load(folder.parent / "worlds.yaml")
-    now = began.strftime("%Y-%m-%d_%H-%M-%S")
-    out = output("out", settings.out or HOME / "outputs" / "claims" / now, HOME / "outputs")
+    out = output_of("claims", settings.out)
     with configurations():
         runs = {
             name: {

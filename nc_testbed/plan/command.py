@@ -1,67 +1,33 @@
-"""The command line of a plan."""
+"""A plan: what is asked, answered, kept in a folder, and tried."""
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
-from nc_testbed.config.compose import HOME
-from nc_testbed.core.errors import BadInput
+from nc_testbed.config.output_dir import output_of
 from nc_testbed.plan.answer import Answer, answer
 from nc_testbed.plan.measure import measure
-from nc_testbed.plan.question import OWN, Request, request
+from nc_testbed.plan.question import Request, request
 from nc_testbed.plan.sweep import Tried, sweep
 from nc_testbed.plan.text import content, lines, table, verdict
 from nc_testbed.record.directory import write
 
-HELP = f"""How much real data do I need?
 
-python scripts/plan.py model=vae data=digits tolerance=0.1
-python scripts/plan.py model=bernoulli data=bernoulli n=1000 tolerance=0.02 verify=true
-
-Its own keys: {", ".join(OWN)}.
-  tolerance     largest distance from the truth, in units of the metric (needed)
-  metric        a column; default: the headline, of a family its mean
-  probability   with which the tail class is to be present; default 0.95
-  tail          share of that class; default: the rarest
-  verify        true: sweep k around the answer and draw prediction against measurement
-  source        fresh (default) or pool: where the real rows come from
-  generations   at most so many in a verifying run
-All other keys are those of scripts/train.py, without policy."""
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Measure, answer, and with ``verify=true`` try; one line and exit code 2 for bad input."""
-    words = list(sys.argv[1:] if words is None else words)
-    if not words or {"-h", "--help"} & set(words):
-        print(HELP)
-        return
-    try:
-        folder = plan(words, HOME / "outputs" / "plan")
-    except BadInput as complaint:
-        print(f"nc_testbed: {complaint}", file=sys.stderr)
-        sys.exit(2)
-    print(f"plan: {folder}")
-
-
-def plan(words: Sequence[str], parent: Path) -> Path:
-    """Answer one command line in a new directory below ``parent``; returns the directory.
+def plan(words: Sequence[str]) -> Path:
+    """Answer one command line in the directory of ``out=``, or a new one; returns the directory.
 
     It holds plan.json, and with ``verify=true`` plan.png and the runs. Raises BadInput before
     anything is created; only what a run of the sweep cannot have (memory) is found out later.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # extensions may lie there
+    out = [word.partition("=")[2] for word in words if word.startswith("out=")]
+    words = [word for word in words if not word.startswith("out=")]
+    folder = output_of("plan", out[-1] if out else None)
     asked = request(words)
     found = answer(asked.question, measure(asked))
     print("\n".join(lines(found)), flush=True)
-    folder = parent / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{secrets.token_hex(4)}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     _keep(folder, found, words, [])
     if asked.question.verify:
         tried = list(sweep(asked, found, folder))

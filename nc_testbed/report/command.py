@@ -1,16 +1,11 @@
-"""python scripts/report.py: read finished runs and write the report."""
+"""The report of finished runs, written to a folder."""
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from nc_testbed.config.compose import HOME
-from nc_testbed.config.output_dir import output
 from nc_testbed.core.errors import BadInput
 from nc_testbed.record.directory import write
 from nc_testbed.report.comparison import comparisons
@@ -18,20 +13,6 @@ from nc_testbed.report.gather import gather
 from nc_testbed.report.page import page
 from nc_testbed.report.rendering import shown
 from nc_testbed.report.tables import markdown
-
-
-def main() -> None:
-    """Print one line and exit with 2 for what cannot be read; else write, and print the table."""
-    try:
-        arguments = _arguments()
-        paths = arguments.paths
-        out = output("--out", arguments.out or paths[0] / "report", HOME / "outputs")
-        told = report(paths, out, arguments.columns)
-    except BadInput as error:
-        print(f"nc_testbed: {error}", file=sys.stderr)
-        sys.exit(2)
-    print(told)
-    print(f"report: {out / 'report.html'}")
 
 
 def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str:
@@ -59,22 +40,5 @@ def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str
         for name, data in files.items():
             write(out / name, data)
     except OSError as error:
-        raise BadInput("--out", out, f"cannot be written ({error.strerror})") from None
+        raise BadInput("out", out, f"cannot be written ({error.strerror})") from None
     return "\n".join([table, *(f"left out: {line}" for line in gathered.left_out)])
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="The story of finished runs: report.html, a table and figures."
-    )
-    parser.add_argument("paths", nargs="+", type=Path, help="run or sweep directories")
-    parser.add_argument(
-        "--out", type=Path, help="where it is written; default: report/ in the first directory"
-    )
-    parser.add_argument("--columns", nargs="+", default=(), help="metrics to show")
-
-    def refuse(message: str) -> NoReturn:
-        raise BadInput("arguments", " ".join(sys.argv[1:]), f"{message}; --help shows them")
-
-    parser.error = refuse  # argparse would print two lines
-    return parser.parse_args()

@@ -24,7 +24,7 @@ from nc_testbed.cli import checking
 from nc_testbed.cli import train as cli
 from nc_testbed.config.hydra_guard import PLUGINS, check_hydra
 from nc_testbed.core.errors import BadInput, shown
-from nc_testbed.core.safe_yaml import read_yaml
+from nc_testbed.core.safe_loading import read_yaml
 from nc_testbed.data.arrays import Arrays
 from nc_testbed.data.downloaded import Emnist, FashionMnist
 from nc_testbed.report.command import report
