@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
 
     verdict = verify(run)
     is_rowless = verdict.config is not None and verdict.config["facts"]["draw"] == "statistics"
-    for key, value in (("rows", settings.rows), ("out", out)):
+    for key, value in (("rows", settings.rows), ("out", settings.out)):
         remedy = "this run was drawn as statistics, without rows"
         require(not (is_rowless and value), key, value, remedy)
     for line in verdict.faults + verdict.notes:

@@ -30,6 +30,7 @@ RENAMED = {
     "gini": "heterozygosity",
     "modes_held": "modes_captured",
     "high_quality": "high_quality_share",
+    "origin": "out",
 }
 """Keys and columns of the first version, and what each is called now."""
 

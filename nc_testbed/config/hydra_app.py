@@ -159,8 +159,8 @@ def hand_over(
 def run_single(cfg: DictConfig, task: Callable[[Path], None]) -> None:
     """Do the task of a single run in its directory, which Hydra makes: ``hydra.run.dir``.
 
-    Logs and the environment are set as ``hydra.job_logging`` and ``hydra.job`` say. Call it within
-    ``compose.configurations``.
+    Logs and the environment are set as ``hydra.job_logging`` and ``hydra.job`` say; raises
+    BadInput where they cannot be. Call it within ``compose.configurations``.
     """
     errors: list[Exception] = []
 
@@ -171,7 +171,14 @@ def run_single(cfg: DictConfig, task: Callable[[Path], None]) -> None:
             errors.append(error)
 
     context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(cfg))
-    run_job(job, cfg, "hydra.run.dir", None, context)
+    place = cfg.hydra.run.dir
+    try:
+        run_job(job, cfg, "hydra.run.dir", None, context)
+    except OSError as error:
+        raise BadInput("hydra.run.dir", place, f"cannot be made ({error})") from None
+    except Exception as error:  # of the user's own loggers, which Python's logging refuses
+        reason = " ".join(str(error).split())
+        raise BadInput("hydra.job_logging", "given", f"cannot be used ({reason})") from None
     if errors:
         raise errors[0]
 

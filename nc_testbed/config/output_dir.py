@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -52,7 +53,8 @@ def output(key: str, path: str | Path) -> Path:
 
 def output_of(verb: str, out: str | None) -> Path:
     """The directory of ``out=``, or a new one, named by the time, in ``outputs/VERB``."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    # Two that start within a second have different ends.
+    stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{secrets.token_hex(4)}"
     return output("out", HOME / "outputs" / verb / stamp if out is None else out)
 
 

@@ -7,6 +7,7 @@ where the user has named the package (``extensions=``), and nowhere else: see
 
 from __future__ import annotations
 
+import collections
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -48,16 +49,17 @@ def parse_yaml(text: str, key: str, shown: Any, limit: int = BYTES) -> Any:
 
 
 def check_folder(folder: str, key: str) -> None:
-    """Raise BadInput unless every ``.yaml`` file at or below the folder is a file within its limit.
+    """Raise BadInput unless every ``.yaml`` file at or below the folder is YAML within its limit.
 
-    Hydra opens them without asking: it would wait for ever for a pipe.
+    Hydra opens them without asking, and would wait for ever for a pipe; of a file that is no YAML
+    it says less.
     """
     require(os.path.isdir(folder), key, folder, "no such folder")
     for count, path in enumerate(_files(folder)):
         remedy = f"holds more than {FILES} files: name the folder of your YAML files alone"
         require(count < FILES, key, folder, remedy)
         if path.suffix in (".yaml", ".yml"):
-            _read_text(path, key, BYTES)
+            _check_syntax(_read_text(path, key, BYTES), key, path)
 
 
 def require_allowed_target(name: Any, packages: Iterable[str], key: str) -> None:
@@ -68,6 +70,15 @@ def require_allowed_target(name: Any, packages: Iterable[str], key: str) -> None
     allowed = tuple(packages)
     remedy = f"name a class of {' or '.join(allowed)}; declare others in extensions=[...]"
     require(isinstance(name, str) and name.split(".")[0] in allowed, key, name, remedy)
+
+
+def _check_syntax(text: str, key: str, shown: Any) -> None:
+    """Raise BadInput for a text that is no YAML; no value of it is made."""
+    try:
+        collections.deque(yaml.parse(text, LOADER), maxlen=0)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise BadInput(key, shown, f"cannot be read as YAML ({reason})") from None
 
 
 def _files(folder: str) -> Iterator[Path]:
