@@ -34,7 +34,7 @@ def test_the_settings_the_data_and_the_referees_are_in_the_wheel(wheel):
 
 def test_the_console_command_is_declared(wheel):
     entry = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "nc-testbed = nc_testbed.cli.train:main" in wheel.read(entry).decode()
+    assert "nc-testbed = nc_testbed.cli:main" in wheel.read(entry).decode()
 
 
 def test_every_dependency_has_a_floor():

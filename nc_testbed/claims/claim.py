@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from nc_testbed.config.build import build, nearest
 from nc_testbed.core.errors import require
-from nc_testbed.core.safe_yaml import read_yaml
+from nc_testbed.core.safe_loading import read_yaml
 
 Size = Literal["quick", "full"]
 

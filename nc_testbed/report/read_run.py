@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nc_testbed.core.errors import BadInput, require
-from nc_testbed.core.safe_yaml import OWN, read_yaml
+from nc_testbed.core.safe_loading import OWN, read_yaml
 from nc_testbed.record.tables import Trajectories
 
 CONFIG = "config.yaml"

@@ -11,7 +11,7 @@ from typing import Any
 from nc_testbed.config.compose import CONF, STUDY, composed
 from nc_testbed.config.settings import of_run
 from nc_testbed.core.errors import BadInput
-from nc_testbed.core.safe_yaml import read_yaml
+from nc_testbed.core.safe_loading import read_yaml
 
 ADDED = ("name", "facts", "hash")
 """What a run adds to its settings."""

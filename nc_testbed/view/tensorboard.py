@@ -181,23 +181,27 @@ def rebuild(
     table: pa.Table | None,
     data: Data | None = None,
     laws: Mapping[str, Law] | None = None,
+    out: Path | None = None,
 ) -> Dashboard:
-    """``tensorboard/`` of a run written anew; the dashboard stays open for what comes next.
+    """The view of a run written anew; the dashboard stays open for what comes next.
+
+    out: the folder written to, ``tensorboard/`` of the run by default.
 
     table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`), None at
     the start of a run. Their samples are read from the run's directory.
     """
-    for old in (run / "tensorboard").glob("events.out.tfevents.*"):
+    folder = run / "tensorboard" if out is None else out
+    for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
-    board = Dashboard(run / "tensorboard", config, data, laws=laws)
+    board = Dashboard(folder, config, data, laws=laws)
     if table is None:
         return board
     runs = Trajectories.of(table)
     for t, g in enumerate(runs.generations.tolist()):
         values = {name: x[:, t] for name, x in runs.values.items()}
-        folder = run / "generations" / f"{g:04d}"
-        pictures = samples(folder, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
-        board.write(g, runs, t, values, pictures, samples(folder, "rows", POOLED, POINTS))
+        files = run / "generations" / f"{g:04d}"
+        pictures = samples(files, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
+        board.write(g, runs, t, values, pictures, samples(files, "rows", POOLED, POINTS))
     return board
 
 

@@ -10,14 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from nc_testbed.cli import plan as verb
 from nc_testbed.families import source as sources
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.poisson import PoissonModel
-from nc_testbed.plan import command as main
 from nc_testbed.plan import tail_class
 from nc_testbed.plan.answer import answer_question
+from nc_testbed.plan.command import plan
 from nc_testbed.plan.exact_law import exact_law
 from nc_testbed.plan.one_generation import measure_one_generation
 from nc_testbed.plan.question import parse_request
@@ -36,7 +37,7 @@ SMALL = ["model=bernoulli", "data=bernoulli", "n=60", "chains=300"]
 def own_folders(tmp_path, monkeypatch):
     """Referees and plans of these tests go to folders of their own."""
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(main, "HOME", tmp_path / "home")
+    monkeypatch.setattr("nc_testbed.config.output_dir.HOME", tmp_path / "home")
 
 
 # --- the exact laws ---------------------------------------------------------------------------
@@ -193,7 +194,7 @@ def test_beyond_the_exact_chain_the_limit_is_close(monkeypatch):
 
 def refused(capsys, tmp_path, *words):
     with pytest.raises(SystemExit) as left:
-        main.main(words)
+        verb.main(words)
     assert left.value.code == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("nc_testbed: "), lines
@@ -236,11 +237,15 @@ def test_a_tolerance_below_the_gap_is_refused_with_that_number(capsys, tmp_path)
 
 
 def test_help_and_the_commands_of_the_readme(capsys):
-    main.main(["--help"])
+    verb.main(["--help"])
     assert "tolerance" in capsys.readouterr().out
     assert len(COMMANDS) >= 3
     for command in COMMANDS:
         parse_request(shlex.split(command.split(" #")[0])[2:]).config("policy=replace")
+
+
+def plan_in(words, folder):
+    return plan([*words, f"out={folder / 'plan'}"])
 
 
 def strict(folder):
@@ -252,7 +257,7 @@ def strict(folder):
 
 def test_a_verified_plan_of_a_family(tmp_path, capsys):
     words = [*SMALL, "data.p=0.1", "tolerance=0.08", "verify=true"]
-    folder = main.plan(words, tmp_path)
+    folder = plan_in(words, tmp_path)
     plan, said = strict(folder), capsys.readouterr().out
     assert plan["by"] == "exact law" and plan["tail"]["share"] == 0.1
     assert (folder / "plan.png").stat().st_size > 10_000
@@ -271,7 +276,7 @@ def test_a_verified_plan_of_a_family(tmp_path, capsys):
 def test_where_the_linear_rule_fails_it_says_so(tmp_path, capsys):
     """A coin's variance answers anchors twice as well as its change in one generation says."""
     words = ["model=bernoulli", "data=bernoulli", "n=100", "metric=variance", "tolerance=0.02"]
-    plan = strict(main.plan([*words, "verify=true"], tmp_path))
+    plan = strict(plan_in([*words, "verify=true"], tmp_path))
     assert plan["by"] == "linear rule"
     failed = [one["k"] for one in plan["verified"] if one["linear_rule"] == "fails"]
     assert failed
@@ -283,7 +288,7 @@ def test_a_mixture_is_measured_against_real_rows(metric, tmp_path, capsys):
     words = ["model=gmm", "model.components=8", "model.covariance=spherical", "data=mixture2d",
              "data.rows=80", "data.test_rows=80", "evaluation.rows=60", "chains=3",
              f"metric={metric}", "tolerance=9", "verify=true", "generations=3"]  # fmt: skip
-    folder = main.plan(words, tmp_path)
+    folder = plan_in(words, tmp_path)
     plan = strict(folder)
     assert (plan["truth"] is None) == (metric == "nll")
     assert plan["metric"] == metric and plan["n"] == 80 and plan["chains"] == 3

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from fabricated import config, run
 
-from nc_testbed.report import export
+from nc_testbed.cli import export
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_both_kinds_of_file_hold_the_same_table(sweep, tmp_path, monkeypatch, ca
     (sweep / "unfinished").mkdir()
     (sweep / "unfinished" / "config.yaml").write_text("")
     for name in ("a.parquet", "a.csv"):
-        exported(monkeypatch, sweep, "--out", tmp_path / name)
+        exported(monkeypatch, sweep, f"out={tmp_path / name}")
         said = f"{tmp_path / name}: 2 runs, 144 rows, 12 columns; 1 unfinished left out\n"
         assert capsys.readouterr().out == said
     table = pq.read_table(tmp_path / "a.parquet")
@@ -40,14 +40,14 @@ def test_both_kinds_of_file_hold_the_same_table(sweep, tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["SWEEP", "--out", "TMP/table.xls"], "--out=TMP/table.xls: name a file that ends in"),
-        (["SWEEP", "--out", "TMP/no/a.csv"], "--out=TMP/no/a.csv: TMP/no is not there"),
-        (["SWEEP", "--out", "../../../a.csv"], "--out=../../..: leads out of the working"),
-        (["SWEEP", "--out", f"TMP/{'a' * 300}.csv"], f"--out=TMP/{'a' * 99}"),
-        (["SWEEP", "--out", "TMP/folder.csv"], "--out=TMP/folder.csv: cannot be written"),
-        (["SWEEP"], "arguments=SWEEP: the following arguments are required: --out"),
-        (["TMP/nowhere", "--out", "TMP/a.csv"], "runs=TMP/nowhere: no finished run is there"),
-        (["TMP/damaged", "--out", "TMP/a.csv"], "runs=TMP/damaged/1/metrics.parquet: is not a"),
+        (["SWEEP", "out=TMP/table.xls"], "out=TMP/table.xls: name a file that ends in"),
+        (["SWEEP", "out=TMP/no/a.csv"], "out=TMP/no/a.csv: TMP/no is not there"),
+        (["SWEEP", "out=../../../a.csv"], "out=../../..: leads out of the working"),
+        (["SWEEP", f"out=TMP/{'a' * 300}.csv"], f"out=TMP/{'a' * 99}"),
+        (["SWEEP", "out=TMP/folder.csv"], "out=TMP/folder.csv: cannot be written"),
+        (["SWEEP"], "out=.: name a file that ends in .parquet or .csv"),
+        (["TMP/nowhere", "out=TMP/a.csv"], "runs=TMP/nowhere: no finished run is there"),
+        (["TMP/damaged", "out=TMP/a.csv"], "runs=TMP/damaged/1/metrics.parquet: is not a"),
     ],
 )
 def test_a_wrong_word_ends_in_one_line_and_leaves_nothing(

@@ -1,28 +1,33 @@
-"""A composed configuration as plain values, and what its interpolations may ask for."""
+"""Hydra, told of this package: resolvers, launchers, its options, and the jobs it starts."""
 
 from __future__ import annotations
 
+import argparse
+import copy
 import dataclasses
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.utils import run_job
+from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from nc_testbed.config.build import nearest
 from nc_testbed.config.naming import directory_name, found
+from nc_testbed.config.output_dir import CONF, HOME, PACKAGE
 from nc_testbed.config.settings import GROUPS, Settings
-from nc_testbed.core.errors import require
+from nc_testbed.core.errors import BadInput, require
 
-PACKAGE = Path(__file__).resolve().parents[1]
-ROOT = PACKAGE.parent
-CONF = ROOT / "conf" if (ROOT / "conf" / "config.yaml").is_file() else PACKAGE / "conf"
-HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 PRESETS = PACKAGE / "presets"
 PLUGINS = PACKAGE / "plugins"
 STUDY = ("figure", "sweep", "size", "full", "objective")
@@ -112,3 +117,83 @@ def _job_name(*, _root_: DictConfig) -> str:
 def _gpu_share(share: float) -> float:
     """So much of a GPU where this machine has one, else nothing."""
     return share if any(Path("/dev").glob("nvidia[0-9]*")) else 0
+
+
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    """Hydra's own options, less those that would have it read what has not been checked.
+
+    ``overrides`` are the other words.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise BadInput("arguments", " ".join(words), f"{message}; --help shows what there is")
+
+    parser = get_args_parser()
+    parser.error = refuse  # argparse would print a page
+    options = parser.parse_intermixed_args(words)  # overrides and options in any order
+    for name in ("config_name", "config_path", "experimental_rerun"):
+        value = getattr(options, name, None)
+        option = f"--{name.replace('_', '-')}"
+        require(value is None, option, value, "use --config-dir to add files of your own")
+    names = ("run", "multirun", "cfg", "info", "shell_completion")
+    actions = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name, None)]
+    require(len(actions) < 2, "arguments", " ".join(actions), "give one of these")
+    shows = bool(options.cfg or options.help)
+    require(shows or not options.resolve, "--resolve", "", "goes with --cfg or --help")
+    return options
+
+
+def hand_over(
+    options: argparse.Namespace, words: Sequence[str], task: Callable[[DictConfig], Any]
+) -> None:
+    """Let Hydra do what the options ask for, with these overrides.
+
+    It starts the jobs of a sweep, each with the task, or prints what it is asked for.
+    """
+    arguments = copy.copy(options)
+    arguments.overrides = list(words)
+    version.setbase("1.3")
+    _run_hydra(arguments, get_args_parser(), task, str(CONF), "config")
+
+
+def run_single(cfg: DictConfig, task: Callable[[Path], None]) -> None:
+    """Do the task of a single run in its directory, which Hydra makes: ``hydra.run.dir``.
+
+    Logs and the environment are set as ``hydra.job_logging`` and ``hydra.job`` say; raises
+    BadInput where they cannot be. Call it within ``compose.configurations``.
+    """
+    errors: list[Exception] = []
+
+    def job(_: DictConfig) -> None:
+        try:
+            task(Path(HydraConfig.get().runtime.output_dir))
+        except Exception as error:  # Hydra would add a line of its own
+            errors.append(error)
+
+    context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(cfg))
+    place = cfg.hydra.run.dir
+    try:
+        run_job(job, cfg, "hydra.run.dir", None, context)
+    except OSError as error:
+        raise BadInput("hydra.run.dir", place, f"cannot be made ({error})") from None
+    except Exception as error:  # of the user's own loggers, which Python's logging refuses
+        reason = " ".join(str(error).split())
+        raise BadInput("hydra.job_logging", "given", f"cannot be used ({reason})") from None
+    if errors:
+        raise errors[0]
+
+
+def launched_job(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the job that Hydra is about to start, its study's too, and its place.
+
+    The place is Hydra's: number, label (what is swept over), path, sweep (the folder), cwd.
+    """
+    state = HydraConfig.get()
+    place = {
+        "number": int(state.job.num),
+        "label": str(state.job.override_dirname),
+        "path": Path(state.runtime.output_dir),
+        "sweep": Path(state.sweep.dir),
+        "cwd": str(state.runtime.cwd),
+    }
+    return plain(cfg, state.runtime.choices), place
