@@ -46,6 +46,11 @@ class Family(ABC):
     def size(self) -> int:
         """D, the numbers in one row."""
 
+    @property
+    def equal_sets(self) -> bool:
+        """Whether all sets must have as many rows as the first."""
+        return False
+
     @abstractmethod
     def draws(self, rows: Tensor) -> Tensor:
         """Whether rows ``[..., D]`` are of the kind that the family draws, ``[...]`` bool."""
