@@ -12,9 +12,22 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
-from nc_testbed.core.family import Family, Parameters, Statistic, add, discrete, scaled, sharpened
+from nc_testbed.core.family import (
+    Family,
+    Parameters,
+    Statistic,
+    add,
+    discrete,
+    scale_rows,
+    sharpen,
+)
 from nc_testbed.core.rng import RandomStreams
-from nc_testbed.families.estimator import FamilyModel, bisect, posterior_mean, rows_for_mode
+from nc_testbed.families.estimator import (
+    FamilyModel,
+    bisect,
+    posterior_mean,
+    rows_for_mode,
+)
 from nc_testbed.families.source import FamilySource, Laws, one_value
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
@@ -51,9 +64,9 @@ class Bernoulli(Family):
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return (u < parameters["p"][:, None]).double()[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The number of ones."""
-        return Statistic(rows.shape[1], {"ones": scaled(rows, weights).sum((1, 2))})
+        return Statistic(rows.shape[1], {"ones": scale_rows(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """The ones of both sets of rows."""
@@ -65,10 +78,10 @@ class Bernoulli(Family):
         p = parameters["p"][:, None]
         return torch.xlogy(x, p) + torch.xlogy(1 - x, 1 - p)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         p = parameters["p"]
-        return {"p": sharpened(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
+        return {"p": sharpen(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``variance = p q``, ``w2_squared = |p - truth|`` and those of two classes."""
@@ -85,8 +98,8 @@ class Bernoulli(Family):
 class BernoulliModel(FamilyModel):
     """Fits p; V = p (1 - p). Natural parameter: the logit. Conjugate prior: Beta.
 
-    prior_mean: of the prior, 0 to 1; with ``prior_count=2 prior_mean=0.5``, the uniform prior,
-    the mode in mean coordinates is the MLE and in natural ones "add one".
+    prior_mean: of the prior, 0 to 1; with ``prior_count=2 prior_mean=0.5``, the uniform
+    prior, the mode in mean coordinates is the MLE and in natural ones "add one".
     """
 
     prior_mean: float = 0.5
@@ -97,7 +110,7 @@ class BernoulliModel(FamilyModel):
         require(valid, "prior_mean", self.prior_mean, "give a number from 0 to 1")
 
     def family(self) -> Bernoulli:
-        """Coin flips."""
+        """The law of a coin."""
         return Bernoulli()
 
     def least_rows(self) -> int:
@@ -134,7 +147,7 @@ class BernoulliModel(FamilyModel):
         return VarianceFunction(p * (1 - p), -1) if metric == "mean" else None
 
     def _prior_laws(self, p: float, context: LawContext) -> dict[str, ExactLaw]:
-        """The law of a posterior's mode; in mean coordinates where no mode is at the boundary."""
+        """Of a posterior's mode; in mean coordinates where no mode is at the boundary."""
         if self.estimator == "l2" or self.coordinates == "natural":
             return prior_laws(self, context, p, (0, 1, -1))
         inner = self.prior_count * min(self.prior_mean, 1 - self.prior_mean) >= 1

@@ -20,8 +20,8 @@ from nc_testbed.core.family import (
     add,
     discrete,
     means,
-    scaled,
-    sharpened,
+    scale_rows,
+    sharpen,
 )
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, rows_for_mode
@@ -37,9 +37,10 @@ NEWTON_STEPS = 100
 @final
 @dataclass(frozen=True)
 class Categorical(Family):
-    """``P(x = i) = p_i``; parameters ``{"shares": [R, K]}``, statistic ``{"counts": [R, K]}``.
+    """``P(x = i) = p_i``, i = 0..K-1.
 
-    A row is one number, the class 0..K-1; its mean is that of the K indicators.
+    Parameters ``{"shares": [R, K]}``, statistic ``{"counts": [R, K]}``. A row is one
+    number, the class 0..K-1; its mean is that of the K indicators.
     """
 
     classes: int
@@ -67,10 +68,10 @@ class Categorical(Family):
         """Class numbers, ``[R, n, 1]``."""
         return streams(purpose).categorical(parameters["shares"], n).double()[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Rows of each class."""
         classes = one_hot(rows[..., 0].long(), self.classes)  # [R, m, K]
-        return Statistic(rows.shape[1], {"counts": scaled(classes.double(), weights).sum(1)})
+        return Statistic(rows.shape[1], {"counts": scale_rows(classes.double(), weights).sum(1)})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Rows of each class in both sets."""
@@ -80,9 +81,9 @@ class Categorical(Family):
         """``ln p_x``; -inf for a class that has died."""
         return parameters["shares"].log()[:, rows[:, 0].long()]
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
-        return {"shares": sharpened(parameters["shares"], temperature)}
+        return {"shares": sharpen(parameters["shares"], temperature)}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """The first eight shares and the columns of discrete laws."""
@@ -93,10 +94,10 @@ class Categorical(Family):
 @final
 @dataclass(frozen=True, kw_only=True)
 class CategoricalModel(FamilyModel):
-    """Fits the shares of K classes. Natural parameters: logits that sum to 0. Prior: Dirichlet.
+    """Fits the shares of K classes. Natural parameters: logits of sum 0. Prior: Dirichlet.
 
-    classes: K >= 2, None = the data's. prior_mean: K numbers >= 0 that sum to 1; None = all
-    equal.
+    classes: K >= 2, None = the data's. prior_mean: K numbers >= 0 that sum to 1; None =
+    all equal.
     """
 
     classes: int | None = None
@@ -133,7 +134,7 @@ class CategoricalModel(FamilyModel):
         return rows_for_mode(self, -self.family().classes / 2)
 
     def estimate(self, statistic: Statistic) -> Parameters:
-        """``{"shares": [R, K]}``; a mode at the boundary leaves a class without any share."""
+        """``{"shares": [R, K]}``; a mode at the boundary leaves a class no share."""
         counts = statistic.values["counts"]
         if self.estimator == "l2":
             return {"shares": _penalised_shares(counts / statistic.count, self.penalty)}
@@ -173,11 +174,12 @@ class CategoricalModel(FamilyModel):
 @final
 @dataclass(frozen=True, kw_only=True)
 class CategoricalSource(FamilySource):
-    """K symbols: shares listed, or Zipf-Mandelbrot ``p_i ~ (i + shift)^-exponent``, i = 1..K.
+    """K symbols: listed shares, or Zipf-Mandelbrot ``p_i ~ (i + shift)^-exponent``.
 
-    probs: K numbers > 0 that sum to 1, or None. classes: K >= 2 where probs is None. exponent:
-    >= 0, 0 = uniform. shift: > -1; exponent 1 and shift 2.7 are Mandelbrot's for English words.
-    Source: B. Mandelbrot 1953, as in A. Suresh et al. 2024 (https://arxiv.org/abs/2412.17646).
+    i = 1..K. probs: K numbers > 0 that sum to 1, or None. classes: K >= 2 where probs is
+    None. exponent: >= 0, 0 = uniform. shift: > -1; exponent 1 and shift 2.7 are
+    Mandelbrot's for English words. Source: B. Mandelbrot 1953, as in A. Suresh et al.
+    2024 (https://arxiv.org/abs/2412.17646).
     """
 
     probs: tuple[float, ...] | None = None
@@ -207,10 +209,10 @@ class CategoricalSource(FamilySource):
 
 
 def _penalised_shares(shares: Tensor, penalty: float) -> Tensor:
-    """Softmax of the logits that solve ``softmax(t) + penalty t = shares``, by Newton steps.
+    """Softmax of the t that solve ``softmax(t) + penalty t = shares``, by Newton steps.
 
-    The Hessian ``diag(p + penalty) - p p'`` is inverted by Sherman and Morrison's formula; a
-    step is at most 1 in any logit.
+    The Hessian ``diag(p + penalty) - p p'`` is inverted by Sherman and Morrison's
+    formula; a step is at most 1 in any logit.
     """
     t = torch.zeros_like(shares)
     for _ in range(NEWTON_STEPS):

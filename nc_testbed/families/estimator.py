@@ -22,16 +22,17 @@ from nc_testbed.core.training_set import TrainingSet
 class FamilyModel(ABC):
     """Settings common to all families; a model adds its family and how it solves for it.
 
-    estimator: ``mle`` matches the moments of the rows. ``map`` is the mode of the posterior
-    under the conjugate prior, which counts like ``prior_count`` rows of mean ``prior_mean``.
-    ``l2`` is the MLE less ``penalty / 2`` |natural parameter|^2 per row.
-    coordinates: where the mode is taken, a prior's density being another in each: ``natural``
-    (pseudo-rows simply join the rows) or ``mean``. ``map`` depends on it, ``mle`` does not.
-    Raises BadInput where one is out of range.
+    estimator: ``mle`` matches the moments of the rows. ``map`` is the mode of the
+    posterior under the conjugate prior, which counts like ``prior_count`` rows of mean
+    ``prior_mean``. ``l2`` is the MLE less ``penalty / 2`` |natural parameter|^2 per row.
+    coordinates: where the mode is taken, a prior's density being another in each:
+    ``natural`` (pseudo-rows simply join the rows) or ``mean``. ``map`` depends on it,
+    ``mle`` does not. Raises BadInput where one is out of range.
 
     A model whose runs follow exact laws says ``exact_laws(truth, context)``, see
-    :mod:`nc_testbed.laws.expected`, and one that can be planned for ``variance_function(truth,
-    metric)``, see :mod:`nc_testbed.plan.exact`. Both hold of the very class that defines them.
+    :mod:`nc_testbed.laws.expected`, and one that can be planned for
+    ``variance_function(truth, metric)``, see :mod:`nc_testbed.plan.exact`. Both hold of
+    the very class that defines them.
     """
 
     estimator: Literal["mle", "map", "l2"] = "mle"
@@ -44,7 +45,12 @@ class FamilyModel(ABC):
     def __post_init__(self) -> None:
         valid = self.prior_count >= 0
         require(valid, "prior_count", self.prior_count, "give a number >= 0 of pseudo-rows")
-        require(self.penalty > 0, "penalty", self.penalty, "give a number > 0, or estimator=mle")
+        require(
+            self.penalty > 0,
+            "penalty",
+            self.penalty,
+            "give a number > 0, or estimator=mle",
+        )
         valid = self.coordinates == "natural" or self.estimator != "l2"
         remedy = "l2 penalises the natural parameter; give natural, or estimator=map"
         require(valid, "coordinates", self.coordinates, remedy)
@@ -92,7 +98,7 @@ class FamilyModel(ABC):
         progress: Progress = no_progress,
     ) -> FamilyFit:
         """R independent fits to rows, through their sufficient statistics."""
-        statistic = self.family().summed(training.all(), training.weights)
+        statistic = self.family().summarise(training.all(), training.weights)
         return self.restore(self.estimate(statistic), training.space)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> FamilyFit:
@@ -112,7 +118,7 @@ class FamilyFit:
         """n rows per chain, ``[R, n, D]``, at the temperature; there is no decoder."""
         law = self.parameters
         if sampling.temperature != 1:
-            law = self.family.tempered(law, sampling.temperature)
+            law = self.family.temper(law, sampling.temperature)
         return self.space.stored(self.family.rows(law, n, streams, "sample"))
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -128,21 +134,27 @@ class FamilyFit:
         return self.family.log_prob(self.parameters, rows)
 
     def columns(self, true_parameters: Iterable[tuple[Family, Parameters]]) -> dict[str, Tensor]:
-        """Metrics of the parameters against the truth's in this family, which must be there."""
+        """Metrics of the parameters against the truth's in this family, which must exist."""
         truth = next(parameters for family, parameters in true_parameters if family == self.family)
         return self.family.columns(self.parameters, truth)
 
 
 def posterior_mean(
-    model: FamilyModel, total: Tensor, rows: float, prior_mean: float, slope: float, curve: float
+    model: FamilyModel,
+    total: Tensor,
+    rows: float,
+    prior_mean: float,
+    slope: float,
+    curve: float,
 ) -> Tensor:
     """The MLE or the mode under the conjugate prior of a one-parameter family, ``[R]``.
 
-    For a family whose variance is ``V(phi) = a + slope phi + curve phi^2`` in its mean phi:
-    ``phi = (T + A m) / (n + A)`` in natural coordinates; the density in mean coordinates has a
-    factor ``1 / V(phi)`` more, and its mode is ``(T + A m - slope) / (n + A + 2 curve)``, or 0
-    where that is negative. total: T, the statistic's sum over n rows. Source: derived from
-    P. Diaconis and D. Ylvisaker 1979, https://doi.org/10.1214/aos/1176344611
+    For a family whose variance is ``V(phi) = a + slope phi + curve phi^2`` in its mean
+    phi: ``phi = (T + A m) / (n + A)`` in natural coordinates; the density in mean
+    coordinates has a factor ``1 / V(phi)`` more, and its mode is
+    ``(T + A m - slope) / (n + A + 2 curve)``, or 0 where that is negative. total: T, the
+    statistic's sum over n rows. Source: derived from P. Diaconis and D. Ylvisaker 1979,
+    https://doi.org/10.1214/aos/1176344611
     """
     if model.estimator == "mle":
         return total / rows
@@ -161,7 +173,7 @@ def rows_for_mode(model: FamilyModel, curve: float) -> int:
 
 
 def bisect(rising: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
-    """The root of an increasing function in [low, high], for every chain, to the last bit.
+    """The root of an increasing function in [low, high] for every chain, to the last bit.
 
     >>> bisect(lambda x: x**3 - 8, torch.zeros(1).double(), torch.full((1,), 9.0).double()).item()
     2.0

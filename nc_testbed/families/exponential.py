@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, posterior_mean
 from nc_testbed.families.source import FamilySource, Laws, one_value
@@ -24,7 +24,10 @@ from nc_testbed.theory import replace, replace_scale
 @final
 @dataclass(frozen=True)
 class Exponential(Family):
-    """Density ``e^(-x / scale) / scale``; parameters ``{"scale": [R]}``, ``{"sum": [R]}``."""
+    """Density ``e^(-x / scale) / scale``.
+
+    Parameters ``{"scale": [R]}``, statistic ``{"sum": [R]}``.
+    """
 
     on_gpu: ClassVar[bool] = True
     tempers: ClassVar[bool] = True
@@ -50,9 +53,9 @@ class Exponential(Family):
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return -(parameters["scale"][:, None] * torch.log1p(-u))[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The sum of the waiting times."""
-        return Statistic(rows.shape[1], {"sum": scaled(rows, weights).sum((1, 2))})
+        return Statistic(rows.shape[1], {"sum": scale_rows(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """The sum over both sets of rows."""
@@ -64,12 +67,12 @@ class Exponential(Family):
         scale = parameters["scale"][:, None]
         return torch.where(x >= 0, -x / scale - scale.log(), -torch.inf)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         return {"scale": parameters["scale"] * temperature}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """``w2_squared = 2 (scale - truth)^2``; ``kl = r - 1 - ln r``, ``r = scale / truth``."""
+        """``w2_squared = 2 (scale - truth)^2``, ``kl = r - 1 - ln r``, r = scale / truth."""
         scale = parameters["scale"]
         real = truth["scale"]
         ratio = scale / real
@@ -86,7 +89,7 @@ class Exponential(Family):
 @final
 @dataclass(frozen=True, kw_only=True)
 class ExponentialModel(FamilyModel):
-    """Fits the scale; V = scale^2. Natural parameter: minus the rate. Conjugate prior: Gamma.
+    """Fits the scale; V = scale^2. Natural parameter: minus the rate. Prior: Gamma.
 
     prior_mean: of the prior, > 0.
     """
@@ -98,7 +101,7 @@ class ExponentialModel(FamilyModel):
         require(self.prior_mean > 0, "prior_mean", self.prior_mean, "give a number > 0")
 
     def family(self) -> Exponential:
-        """Waiting times."""
+        """The law of a waiting time."""
         return Exponential()
 
     def estimate(self, statistic: Statistic) -> Parameters:
@@ -128,7 +131,7 @@ class ExponentialModel(FamilyModel):
 
 
 def _replaced_laws(context: LawContext, scale: float, variance: ExactLaw) -> dict[str, ExactLaw]:
-    """Closed forms; the variance's tail is heavy, so its exact deviation goes with it."""
+    """Closed forms, with the variance's exact deviation, as its tail is heavy."""
     t = context.t
     n = context.sizes[0]
     sd = replace_scale.variance_sd_exponential(t, n, scale)

@@ -1,4 +1,4 @@
-"""Lower triangular factors of covariances, which keep their digits while a chain collapses."""
+"""Lower factors of covariances, which keep their digits while a chain collapses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_factors(parts: list[Tensor]) -> Tensor:
 
 
 def lower(columns: Tensor, d: int) -> Tensor:
-    """The lower factor B ``[R, d, d]`` with ``B B' = C C'`` for C ``[R, d, m]``, by QR."""
+    """The lower factor B ``[R, d, d]`` of ``B B' = C C'``, C ``[R, d, m]``, by QR."""
     R, _, m = columns.shape
     if d == 1:
         return torch.linalg.vector_norm(columns, dim=2, keepdim=True)
@@ -45,7 +45,7 @@ def lower(columns: Tensor, d: int) -> Tensor:
 
 
 def apply_factor(F: Tensor, z: Tensor) -> Tensor:
-    """``F z`` of vectors z ``[R, d]``: a product that rounds alike for one chain and for many."""
+    """``F z`` of vectors z ``[R, d]``, rounded alike for one chain and for many."""
     return F.squeeze(2) * z if z.shape[1] == 1 else (F * z[:, None]).sum(2)
 
 
@@ -62,8 +62,8 @@ def log_determinant(F: Tensor) -> Tensor:
 def _hypot(a: Tensor, b: Tensor) -> Tensor:
     """``sqrt(a^2 + b^2)`` of numbers >= 0 without overflow or underflow.
 
-    By operations that are rounded exactly: torch.hypot's last bit depends on a chain's place in
-    memory.
+    By operations that are rounded exactly: torch.hypot's last bit depends on a chain's
+    place in memory.
     """
     large = torch.maximum(a, b)
     small = torch.minimum(a, b)

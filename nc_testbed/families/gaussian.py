@@ -1,4 +1,4 @@
-"""Gaussians of 1 to 100 dimensions, kept as factors so that a collapse loses no digits."""
+"""Gaussians of 1 to 100 dimensions, as factors so that a collapse loses no digits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
-from nc_testbed.core.family import Family, Parameters, Statistic, means, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, means, scale_rows
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.families.estimator import FamilyModel, bisect
@@ -28,7 +28,12 @@ from nc_testbed.families.factors import (
 from nc_testbed.families.source import FamilySource, Laws
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
-from nc_testbed.laws.shared import LOG_SCALE, VarianceFunction, constant_law, coordinate_laws
+from nc_testbed.laws.shared import (
+    LOG_SCALE,
+    VarianceFunction,
+    constant_law,
+    coordinate_laws,
+)
 from nc_testbed.theory import replace_gaussian, replace_scale
 
 
@@ -37,9 +42,10 @@ from nc_testbed.theory import replace_gaussian, replace_scale
 class Gaussian(Family):
     """``N(mean, F F')``; parameters ``{"mean": [R, d], "factor": [R, d, d]}``, F lower.
 
-    Statistic ``{"mean": [R, d], "scatter": [R, d, d]}``: the rows' mean, and the lower factor B
-    of their scatter about it, ``B B' = sum (x - mean)(x - mean)'``. Sums of squares would lose
-    every digit once the spread is 1e-8 of the mean; chains reach far below.
+    Statistic ``{"mean": [R, d], "scatter": [R, d, d]}``: the rows' mean, and the lower
+    factor B of their scatter about it, ``B B' = sum (x - mean)(x - mean)'``. Sums of
+    squares would lose every digit once the spread is 1e-8 of the mean; chains reach far
+    below.
     """
 
     dim: int = 1
@@ -59,7 +65,7 @@ class Gaussian(Family):
     def draw(
         self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
-        """Mean ``mean + F z / sqrt n``; scatter Wishart(n - 1) by Bartlett's decomposition."""
+        """Mean ``mean + F z / sqrt n``; Wishart(n - 1) scatter, by Bartlett's decomposition."""
         draws = BlockGenerator(streams, purpose)
         F = parameters["factor"]
         # In place, as the mean of a million chains is large.
@@ -72,20 +78,20 @@ class Gaussian(Family):
         z = streams(purpose).normal(n, self.dim, dtype=torch.float64)
         return parameters["mean"][:, None] + multiply(z, parameters["factor"].mT)
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Mean and scatter factor, by QR of the centred rows."""
-        mean = scaled(rows, weights).mean(1)
+        mean = scale_rows(rows, weights).mean(1)
         m = rows.shape[1]
         centred = rows - mean[:, None]
         if weights is not None:
-            centred = scaled(centred, weights.sqrt())
+            centred = scale_rows(centred, weights.sqrt())
         elif m <= self.dim:  # they span m - 1 dimensions: so many rows of the same scatter
             last = centred[:, -1:] / (math.sqrt(m) - 1) if m > 1 else 0
             centred = centred[:, :-1] + last
         return Statistic(m, {"mean": mean, "scatter": lower(centred.mT, self.dim)})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
-        """The two scatters and that of the means: ``B B' = A A' + C C' + na nb/N (gap)(gap)'``.
+        """Both scatters and that of the means: ``B B' = A A' + C C' + na nb/N gap gap'``.
 
         Source: T. Chan, G. Golub, R. LeVeque 1983, https://doi.org/10.2307/2683386
         """
@@ -97,22 +103,23 @@ class Gaussian(Family):
         return Statistic(N, {"mean": mean, "scatter": add_factors(parts)})
 
     def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
-        """``-|F^-1 (x - mean)|^2 / 2 - ln |F| - d/2 ln 2 pi``; NaN where F is singular."""
+        """``-|F^-1 (x - mean)|^2 / 2 - ln |F| - d/2 ln 2 pi``; NaN for a singular F."""
         F = parameters["factor"]
         gap = rows - parameters["mean"][:, None]  # [R, H, d]
         z = torch.linalg.solve_triangular(F, gap.mT, upper=False)
         constant = self.dim / 2 * math.log(2 * math.pi)
         return -z.square().sum(1) / 2 - (log_determinant(F) / 2)[:, None] - constant
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         return {**parameters, "factor": parameters["factor"] * math.sqrt(temperature)}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """Against ``N(mean_0, s^2 I)``; ``variance`` is per coordinate, ``log_variance`` ln det.
+        """Against ``N(mean_0, s^2 I)``; ``variance`` is per coordinate.
 
-        ``w2_squared = |mean - mean_0|^2 + sum_i (r_i - s)^2``, r_i^2 the eigenvalues of S, and
-        ``kl = (tr S / s^2 + |mean - mean_0|^2 / s^2 - d - ln(det S / s^2d)) / 2``.
+        ``log_variance`` is ln det S;
+        ``w2_squared = |mean - mean_0|^2 + sum_i (r_i - s)^2``, r_i^2 the eigenvalues of
+        S, and ``kl = (tr S / s^2 + |mean - mean_0|^2 / s^2 - d - ln(det S / s^2d)) / 2``.
         """
         mean = parameters["mean"]
         F = parameters["factor"]
@@ -134,12 +141,13 @@ class Gaussian(Family):
 @final
 @dataclass(frozen=True, kw_only=True)
 class GaussianModel(FamilyModel):
-    """Fits N(mean, S) in 1 to 100 dimensions with a full covariance. Prior: normal-Wishart.
+    """Fits N(mean, S), 1 to 100 dimensions, full covariance. Prior: normal-Wishart.
 
-    learn: ``both``, the ``mean`` alone (S = variance I is known) or the ``variance`` alone (the
-    mean is known). mean, variance: what is known, the same in every coordinate. ddof: S divides
-    by n - ddof, 0 (the MLE) or 1 (unbiased). dim, mean and variance are the data's where None.
-    prior_mean, prior_variance: of the prior's pseudo-rows, in every coordinate.
+    learn: ``both``, the ``mean`` alone (S = variance I is known) or the ``variance``
+    alone (the mean is known). mean, variance: what is known, the same in every
+    coordinate. ddof: S divides by n - ddof, 0 (the MLE) or 1 (unbiased). dim, mean and
+    variance are the data's where None. prior_mean, prior_variance: of the prior's
+    pseudo-rows, in every coordinate.
     """
 
     dim: int | None = None
@@ -161,7 +169,12 @@ class GaussianModel(FamilyModel):
         valid = self.ddof == 0 or (self.learn == "both" and self.estimator == "mle")
         require(valid, "ddof", self.ddof, "give 0: 1 corrects an MLE of mean and variance")
         valid = self.estimator != "l2" or self.dim in (None, 1)
-        require(valid, "estimator", self.estimator, f"dim={self.dim}: penalise one dimension only")
+        require(
+            valid,
+            "estimator",
+            self.estimator,
+            f"dim={self.dim}: penalise one dimension only",
+        )
 
     def like(self, laws: Iterable[tuple[Family, Parameters]], size: int) -> GaussianModel:
         """With the data's dimension, and the mean and variance of a Gaussian law."""
@@ -172,7 +185,10 @@ class GaussianModel(FamilyModel):
                 mean = float(truth["mean"][0, 0]) if mean is None else mean
                 variance = float(truth["factor"][0, 0, 0]) ** 2 if variance is None else variance
         remedy = "the data have no known one: give a number"
-        for key, value, other in (("variance", variance, "mean"), ("mean", mean, "variance")):
+        for key, value, other in (
+            ("variance", variance, "mean"),
+            ("mean", mean, "variance"),
+        ):
             require(self.learn != other or value is not None, key, value, remedy)
         return replace(self, dim=self.dim or size, mean=mean, variance=variance)
 
@@ -186,13 +202,13 @@ class GaussianModel(FamilyModel):
         return 1 + self.ddof
 
     def stacks(self, space: Space) -> bool:
-        """In one dimension: a product of matrices rounds by where a chain begins in memory."""
+        """True in one dimension: products of matrices round by the place in memory."""
         return space.size == 1
 
     def estimate(self, statistic: Statistic) -> Parameters:
         """``{"mean": [R, d], "factor": [R, d, d]}``."""
         if self.estimator == "l2":
-            return self._penalised(statistic)
+            return self._solve_penalised(statistic)
         if self.estimator == "map":
             statistic = self.family().merge(statistic, self._pseudo_rows(statistic))
         mean = statistic.values["mean"]
@@ -263,12 +279,13 @@ class GaussianModel(FamilyModel):
     def _known_factor(self, like: Tensor) -> Tensor:
         return (math.sqrt(self._known_variance) * _eye(like)).expand_as(like).clone()
 
-    def _penalised(self, statistic: Statistic) -> Parameters:
-        """One dimension, natural parameters ``mean / S`` and ``-1 / (2 S)``, precision p = 1/S.
+    def _solve_penalised(self, statistic: Statistic) -> Parameters:
+        """One dimension; natural parameters ``mean / S``, ``-1 / (2 S)``; precision p = 1/S.
 
-        Mean alone: ``mean = v x / (v + penalty)``. Variance alone: ``2 S = q + sqrt(q^2 + 2
-        penalty)`` with q the mean square about the known mean. Both: p is the root of
-        ``penalty p / 2 + q - 1 / p - (x / (1 + penalty p))^2`` with q the mean of squares.
+        Mean alone: ``mean = v x / (v + penalty)``. Variance alone:
+        ``2 S = q + sqrt(q^2 + 2 penalty)`` with q the mean square about the known mean.
+        Both: p is the root of ``penalty p / 2 + q - 1 / p - (x / (1 + penalty p))^2``
+        with q the mean of squares.
         """
         x = statistic.values["mean"][:, 0]
         S = statistic.values["scatter"][:, 0, 0].square() / statistic.count
@@ -322,7 +339,7 @@ def _variance_laws(truth: Mapping[str, Any], context: LawContext) -> dict[str, E
 
 
 def _replaced_laws(ddof: int, s: float, d: int, context: LawContext) -> dict[str, ExactLaw]:
-    """Closed forms; the variance's tail is heavy, so its exact deviation goes with them."""
+    """Closed forms, with the variance's exact deviation, as its tail is heavy."""
     t = context.t
     n = context.sizes[0]
     variance = replace_gaussian.expected_variance_gaussian

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled, sharpened
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows, sharpen
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, bisect, posterior_mean
 from nc_testbed.families.ising_fit import newton, on_edge
@@ -29,9 +29,10 @@ from nc_testbed.laws.shared import VarianceFunction, class_laws, constant_law
 class IndependentSpins(Family):
     """N spins in a field, ``P(s) ~ exp(theta_1 sum s)``: theta_2 = 0.
 
-    Parameters ``{"up": [R]}``, the probability of +1; statistic ``{"ups": [R]}``, spins up among
-    all N of all rows. The N n spins of n rows are independent, so this is a Bernoulli of N n
-    individuals. A row is N numbers, -1 or 1; x is its magnetisation per spin.
+    Parameters ``{"up": [R]}``, the probability of +1; statistic ``{"ups": [R]}``, spins
+    up among all N of all rows. The N n spins of n rows are independent, so this is a
+    Bernoulli of N n individuals. A row is N numbers, -1 or 1; x is its magnetisation per
+    spin.
     """
 
     spins: int
@@ -60,9 +61,11 @@ class IndependentSpins(Family):
         u = streams(purpose).uniform(n, self.spins, dtype=torch.float64)
         return torch.where(u < parameters["up"][:, None, None], 1.0, -1.0).double()
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Spins up in all rows."""
-        return Statistic(rows.shape[1], {"ups": scaled((rows > 0).double(), weights).sum((1, 2))})
+        return Statistic(
+            rows.shape[1], {"ups": scale_rows((rows > 0).double(), weights).sum((1, 2))}
+        )
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """The sums over both sets of rows."""
@@ -74,10 +77,10 @@ class IndependentSpins(Family):
         p = parameters["up"][:, None]
         return torch.xlogy(ups, p) + torch.xlogy(self.spins - ups, 1 - p)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         p = parameters["up"]
-        return {"up": sharpened(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
+        return {"up": sharpen(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``mean = 2 p - 1``, ``variance = 4 p q / N``, ``kl`` N times a spin's."""
@@ -98,9 +101,9 @@ class IndependentSpins(Family):
 class CoupledSpins(Family):
     """N spins, ``P(s) ~ exp(theta_1 sum s + theta_2 sum_{i<j} s_i s_j)``.
 
-    Parameters ``{"levels": [R, N + 1]}``, the law of the number of spins up: it stays defined
-    where thetas run off to infinity. Statistic ``{"first": [R], "second": [R]}``: sums over rows
-    of ``m = sum s`` and of ``m^2``.
+    Parameters ``{"levels": [R, N + 1]}``, the law of the number of spins up: it stays
+    defined where thetas run off to infinity. Statistic ``{"first": [R], "second": [R]}``:
+    sums over rows of ``m = sum s`` and of ``m^2``.
     """
 
     spins: int
@@ -150,11 +153,11 @@ class CoupledSpins(Family):
         order = draws.uniform(n, self.spins, dtype=torch.float64).argsort(2).argsort(2)
         return torch.where(order < ups[..., None], 1.0, -1.0).double()
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Sums of the magnetisation and its square."""
         m = rows.sum(2)
-        first = scaled(m, weights).sum(1)
-        second = scaled(m.square(), weights).sum(1)
+        first = scale_rows(m, weights).sum(1)
+        second = scale_rows(m.square(), weights).sum(1)
         return Statistic(rows.shape[1], {"first": first, "second": second})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
@@ -168,7 +171,7 @@ class CoupledSpins(Family):
         ways = torch.lgamma(N + 1) - torch.lgamma(ups.double() + 1) - torch.lgamma(N - ups + 1)
         return parameters["levels"].log()[:, ups] - ways
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         ways = self.law(torch.zeros(1, 2, dtype=torch.float64))  # of each level, up to a factor
         chance = parameters["levels"] / ways  # of one configuration, up to a factor
@@ -195,8 +198,8 @@ class CoupledSpins(Family):
 class IsingModel(FamilyModel):
     """Fits N fully connected spins: theta_1 alone (theta_2 = 0), or both.
 
-    spins: N, 2 to 1000, None = as many as a row has. learn: ``theta_1`` or ``both``. prior_mean:
-    of a pseudo-row's spins, -1 to 1; its spins are independent.
+    spins: N, 2 to 1000, None = as many as a row has. learn: ``theta_1`` or ``both``.
+    prior_mean: of a pseudo-row's spins, -1 to 1; its spins are independent.
     """
 
     spins: int | None = None
@@ -323,8 +326,8 @@ def _moment_laws(p: float, N: int, context: LawContext) -> dict[str, ExactLaw]:
 class IsingSource(FamilySource):
     """``P(s) ~ exp(theta_1 sum s + theta_2 sum_{i<j} s_i s_j)``, N spins s of -1 or 1.
 
-    spins: N, 2 to 1000. theta_1: the field; with theta_2 = 0 the mean spin is tanh theta_1.
-    theta_2: the coupling of every pair (divide by N for the mean-field scaling).
+    spins: N, 2 to 1000. theta_1: the field; with theta_2 = 0 the mean spin is tanh
+    theta_1. theta_2: the coupling of every pair (divide by N for the mean-field scaling).
     """
 
     spins: int = 10

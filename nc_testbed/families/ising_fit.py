@@ -1,4 +1,4 @@
-"""The fit of both Ising parameters: Newton steps, and rows that no finite parameters explain."""
+"""The fit of both Ising parameters: Newton steps, and rows with no finite fit."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ def newton(
 ) -> Tensor:
     """Natural parameters ``[R, 2]`` whose moments, plus ``penalty theta``, are the rows'.
 
-    levels: the law ``[R, N + 1]`` of the magnetisation at natural parameters ``[R, 2]``. m: its
-    values, ``[N + 1]``. first, second: the rows' means of m and m^2, ``[R]``. done: chains that
-    stay at 0, where all start: from another fit near an edge there may be no way back.
+    levels: the law ``[R, N + 1]`` of the magnetisation at natural parameters ``[R, 2]``.
+    m: its values, ``[N + 1]``. first, second: the rows' means of m and m^2, ``[R]``.
+    done: chains that stay at 0, where all start: from another fit near an edge there may
+    be no way back.
 
-    A step moves no level's log weight by more than a radius that is each chain's own. A step
-    that turns the gradient along it round is not taken, and the radius shrinks: near an edge the
-    likelihood is nearly flat and a whole step would overshoot by orders of magnitude. After one
-    that is taken it grows: rows in the middle of many levels are hundreds of nats from the start.
+    A step moves no level's log weight by more than a radius that is each chain's own. A
+    step that turns the gradient along it round is not taken, and the radius shrinks: near
+    an edge the likelihood is nearly flat and a whole step would overshoot by orders of
+    magnitude. After one that is taken it grows: rows in the middle of many levels are
+    hundreds of nats from the start.
     """
     N = len(m) - 1
     phi = torch.stack([m, (m.square() - N) / 2])  # [2, N + 1], the statistics of every level
@@ -84,12 +86,12 @@ def _within_radius(step: Tensor, phi: Tensor, radius: Tensor) -> Tensor:
 
 
 def on_edge(N: int, first: Tensor, second: Tensor, n: float) -> tuple[Tensor, Tensor]:
-    """Chains whose rows lie on an edge of the moments' polygon, and their law ``[R, N + 1]``.
+    """Chains with rows on an edge of the moments' polygon, and their law ``[R, N + 1]``.
 
-    first, second: sums of m and m^2 over n rows. There the MLE is at infinity: its law has the
-    edge's two levels only, neighbours or the two extremes. A row off the edge puts 4 or more
-    between the sums and it. What the slack lets pass is rounding: of sums beyond 2^53, and of
-    rows that have weights.
+    first, second: sums of m and m^2 over n rows. There the MLE is at infinity: its law
+    has the edge's two levels only, neighbours or the two extremes. A row off the edge
+    puts 4 or more between the sums and it. What the slack lets pass is rounding: of sums
+    beyond 2^53, and of rows that have weights.
     """
     slack = 1e-14 * N**2 * n
     low = ((first / n + N) / 2).floor().clamp(0, N - 1)  # level just below the mean

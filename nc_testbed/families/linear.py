@@ -1,4 +1,4 @@
-"""Linear regression with known noise: the companion model of the accumulation theorems."""
+"""Linear regression with known noise: the model of the accumulation theorems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.families.estimator import FamilyModel
@@ -28,10 +28,11 @@ from nc_testbed.theory import accumulate
 class LinearGaussian(Family):
     """``y = x . w + noise z`` with standard normal x of d coordinates and z.
 
-    Parameters ``{"weights": [R, d]}``; the noise (a standard deviation) is known and added anew
-    to synthetic labels. Statistic ``{"gram": [R, d, d], "cross": [R, d]}``: X'X and X'y.
-    design: ``fresh`` rows x in every set, or the ``same`` n rows for ever, as in the theorem of
-    Gerstgrasser et al. 2024 (https://arxiv.org/abs/2404.01413). A row is x, then y.
+    Parameters ``{"weights": [R, d]}``; the noise (a standard deviation) is known and
+    added anew to synthetic labels. Statistic ``{"gram": [R, d, d], "cross": [R, d]}``:
+    X'X and X'y. design: ``fresh`` rows x in every set, or the ``same`` n rows for ever,
+    as in the theorem of Gerstgrasser et al. 2024 (https://arxiv.org/abs/2404.01413). A
+    row is x, then y.
     """
 
     dim: int
@@ -75,9 +76,9 @@ class LinearGaussian(Family):
         y = apply_factor(x, parameters["weights"].expand(len(x), self.dim))[..., None]
         return torch.cat([x, y + self.noise * z], 2)
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """X'X and X'y."""
-        products = rows.mT @ scaled(rows, weights)
+        products = rows.mT @ scale_rows(rows, weights)
         d = self.dim
         parts = {"gram": products[:, :d, :d], "cross": products[:, :d, d]}
         return Statistic(rows.shape[1], {k: v.contiguous() for k, v in parts.items()})
@@ -94,28 +95,28 @@ class LinearGaussian(Family):
         constant = (self.dim + 1) / 2 * math.log(2 * math.pi) + math.log(self.noise)
         return -(residual.square() + x.square().sum(1)) / 2 - constant
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """Raise NotImplementedError: it is no law of this family."""
         raise NotImplementedError("p^(1/T) is no law of this family")
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """``risk = |w - w_0|^2``, the test error above the noise; ``kl = risk / (2 noise^2)``."""
+        """``risk = |w - w_0|^2``, test error above the noise; ``kl = risk / (2 noise^2)``."""
         risk = (parameters["weights"] - truth["weights"]).square().sum(1)
         return {"risk": risk, "kl": risk / (2 * self.noise**2)}
 
     def _design(self, streams: RandomStreams, purpose: str) -> tuple[RandomStreams, str]:
-        """Where the rows x come from: the same place in every generation for the same rows."""
+        """Streams and purpose that draw the rows x: generation 0's for the same rows."""
         return (streams.at(0), "design") if self.design == "same" else (streams, purpose)
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class LinearModel(FamilyModel):
-    """Fits the weights of ``y = x . w + noise z``; synthetic rows get new noise of known size.
+    """Fits the weights of ``y = x . w + noise z``; synthetic rows get new noise.
 
-    dim: features, 1 to 100. noise: standard deviation. design: ``fresh`` rows x in every set, or
-    the ``same`` for ever. What is None is the data's. ``map``: the prior's pseudo-rows have
-    ``X'X = I`` each and labels 0.
+    dim: features, 1 to 100. noise: standard deviation. design: ``fresh`` rows x in every
+    set, or the ``same`` for ever. What is None is the data's. ``map``: the prior's
+    pseudo-rows have ``X'X = I`` each and labels 0.
     """
 
     dim: int | None = None
@@ -135,7 +136,12 @@ class LinearModel(FamilyModel):
         """With the data's dimension, noise and design."""
         real = next((family for family, _ in laws if isinstance(family, LinearGaussian)), None)
         noise = self.noise or (real.noise if real else None)
-        require(noise is not None, "noise", None, "these data have no known one: give a number")
+        require(
+            noise is not None,
+            "noise",
+            None,
+            "these data have no known one: give a number",
+        )
         design = self.design or (real.design if real else "fresh")
         return replace(self, dim=self.dim or size - 1, noise=noise, design=design)
 
@@ -182,8 +188,8 @@ class LinearModel(FamilyModel):
 class LinearSource(FamilySource):
     """``y = x . w + noise z``: standard normal x, weights of length 1 in equal parts.
 
-    dim: features, 1 to 100. noise: standard deviation, > 0. design: ``fresh`` rows x in every
-    set, or the ``same`` for ever.
+    dim: features, 1 to 100. noise: standard deviation, > 0. design: ``fresh`` rows x in
+    every set, or the ``same`` for ever.
     """
 
     dim: int = 5

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, bisect, posterior_mean
 from nc_testbed.families.source import FamilySource, Laws, one_value
@@ -24,7 +24,10 @@ from nc_testbed.theory import replace
 @final
 @dataclass(frozen=True)
 class Poisson(Family):
-    """``P(x) = rate^x e^-rate / x!``; parameters ``{"rate": [R]}``, statistic ``{"sum": [R]}``."""
+    """``P(x) = rate^x e^-rate / x!``.
+
+    Parameters ``{"rate": [R]}``, statistic ``{"sum": [R]}``.
+    """
 
     on_gpu: ClassVar[bool] = False
     tempers: ClassVar[bool] = False
@@ -50,9 +53,9 @@ class Poisson(Family):
         rate = parameters["rate"].expand(len(streams.chains))
         return streams(purpose).poisson(rate, n)[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The sum of the counts."""
-        return Statistic(rows.shape[1], {"sum": scaled(rows, weights).sum((1, 2))})
+        return Statistic(rows.shape[1], {"sum": scale_rows(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """The sum over both sets of rows."""
@@ -64,12 +67,12 @@ class Poisson(Family):
         rate = parameters["rate"][:, None]
         return torch.xlogy(x, rate) - rate - torch.lgamma(x + 1)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """Raise NotImplementedError: it is no law of this family."""
         raise NotImplementedError("p^(1/T) is no law of this family")
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """``kl = rate ln(rate / truth) - rate + truth``; absorbed where the rate is zero."""
+        """``kl = rate ln(rate / truth) - rate + truth``; absorbed where rate = 0."""
         rate = parameters["rate"]
         real = truth["rate"]
         kl = torch.xlogy(rate, rate) - torch.xlogy(rate, real) - rate + real
@@ -92,7 +95,7 @@ class PoissonModel(FamilyModel):
         require(self.prior_mean > 0, "prior_mean", self.prior_mean, "give a number > 0")
 
     def family(self) -> Poisson:
-        """Counts."""
+        """The law of a count."""
         return Poisson()
 
     def estimate(self, statistic: Statistic) -> Parameters:

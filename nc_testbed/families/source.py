@@ -23,9 +23,9 @@ Laws = tuple[tuple[Family, Parameters], ...]
 class FamilySource(ABC):
     """Settings common to all families; a source adds its truth.
 
-    rows: real rows of generation 0, drawn by each chain; None = n, or 100 where n is None too.
-    test_rows: rows shared by all chains, for metrics that need rows.
-    Raises BadInput where one is out of range.
+    rows: real rows of generation 0, drawn by each chain; None = n, or 100 where n is None
+    too. test_rows: rows shared by all chains, for metrics that need rows. Raises BadInput
+    where one is out of range.
     """
 
     rows: int | None = None
@@ -43,10 +43,12 @@ class FamilySource(ABC):
     def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
         """The rows for chains 0..chains-1; see :class:`nc_testbed.data.source.Source`.
 
-        Fresh rows are keyed by their generation, so a longer run draws the same ones first.
+        Fresh rows are keyed by their generation, so a longer run draws the same ones
+        first.
         """
         family, truth = self.laws()[0]
-        n0, streams = self.rows or 100, RandomStreams(seed, tuple(range(chains)))
+        n0 = self.rows or 100
+        streams = RandomStreams(seed, tuple(range(chains)))
         law = _law(family, truth)
         rows = [law.draw(n0, streams, "rows")[0]]
         if fresh:
@@ -67,6 +69,8 @@ class FamilySource(ABC):
 
 
 def _law(family: Family, truth: Parameters) -> Law:
+    """The law of rows, with the same parameters in every chain."""
+
     def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, None]:
         chains = len(streams.chains)
         shared = {k: v.expand(chains, *v.shape[1:]) for k, v in truth.items()}

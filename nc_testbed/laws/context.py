@@ -20,10 +20,11 @@ Function = Callable[..., Any]
 class LawContext:
     """The training sets of a policy, in the terms of the laws; T generations.
 
-    sizes: rows that every generation is fitted to, ``[T]``; of accumulated and collected rows
-    those drawn. kind: ``anchored`` = k real rows of a source and all others of the last
-    synthetic set, k = 0 is replace; ``accumulated`` = all rows so far, or a budget of them;
-    ``collected`` = real rows alone, k more in every generation; ``real`` = generation 0's alone.
+    sizes: rows that every generation is fitted to, ``[T]``; of accumulated and collected
+    rows those drawn. kind: ``anchored`` = k real rows of a source and all others of the
+    last synthetic set, k = 0 is replace; ``accumulated`` = all rows so far, or a budget
+    of them; ``collected`` = real rows alone, k more in every generation; ``real`` =
+    generation 0's alone.
     """
 
     sizes: Sequence[int]
@@ -48,10 +49,10 @@ class LawContext:
         return self.n is not None and self.kind == "anchored" and self.k == 0
 
     def spread(self, variance: float, c: float, scale: int = 1) -> tuple[Function, Curve] | None:
-        """Its function and Var phi_t of a one-parameter family with V = a + b phi + c phi^2.
+        """Function and values of Var phi_t, of a family with V = a + b phi + c phi^2.
 
-        variance: V_0, of the truth. scale: independent individuals in a row (the spins of an
-        Ising model).
+        variance: V_0, of the truth. scale: independent individuals in a row (the spins of
+        an Ising model).
         """
         sizes = [scale * n for n in self.sizes]
         if self.kind == "anchored":
@@ -66,7 +67,7 @@ class LawContext:
         return None
 
     def gaussian(self, variance: float, ddof: int) -> tuple[Function, Curve, Curve] | None:
-        """Its function, E(mean - truth)^2 and E S of a Gaussian fitted in mean and variance."""
+        """Function, E(mean - truth)^2 and E S of a Gaussian with mean and variance fitted."""
         if self.kind == "anchored":
             args = (self.sizes, self.k, variance, ddof, self.source)
             return anchors.anchored_gaussian, *anchors.anchored_gaussian(*args)
@@ -76,7 +77,11 @@ class LawContext:
         if self.kind == "collected":
             rows = self._collected_rows()
             drift = variance / rows
-            return anchors.real_only_spread, drift, rows / (rows - ddof) * (variance - drift)
+            return (
+                anchors.real_only_spread,
+                drift,
+                rows / (rows - ddof) * (variance - drift),
+            )
         return None
 
     def _collected_rows(self) -> np.ndarray:

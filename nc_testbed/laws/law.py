@@ -18,13 +18,14 @@ Curve = NDArray[np.float64]
 class ExactLaw:
     """The expectation of one metric at every generation.
 
-    name: the function of :mod:`nc_testbed.theory` that gives it, with the law's letter and
-    number. source: as that function's docstring has it. values: ``[T]``, of all generations.
-    sd: ``[T]``, the exact standard deviation over chains where it is known, for heavy tails;
-    NaN where it is not. scale: what an error is compared with, None = the law itself. share:
-    the metric is 0 or 1, and the law a probability. resting: values at which a chain stays or
-    has not yet moved, and unit: how far from them one is else; a mean so near to one of them
-    that a handful of chains carries the remainder is not judged.
+    name: the function of :mod:`nc_testbed.theory` that gives it, with the law's letter
+    and number. source: as that function's docstring has it. values: ``[T]``, of all
+    generations. sd: ``[T]``, the exact standard deviation over chains where it is known,
+    for heavy tails; NaN where it is not. scale: what an error is compared with, None =
+    the law itself. share: the metric is 0 or 1, and the law a probability. resting:
+    values at which a chain stays or has not yet moved, and unit: how far from them one is
+    else; a mean so near to one of them that a handful of chains carries the remainder is
+    not judged.
     """
 
     name: str

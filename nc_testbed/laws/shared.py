@@ -14,20 +14,20 @@ from nc_testbed.laws.law import Curve, ExactLaw, law
 from nc_testbed.theory import chain, priors, replace
 
 LARGEST_CHAIN = 4e9
-"""Multiplications an exact chain may take (seconds); beyond it nothing is said of absorption."""
+"""Multiplications an exact chain may take (seconds); beyond it absorption has no law."""
 LOG_SCALE = 1.0
-"""What a log's error is compared with, nats: a log may pass through 0, which only its units put
-there."""
+"""What a log's error is compared with, nats: a log may pass through 0, which only its
+units put there."""
 MOST_CLASSES = 20
 """Classes whose chains are followed one by one where anchors make each chain its own."""
 
 
 @dataclass(frozen=True)
 class VarianceFunction:
-    """A metric that is a fitted mean phi without bias, of a family with V = a + b phi + c phi^2.
+    """Of a metric that is a fitted mean phi without bias: V = a + b phi + c phi^2.
 
-    variance: V_0, of the truth. individuals: independent ones in a row (spins). scale: the
-    metric's units, squared, in those of phi.
+    variance: V_0, of the truth. individuals: independent ones in a row (spins). scale:
+    the metric's units, squared, in those of phi.
     """
 
     variance: float
@@ -76,7 +76,7 @@ def coordinate_laws(d: int, mean: ExactLaw) -> dict[str, ExactLaw]:
 def class_laws(
     context: LawContext, shares: Sequence[float] | Curve, scale: int = 1
 ) -> dict[str, ExactLaw]:
-    """Absorption and survival of classes, by the exact chain of each; replace and fresh anchors.
+    """Absorption and survival of classes by exact chains; replace and fresh anchors.
 
     shares: of the truth, ``[C]``. scale: independent individuals in a row.
     """
@@ -94,10 +94,10 @@ def class_laws(
     alive = chain.alive_curve(n, shares, T, k)  # [C, T]
     alone = chain.fixed_curve(n, shares, T, k).sum(0)
     missing = shares @ (1 - alive)
-    ends = (1.0, float(len(shares)))
+    extremes = (1.0, float(len(shares)))  # one class, or all of them
     return {
         "absorbed": law(chain.fixed_curve if k else chain.absorbed_curve, alone, share=True),
-        "alive_classes": law(chain.alive_curve, alive.sum(0), resting=ends),
+        "alive_classes": law(chain.alive_curve, alive.sum(0), resting=extremes),
         "missing_mass": law(chain.alive_curve, missing, resting=(0.0,), unit=float(shares.max())),
     }
 
@@ -105,10 +105,10 @@ def class_laws(
 def prior_laws(
     model: Any, context: LawContext, mean: float, curve: tuple[float, float, float]
 ) -> dict[str, ExactLaw]:
-    """Of a mode under a conjugate prior, in natural coordinates: the mean goes to the prior's.
+    """Under a conjugate prior, in natural coordinates: the mean goes to the prior's.
 
-    mean: of the truth. curve: a, b and c of the family's V = a + b phi + c phi^2. Nothing is
-    known where real rows are trained on, or of an ``l2`` penalty.
+    mean: of the truth. curve: a, b and c of the family's V = a + b phi + c phi^2. Nothing
+    is known where real rows are trained on, or of an ``l2`` penalty.
     """
     if model.estimator != "map" or model.coordinates != "natural":
         return {}

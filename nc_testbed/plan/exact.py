@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nc_testbed.laws.expected import declared
+from nc_testbed.laws.expected import own_method
 from nc_testbed.laws.shared import VarianceFunction
 from nc_testbed.theory import anchors
 
@@ -52,7 +52,7 @@ def exact(
 
     The model says ``variance_function(truth, metric)``. truth: parameters ``[...]`` of its family.
     """
-    variance_function = declared(model, "variance_function")
+    variance_function = own_method(model, "variance_function")
     if variance_function is None or model.estimator != "mle" or temperature != 1:
         return None
     law = variance_function({k: np.asarray(v) for k, v in truth.items()}, metric)

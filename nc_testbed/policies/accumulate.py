@@ -20,8 +20,8 @@ class Accumulate(Policy):
     generation, whatever their origin.
 
     In the literature: "accumulate" (Gerstgrasser et al. 2024,
-    https://arxiv.org/abs/2404.01413), with a budget "accumulate-subsample" (Kazdan et al. 2024,
-    https://arxiv.org/abs/2410.16713).
+    https://arxiv.org/abs/2404.01413), with a budget "accumulate-subsample" (Kazdan et al.
+    2024, https://arxiv.org/abs/2410.16713).
     """
 
     window: ClassVar[int | None] = None

@@ -15,20 +15,21 @@ from nc_testbed.laws.context import LawContext, cut_to_budget
 @final
 @dataclass(frozen=True)
 class Anchor(Policy):
-    """Every generation trains on k real rows and n - k synthetic ones (or budget - k of them).
+    """Every generation trains on k real rows and n - k (or budget - k) synthetic ones.
 
     The training set is that of ``replace`` with its last k rows replaced by real ones, so
     k = 0 is ``replace`` exactly and a budget never thins the anchors.
 
-    k: real rows per generation, 0 to n. share: used only where k is null, k = share of the
-    training set, rounded (0 to 1). source: where the real rows come from,
-    fresh = k rows that no generation has seen; pool = k of generation 0's rows, drawn anew
-    each generation; fixed = the same k of generation 0's rows for ever.
+    k: real rows per generation, 0 to n. share: used only where k is null, k = share of
+    the training set, rounded (0 to 1). source: where the real rows come from, fresh = k
+    rows that no generation has seen; pool = k of generation 0's rows, drawn anew each
+    generation; fixed = the same k of generation 0's rows for ever.
 
-    In the literature: fresh is the "fresh data loop" and fixed the "synthetic augmentation
-    loop" (Alemohammad et al. 2024, https://arxiv.org/abs/2307.01850); pool is "10% of the
-    original data" (Shumailov et al. 2024, https://doi.org/10.1038/s41586-024-07566-y); a share
-    of real data as in Bertrand et al. 2024, https://arxiv.org/abs/2310.00429
+    In the literature: fresh is the "fresh data loop" and fixed the "synthetic
+    augmentation loop" (Alemohammad et al. 2024, https://arxiv.org/abs/2307.01850); pool
+    is "10% of the original data" (Shumailov et al. 2024,
+    https://doi.org/10.1038/s41586-024-07566-y); a share of real data as in Bertrand et
+    al. 2024, https://arxiv.org/abs/2310.00429
 
     >>> Anchor(k=1).anchors(n=100, budget=None), Anchor(share=0.25).anchors(n=100, budget=40)
     (1, 10)
@@ -54,8 +55,8 @@ class Anchor(Policy):
     def check(self, n: int, budget: int | None, real: int) -> None:
         """Raise BadInput for anchors or a budget that there are no rows for.
 
-        That is where budget > n, k > rows trained on, k > real rows of generation 0 for the
-        pool or fixed ones, or where a share rounds to no row.
+        That is where budget > n, k > rows trained on, k > real rows of generation 0 for
+        the pool or fixed ones, or where a share rounds to no row.
         """
         valid = budget is None or budget <= n
         remedy = f"a generation has n={n} rows: give at most that many"

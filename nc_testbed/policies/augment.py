@@ -15,7 +15,7 @@ from nc_testbed.laws.context import LawContext, cut_to_budget
 @final
 @dataclass(frozen=True)
 class Augment(Policy):
-    """Every generation trains on generation 0's real rows and n rows of the last synthetic set.
+    """Every generation trains on generation 0's real rows and the last synthetic set.
 
     With a budget the synthetic rows are the fewer: real ones are never thinned.
 

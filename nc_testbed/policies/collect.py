@@ -23,8 +23,8 @@ class Collect(Policy):
 
     k: fresh real rows per generation, >= 1.
 
-    In the literature it has no name of its own: the baseline that every claim about anchors
-    must beat.
+    In the literature it has no name of its own: the baseline that every claim about
+    anchors must beat.
     """
 
     k: int = 1

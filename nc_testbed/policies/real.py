@@ -14,11 +14,11 @@ from nc_testbed.laws.context import LawContext, cut_to_budget
 @final
 @dataclass(frozen=True)
 class Real(Policy):
-    """Every generation is refitted to generation 0's real rows: the control without a loop.
+    """Every generation trains on generation 0's real rows: the control without a loop.
 
-    What changes over its generations is the noise of fitting alone. With a budget, that many
-    of the real rows are drawn uniformly without replacement, anew each generation; one above
-    their number takes them all.
+    What changes over its generations is the noise of fitting alone. With a budget, that
+    many of the real rows are drawn uniformly without replacement, anew each generation;
+    one above their number takes them all.
 
     In the literature it has no name of its own: "real data only", "baseline".
     """

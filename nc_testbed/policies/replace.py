@@ -18,8 +18,8 @@ class Replace(Policy):
     """Every generation trains on the last generation's synthetic rows and no real row.
 
     In the literature: "replace" (Gerstgrasser et al. 2024,
-    https://arxiv.org/abs/2404.01413), the "fully synthetic loop" (Alemohammad et al. 2024,
-    https://arxiv.org/abs/2307.01850), the procedure of Shumailov et al. 2024,
+    https://arxiv.org/abs/2404.01413), the "fully synthetic loop" (Alemohammad et al.
+    2024, https://arxiv.org/abs/2307.01850), the procedure of Shumailov et al. 2024,
     https://doi.org/10.1038/s41586-024-07566-y
     """
 
