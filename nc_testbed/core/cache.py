@@ -16,7 +16,7 @@ def caching() -> Generator[None]:
     """While it is entered, :func:`once` keeps what it has made: files must stay as they are.
 
     >>> with caching():
-    ...     cached("a", list) is cached("a", list)
+    ...     from_cache("a", list) is from_cache("a", list)
     True
     """
     global _kept
@@ -27,10 +27,10 @@ def caching() -> Generator[None]:
         _kept = before
 
 
-def cached(key: Hashable, make: Callable[[], Any]) -> Any:
+def from_cache(key: Hashable, make: Callable[[], Any]) -> Any:
     """``make()``, or what it gave before for this key.
 
-    >>> cached("a", list) is cached("a", list)
+    >>> from_cache("a", list) is from_cache("a", list)
     False
     """
     if _kept is None:

@@ -61,7 +61,7 @@ class Family(ABC):
         """n rows per chain, ``[R, n, D]``."""
 
     @abstractmethod
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The statistics of rows ``[R, m, D]``, with weights ``[R, m]`` of mean 1 if given."""
 
     @abstractmethod
@@ -73,7 +73,7 @@ class Family(ABC):
         """Log density or probability ``[R, H]`` of rows ``[H, D]``, nats."""
 
     @abstractmethod
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised; only where the family ``tempers``."""
 
     @abstractmethod
@@ -91,17 +91,17 @@ def add(a: Statistic, b: Statistic) -> Statistic:
     return Statistic(a.count + b.count, {k: v + b.values[k] for k, v in a.values.items()})
 
 
-def scaled(values: Tensor, weights: Tensor | None) -> Tensor:
+def scale_rows(values: Tensor, weights: Tensor | None) -> Tensor:
     """Values of rows ``[R, m, ...]`` times the rows' weights ``[R, m]``, if there are any."""
     if weights is None:
         return values
     return values * weights.view(*weights.shape, *[1] * (values.dim() - 2))
 
 
-def sharpened(shares: Tensor, temperature: float) -> Tensor:
+def sharpen(shares: Tensor, temperature: float) -> Tensor:
     """``p_i^(1/T)``, normalised over the last axis.
 
-    >>> sharpened(torch.tensor([[0.2, 0.8]]).double(), 0.5).round(decimals=3).tolist()
+    >>> sharpen(torch.tensor([[0.2, 0.8]]).double(), 0.5).round(decimals=3).tolist()
     [[0.059, 0.941]]
     """
     powers = (shares / shares.amax(-1, keepdim=True)) ** (1 / temperature)

@@ -119,7 +119,7 @@ class Stepwise(Protocol):
 class Sized(Protocol):
     """A model that says how large its fits are."""
 
-    def stored(self, space: Space, m: int) -> int:
+    def disk_bytes(self, space: Space, m: int) -> int:
         """About how many bytes one chain's fit to m rows takes on disk."""
         ...
 

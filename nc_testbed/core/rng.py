@@ -127,7 +127,7 @@ class RandomStreams:
             [key(s, chain, self.generation, purpose) for s, chain in pairs], self.device
         )
 
-    def scoped(self, scope: str) -> RandomStreams:
+    def enter_scope(self, scope: str) -> RandomStreams:
         """The same chains with every purpose inside a scope, apart from all others.
 
         Training rows and evaluation rows of one fit are both samples; they must not be the same.

@@ -48,7 +48,7 @@ class Space:
         numbers = rows.to(dtype or torch.float32)
         return numbers / 255 if self.image else numbers
 
-    def stored(self, values: Tensor) -> Tensor:
+    def stored_form(self, values: Tensor) -> Tensor:
         """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255.
 
         A pixel has no NaN: one is stored as 0, on every machine. A vector's stays NaN.

@@ -77,11 +77,11 @@ class TrainingSet:
         return self.slot_origin[slot + 1]
 
     @property
-    def synthesised(self) -> bool:
+    def has_synthetic(self) -> bool:
         """Whether any row is synthetic."""
         return bool((self.rows >= self.real.shape[1]).any())
 
-    def weighted(self, weights: Tensor) -> TrainingSet:
+    def with_weights(self, weights: Tensor) -> TrainingSet:
         """The same rows with these weights ``[R, m]``, on top of those they have.
 
         A chain whose weights are all zero keeps equal ones: there is nothing else to fit.
@@ -90,7 +90,7 @@ class TrainingSet:
         mean = whole.mean(1, keepdim=True)
         return replace(self, weights=torch.where(mean > 0, whole / mean, 1.0))
 
-    def streamed(self, stream: RowStream) -> TrainingSet:
+    def with_stream(self, stream: RowStream) -> TrainingSet:
         """The same real rows, with fresh draws in the place of the synthetic ones."""
         return replace(self, stream=stream)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from nc_testbed.core.cache import cached
+from nc_testbed.core.cache import from_cache
 from nc_testbed.core.errors import require
 from nc_testbed.core.machine import total
 from nc_testbed.core.rng import SHARED, RandomStreams
@@ -57,7 +57,7 @@ class RealSource(ABC):
         from the reserve part. Raises BadInput where a setting does not fit the data.
         """
         # No extension's settings need have a hash, but two of the same repr are the same.
-        rows, split, x, held_out, space = cached((type(self), repr(self)), self._split)
+        rows, split, x, held_out, space = from_cache((type(self), repr(self)), self._split)
         _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes, spare = rows.sizes(y[split.training]), rows.sizes(y[split.reserve])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
-from nc_testbed.core.family import Family, Parameters, Statistic, add, discrete, scaled, sharpened
+from nc_testbed.core.family import Family, Parameters, Statistic, add, discrete, scale_rows, sharpen
 from nc_testbed.core.rng import RandomStreams
 
 
@@ -42,9 +42,9 @@ class Bernoulli(Family):
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return (u < parameters["p"][:, None]).double()[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The number of ones."""
-        return Statistic(rows.shape[1], {"ones": scaled(rows, weights).sum((1, 2))})
+        return Statistic(rows.shape[1], {"ones": scale_rows(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -55,10 +55,10 @@ class Bernoulli(Family):
         x, p = rows[:, 0], parameters["p"][:, None]
         return torch.xlogy(x, p) + torch.xlogy(1 - x, 1 - p)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         p = parameters["p"]
-        return {"p": sharpened(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
+        return {"p": sharpen(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``variance = p q``, ``w2_squared = |p - truth|`` and those of two classes."""

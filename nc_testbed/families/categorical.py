@@ -16,8 +16,8 @@ from nc_testbed.core.family import (
     add,
     discrete,
     means,
-    scaled,
-    sharpened,
+    scale_rows,
+    sharpen,
 )
 from nc_testbed.core.rng import RandomStreams
 
@@ -55,10 +55,10 @@ class Categorical(Family):
         """Class numbers, ``[R, n, 1]``."""
         return streams(purpose).categorical(parameters["shares"], n).double()[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Rows of each class."""
         classes = one_hot(rows[..., 0].long(), self.classes)  # [R, m, K]
-        return Statistic(rows.shape[1], {"counts": scaled(classes.double(), weights).sum(1)})
+        return Statistic(rows.shape[1], {"counts": scale_rows(classes.double(), weights).sum(1)})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Counts add."""
@@ -68,9 +68,9 @@ class Categorical(Family):
         """``ln p_x``; -inf for a class that has died."""
         return parameters["shares"].log()[:, rows[:, 0].long()]
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
-        return {"shares": sharpened(parameters["shares"], temperature)}
+        return {"shares": sharpen(parameters["shares"], temperature)}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """The first eight shares and the columns of discrete laws."""

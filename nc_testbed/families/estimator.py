@@ -83,7 +83,7 @@ class FamilyModel(ABC):
         progress: Progress = no_progress,
     ) -> FamilyFit:
         """R independent fits to rows, through their sufficient statistics."""
-        statistic = self.family().summed(training.all(), training.weights)
+        statistic = self.family().summarise(training.all(), training.weights)
         return self.restore(self.estimate(statistic), training.space)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> FamilyFit:
@@ -103,8 +103,8 @@ class FamilyFit:
         """n rows per chain, ``[R, n, D]``, at the temperature; there is no decoder."""
         law = self.parameters
         if sampling.temperature != 1:
-            law = self.family.tempered(law, sampling.temperature)
-        return self.space.stored(self.family.rows(law, n, streams, "sample"))
+            law = self.family.temper(law, sampling.temperature)
+        return self.space.stored_form(self.family.rows(law, n, streams, "sample"))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The parameters."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 
 
@@ -42,9 +42,9 @@ class Exponential(Family):
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return -(parameters["scale"][:, None] * torch.log1p(-u))[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The sum."""
-        return Statistic(rows.shape[1], {"sum": scaled(rows, weights).sum((1, 2))})
+        return Statistic(rows.shape[1], {"sum": scale_rows(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -55,7 +55,7 @@ class Exponential(Family):
         x, scale = rows[:, 0], parameters["scale"][:, None]
         return torch.where(x >= 0, -x / scale - scale.log(), -torch.inf)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         return {"scale": parameters["scale"] * temperature}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
-from nc_testbed.core.family import Family, Parameters, Statistic, means, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, means, scale_rows
 from nc_testbed.core.rng import RandomStreams
 
 
@@ -51,12 +51,12 @@ class Gaussian(Family):
         z = streams(purpose).normal(n, self.dim, dtype=torch.float64)
         return parameters["mean"][:, None] + _times(z, parameters["factor"].mT)
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Mean and scatter factor, by QR of the centred rows."""
-        mean, m = scaled(rows, weights).mean(1), rows.shape[1]
+        mean, m = scale_rows(rows, weights).mean(1), rows.shape[1]
         centred = rows - mean[:, None]
         if weights is not None:
-            centred = scaled(centred, weights.sqrt())
+            centred = scale_rows(centred, weights.sqrt())
         elif m <= self.dim:  # they span m - 1 dimensions: so many rows of the same scatter
             last = centred[:, -1:] / (math.sqrt(m) - 1) if m > 1 else 0
             centred = centred[:, :-1] + last
@@ -81,7 +81,7 @@ class Gaussian(Family):
         constant = self.dim / 2 * math.log(2 * math.pi)
         return -z.square().sum(1) / 2 - (_log_det(F) / 2)[:, None] - constant
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         return {**parameters, "factor": parameters["factor"] * math.sqrt(temperature)}
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled, sharpened
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows, sharpen
 from nc_testbed.core.rng import RandomStreams
 
 
@@ -49,9 +49,11 @@ class IndependentSpins(Family):
         u = streams(purpose).uniform(n, self.spins, dtype=torch.float64)
         return torch.where(u < parameters["up"][:, None, None], 1.0, -1.0).double()
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Spins up."""
-        return Statistic(rows.shape[1], {"ups": scaled((rows > 0).double(), weights).sum((1, 2))})
+        return Statistic(
+            rows.shape[1], {"ups": scale_rows((rows > 0).double(), weights).sum((1, 2))}
+        )
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -62,10 +64,10 @@ class IndependentSpins(Family):
         ups, p = (rows > 0).sum(1).double(), parameters["up"][:, None]
         return torch.xlogy(ups, p) + torch.xlogy(self.spins - ups, 1 - p)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         p = parameters["up"]
-        return {"up": sharpened(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
+        return {"up": sharpen(torch.stack([p, 1 - p], 1), temperature)[:, 0]}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
         """``mean = 2 p - 1``, ``variance = 4 p q / N``, ``kl`` N times a spin's."""
@@ -136,10 +138,10 @@ class CoupledSpins(Family):
         order = draws.uniform(n, self.spins, dtype=torch.float64).argsort(2).argsort(2)
         return torch.where(order < ups[..., None], 1.0, -1.0).double()
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Sums of the magnetisation and its square."""
         m = rows.sum(2)
-        first, second = scaled(m, weights).sum(1), scaled(m.square(), weights).sum(1)
+        first, second = scale_rows(m, weights).sum(1), scale_rows(m.square(), weights).sum(1)
         return Statistic(rows.shape[1], {"first": first, "second": second})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
@@ -152,7 +154,7 @@ class CoupledSpins(Family):
         ways = torch.lgamma(N + 1) - torch.lgamma(ups.double() + 1) - torch.lgamma(N - ups + 1)
         return parameters["levels"].log()[:, ups] - ways
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised."""
         ways = self.law(torch.zeros(1, 2, dtype=torch.float64))  # of each level, up to a factor
         each = parameters["levels"] / ways  # one configuration's, up to a factor

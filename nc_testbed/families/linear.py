@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.gaussian import applied, bartlett
 
@@ -62,9 +62,9 @@ class LinearGaussian(Family):
         y = applied(x, parameters["weights"].expand(len(x), self.dim))[..., None]
         return torch.cat([x, y + self.noise * z], 2)
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """X'X and X'y."""
-        both, d = rows.mT @ scaled(rows, weights), self.dim
+        both, d = rows.mT @ scale_rows(rows, weights), self.dim
         parts = {"gram": both[:, :d, :d], "cross": both[:, :d, d]}
         return Statistic(rows.shape[1], {k: v.contiguous() for k, v in parts.items()})
 
@@ -79,7 +79,7 @@ class LinearGaussian(Family):
         constant = (self.dim + 1) / 2 * math.log(2 * math.pi) + math.log(self.noise)
         return -(residual.square() + x.square().sum(1)) / 2 - constant
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """Refused: it is no law of this family."""
         raise NotImplementedError("p^(1/T) is no law of this family")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
-from nc_testbed.core.family import Family, Parameters, Statistic, add, scaled
+from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 
 
@@ -42,9 +42,9 @@ class Poisson(Family):
         rate = parameters["rate"].expand(len(streams.chains))
         return streams(purpose).poisson(rate, n)[..., None]
 
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """The sum."""
-        return Statistic(rows.shape[1], {"sum": scaled(rows, weights).sum((1, 2))})
+        return Statistic(rows.shape[1], {"sum": scale_rows(rows, weights).sum((1, 2))})
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Sums add."""
@@ -55,7 +55,7 @@ class Poisson(Family):
         x, rate = rows[:, 0], parameters["rate"][:, None]
         return torch.xlogy(x, rate) - rate - torch.lgamma(x + 1)
 
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """Refused: it is no law of this family."""
         raise NotImplementedError("p^(1/T) is no law of this family")
 

@@ -77,7 +77,7 @@ class Weighted(Wrapper):
         if self.by == "ratio":
             among = importance(training, archive.view(archive.original()))
         weights = real * share / few.clamp(min=1) + among * (1 - share) / many.clamp(min=1)
-        return training.weighted(weights)
+        return training.with_weights(weights)
 
 
 def importance(training: Training, original: Training) -> Tensor:

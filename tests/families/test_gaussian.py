@@ -33,7 +33,7 @@ def test_merging_loses_no_digit_at_a_spread_of_1e_12_of_the_mean():
     whole = np.random.default_rng(0).integers(-500, 500, (40, 16)) * 16.0  # so means are exact
     rows = (1 + TINY * torch.from_numpy(whole))[..., None]
     family = Gaussian(1)
-    halves = [family.summed(rows[:, :8]), family.summed(rows[:, 8:])]
+    halves = [family.summarise(rows[:, :8]), family.summarise(rows[:, 8:])]
     both = family.merge(*halves)
     expected = np.sqrt([exact_scatter(x.astype(int).tolist()) for x in whole]) * TINY
     np.testing.assert_allclose(both.values["scatter"][:, 0, 0], expected, rtol=1e-14)
@@ -71,7 +71,7 @@ def test_few_rows_are_singular_however_their_statistics_are_made(n):
     law = {"mean": torch.ones(chains, 3).double() / 3, "factor": normals(chains, 3, 3).tril()}
     truth = {"mean": torch.zeros(1, 3).double(), "factor": torch.eye(3).double()[None]}
     drawn = family.draw(law, n, streams(chains), "x")
-    summed = family.summed(family.rows(law, n, streams(chains), "x"))
+    summed = family.summarise(family.rows(law, n, streams(chains), "x"))
     for statistic in (drawn, summed):
         fit = {"mean": statistic.values["mean"], "factor": statistic.values["scatter"]}
         columns = family.columns(fit, truth)
@@ -92,7 +92,7 @@ def test_wishart_matrices_have_the_right_rank_and_mean(degrees):
 
 def test_counts_may_be_fractions_and_weigh_as_many_rows():
     family, rows = Gaussian(2), normals(5, 6, 2)
-    sums = family.summed(rows)
+    sums = family.summarise(rows)
     half = Statistic(3.0, {"mean": sums.values["mean"], "scatter": sums.values["scatter"] / 2**0.5})
     twice = family.merge(half, half)
     assert twice.count == 6

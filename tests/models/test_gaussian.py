@@ -26,7 +26,7 @@ def fitted(x, **settings):
     model = GaussianModel(
         dim=d, mean=MEAN, variance=KNOWN, prior_mean=CENTRE, prior_variance=WIDE, **settings
     )
-    fit = model.estimate(Gaussian(d).summed(x))
+    fit = model.estimate(Gaussian(d).summarise(x))
     return fit["mean"].numpy(), (fit["factor"] @ fit["factor"].mT).numpy()
 
 
