@@ -15,7 +15,7 @@ from nc_testbed.core.family import Family, Parameters
 from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.representation import sha256
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data, DataLaw
 from nc_testbed.families.bernoulli import Bernoulli
 from nc_testbed.families.categorical import Categorical
 from nc_testbed.families.exponential import Exponential
@@ -73,7 +73,7 @@ class FamilySource(ABC):
         )
 
 
-def _law(family: Family, truth: Parameters) -> Law:
+def _law(family: Family, truth: Parameters) -> DataLaw:
     def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, None]:
         chains = len(streams.chains)
         shared = {k: v.expand(chains, *v.shape[1:]) for k, v in truth.items()}
@@ -82,7 +82,7 @@ def _law(family: Family, truth: Parameters) -> Law:
     def log_prob(rows: Tensor) -> Tensor:
         return family.log_prob(truth, rows)[0]
 
-    return Law(draw, log_prob)
+    return DataLaw(draw, log_prob)
 
 
 @final

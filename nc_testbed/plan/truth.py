@@ -58,7 +58,7 @@ def real_rows(world: World) -> Tensor:
     own = torch.cat([data.training, data.reserve], 1)
     order = streams("real").permutation(own.shape[1]).to(own.device)
     picked = own.gather(1, order[:, :M])
-    return torch.stack([data.x[r % len(data.x), rows] for r, rows in enumerate(picked)])
+    return torch.stack([data.rows_of(r)[rows] for r, rows in enumerate(picked)])
 
 
 def chosen(
