@@ -44,7 +44,7 @@ def settings(group: str, name: str) -> dict:
 
 def archive(space, window=None, real=None, device: torch.device = CPU) -> Archive:
     values = RandomStreams(1, (0,))("x").uniform(N, space.size, dtype=torch.float64)
-    real = (space.stored(values) if real is None else real).to(device)
+    real = (space.stored_form(values) if real is None else real).to(device)
     rows = torch.arange(N, device=device).expand(R, -1)
     shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64, device=device).expand(R, -1)
     return Archive(space, real, rows[:, :24], rows[:, 24:], M, window or 5, shares=shares)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
 from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import sigmoid
 from nc_testbed.core.family import (
     Family,
     Parameters,
@@ -123,8 +124,8 @@ class BernoulliModel(FamilyModel):
         if self.estimator == "l2":
             share = ones / statistic.count
             reach = torch.full_like(ones, 1 / self.penalty)
-            logit = bisect(lambda t: _sigmoid(t) + self.penalty * t - share, -reach, reach)
-            return {"p": _sigmoid(logit)}
+            logit = bisect(lambda t: sigmoid(t) + self.penalty * t - share, -reach, reach)
+            return {"p": sigmoid(logit)}
         p = posterior_mean(self, ones, statistic.count, self.prior_mean, slope=1, curve=-1)
         return {"p": p.clamp(max=1)}
 
@@ -172,8 +173,3 @@ class BernoulliSource(FamilySource):
     def laws(self) -> Laws:
         """The coin with this probability."""
         return ((Bernoulli(), {"p": one_value(self.p)}),)
-
-
-def _sigmoid(t: Tensor) -> Tensor:
-    """By exp: the last bit of torch.sigmoid depends on a chain's place in memory."""
-    return 1 / (1 + (-t).exp())

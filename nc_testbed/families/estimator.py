@@ -119,7 +119,7 @@ class FamilyFit:
         law = self.parameters
         if sampling.temperature != 1:
             law = self.family.temper(law, sampling.temperature)
-        return self.space.stored(self.family.rows(law, n, streams, "sample"))
+        return self.space.stored_form(self.family.rows(law, n, streams, "sample"))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The law's parameters, ``{name: [R, ...]}``."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BlockGenerator
+from nc_testbed.core.exactness import hypot
 
 
 def bartlett(degrees: int, d: int, draws: BlockGenerator) -> Tensor:
@@ -28,7 +29,7 @@ def add_factors(parts: list[Tensor]) -> Tensor:
         return lower(torch.cat(parts, 2), parts[0].shape[1])
     total = parts[0].abs()
     for part in parts[1:]:
-        total = _hypot(total, part.abs())
+        total = hypot(total, part.abs())
     return total
 
 
@@ -57,15 +58,3 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
 def log_determinant(F: Tensor) -> Tensor:
     """``ln det F F'``, ``[R]``; -inf where F is singular."""
     return 2 * F.diagonal(dim1=1, dim2=2).abs().log().sum(1)
-
-
-def _hypot(a: Tensor, b: Tensor) -> Tensor:
-    """``sqrt(a^2 + b^2)`` of numbers >= 0 without overflow or underflow.
-
-    By operations that are rounded exactly: torch.hypot's last bit depends on a chain's
-    place in memory.
-    """
-    large = torch.maximum(a, b)
-    small = torch.minimum(a, b)
-    ratio = small / torch.where(large > 0, large, 1)
-    return large * (1 + ratio.square()).sqrt()

@@ -13,7 +13,7 @@ from nc_testbed.core.family import Family, Parameters
 from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.representation import sha256
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data, DataLaw
 
 Laws = tuple[tuple[Family, Parameters], ...]
 """Families with the parameters ``[1, ...]`` at which each of them is the truth."""
@@ -68,7 +68,7 @@ class FamilySource(ABC):
         )
 
 
-def _law(family: Family, truth: Parameters) -> Law:
+def _law(family: Family, truth: Parameters) -> DataLaw:
     """The law of rows, with the same parameters in every chain."""
 
     def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, None]:
@@ -79,7 +79,7 @@ def _law(family: Family, truth: Parameters) -> Law:
     def log_prob(rows: Tensor) -> Tensor:
         return family.log_prob(truth, rows)[0]
 
-    return Law(draw, log_prob)
+    return DataLaw(draw, log_prob)
 
 
 def one_value(value: float) -> Tensor:

@@ -23,7 +23,8 @@ from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.theory import replace
 
 EXACT = "donot_use_mm_for_euclid_dist"
-"""A product of matrices, no faster here, loses every digit of rows far from zero."""
+"""How torch.cdist computes distances: by |a|^2 + |b|^2 - 2 ab, no faster here, rows far from
+zero would lose every digit."""
 
 BLOCK = 2**18
 """Distances in memory at once (2 MB) on a CPU, 64 times as many on a GPU."""
@@ -54,15 +55,15 @@ class KDE:
         require(not space.image, "_target_", "KDE", "these rows are pixels; add data.projection=32")
 
     def stacks(self, space: Space) -> bool:
-        """True: nothing is reduced across chains."""
+        """True: no sum or product runs over chains."""
         return True
 
     def workspace(self, space: Space, m: int) -> int:
-        """The rows, and the noise of those that are drawn."""
+        """Bytes of the rows, and of the noise of those that are drawn."""
         return 4 * 8 * m * space.size
 
-    def stored(self, space: Space, m: int) -> int:
-        """The rows in float64, their weights and the bandwidths."""
+    def disk_bytes(self, space: Space, m: int) -> int:
+        """Bytes of the rows in float64, their weights and the bandwidths."""
         return 8 * (m * space.size + m + space.size)
 
     def fit(
@@ -83,7 +84,7 @@ class KDE:
         return KDEFit(training.space, rows, width, weights)
 
     def factor(self, m: int, d: int) -> float:
-        """The rule's bandwidth for unit standard deviation.
+        """The rule's bandwidth for m rows of d coordinates of standard deviation 1.
 
         >>> KDE(bandwidth=None).factor(32, 1)
         0.5
@@ -114,7 +115,10 @@ class KDEFit:
     weights: Tensor
 
     def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
-        """A row drawn at random, plus its kernel's noise (none with ``decode=mean``)."""
+        """n rows per chain ``[R, n, D]``: a training row at random plus its kernel's noise.
+
+        Without the noise with ``decode=mean``.
+        """
         draws = streams("sample")
         pick = draws.categorical(self.weights, n)
         D = self.rows.shape[2]
@@ -123,7 +127,7 @@ class KDEFit:
             return centre
         noise = draws.normal(n, D, dtype=torch.float64)
         width = self.bandwidth[:, None] * math.sqrt(sampling.temperature)
-        return self.space.stored(centre + width * noise)
+        return self.space.stored_form(centre + width * noise)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Rows, bandwidths and weights."""
@@ -139,16 +143,18 @@ class KDEFit:
         constant = D / 2 * math.log(2 * math.pi)
         pairs = BLOCK if rows.device.type == "cpu" else 64 * BLOCK
 
-        def one(r: int) -> Tensor:
-            width, w = self.bandwidth[r], self.weights[r]
-            log_w, points, centres = (w / w.sum()).log(), rows / width, self.rows[r] / width
+        def of_chain(r: int) -> Tensor:
+            width = self.bandwidth[r]
+            log_weights = (self.weights[r] / self.weights[r].sum()).log()
+            points = rows / width
+            centres = self.rows[r] / width
             mixed = []
             for block in row_blocks(len(rows), at_once(8 * m, 8 * pairs, rows.device)):
                 squares = torch.cdist(points[block], centres, compute_mode=EXACT).square()
-                mixed.append((log_w - squares / 2).logsumexp(1))
+                mixed.append((log_weights - squares / 2).logsumexp(1))
             return torch.cat(mixed) - width.log().sum() - constant
 
-        return torch.stack(each(one, range(len(self.rows)), rows.device))
+        return torch.stack(each(of_chain, range(len(self.rows)), rows.device))
 
     def columns(self, true_parameters: object) -> dict[str, Tensor]:
         """``mean`` and, per coordinate, ``variance``: the rows' (ddof 0) plus bandwidth^2."""

@@ -180,7 +180,7 @@ def _again(world: World, generation: Generation) -> dict[str, Tensor]:
     """The same fit's metrics on other rows drawn from it."""
     fit = world.model.restore(generation.weights, world.data.space)
     with one_thread():
-        return remeasured(world, fit, world.streams(generation.number).scoped("again"))
+        return remeasured(world, fit, world.streams(generation.number).enter_scope("again"))
 
 
 def _finite(measured: Measured) -> Measured:

@@ -48,4 +48,4 @@ class Verified(Wrapper):
         chance = torch.where(sure, self.keep_correct, self.keep_incorrect)
         u = streams("verify").uniform(training.size, dtype=torch.float64)
         accepted = (training.origin() == 0) | (u < chance)
-        return training.weighted(accepted.double())
+        return training.with_weights(accepted.double())

@@ -79,7 +79,7 @@ class Weighted(Wrapper):
             synthetic = importance(training, archive.view(archive.original()))
         of_real = real * share / n_real.clamp(min=1)
         of_synthetic = synthetic * (1 - share) / n_synthetic.clamp(min=1)
-        return training.weighted(of_real + of_synthetic)
+        return training.with_weights(of_real + of_synthetic)
 
     def _real_share(self, n_real: Tensor, n_synthetic: Tensor) -> Tensor:
         """The real rows' share of the total weight, ``[R, 1]``."""

@@ -25,7 +25,7 @@ def sets(space, real):
     store = Archive(space, real, order, order[:, :0], N, 1)
     twice = store.view(torch.cat([order[:, :12], order[:, :12]], 1))
     weights = torch.cat([torch.full((R, 12), 2.0), torch.zeros(R, 12)], 1).double()
-    return twice, store.view(order).weighted(weights)
+    return twice, store.view(order).with_weights(weights)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

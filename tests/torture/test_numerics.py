@@ -55,7 +55,7 @@ VALUES = [torch.nan, torch.inf, -torch.inf]
 
 
 def training() -> TrainingSet:
-    x = IMAGE.stored(RandomStreams(7, (0,))("x").uniform(ROWS, IMAGE.size))
+    x = IMAGE.stored_form(RandomStreams(7, (0,))("x").uniform(ROWS, IMAGE.size))
     order = torch.arange(ROWS).expand(R, -1)
     return Archive(IMAGE, x, order, order[:, :0], ROWS, 1).view(order)
 
