@@ -33,14 +33,15 @@ def largest_top(most: int, rows: int | None, imbalance_ratio: float, classes: in
     """
     if rows is None or exponential_counts(most, imbalance_ratio, classes).sum() <= rows:
         return most
-    fits, too_large = 0, most
-    while too_large - fits > 1:
-        middle = (fits + too_large) // 2
+    low = 0  # its counts sum to at most ``rows``
+    high = most  # its counts sum to more
+    while high - low > 1:
+        middle = (low + high) // 2
         if exponential_counts(middle, imbalance_ratio, classes).sum() <= rows:
-            fits = middle
+            low = middle
         else:
-            too_large = middle
-    return fits
+            high = middle
+    return low
 
 
 def natural_counts(sizes: np.ndarray, rows: int | None) -> np.ndarray:
@@ -88,10 +89,10 @@ def training_counts(
     if imbalance_ratio is None:
         _check_natural(sizes, rows)
         return np.tile(natural_counts(sizes, rows), (len(ranks), 1))
-    classes, most = len(sizes), int(sizes.min())
-    require(
-        classes > 1, "imbalance_ratio", imbalance_ratio, "give null: the data have a single class"
-    )
+    classes = len(sizes)
+    most = int(sizes.min())
+    remedy = "give null: the data have a single class"
+    require(classes > 1, "imbalance_ratio", imbalance_ratio, remedy)
     full = exponential_counts(most, imbalance_ratio, classes)
     remedy = f"give at most {most}: {_EVERY_CLASS}"
     require(full[-1] >= 1, "imbalance_ratio", imbalance_ratio, remedy)
@@ -99,10 +100,9 @@ def training_counts(
     top = largest_top(most, rows, imbalance_ratio, classes)
     counts = exponential_counts(top, imbalance_ratio, classes)
     if counts[-1] < 1:
-        least = exponential_counts(
-            math.ceil(imbalance_ratio - 1e-9), imbalance_ratio, classes
-        ).sum()
-        remedy = f"give at least {least} with imbalance_ratio={imbalance_ratio:g}: {_EVERY_CLASS}"
+        top = math.ceil(imbalance_ratio - 1e-9)  # the smallest that leaves the rarest class a row
+        fewest = exponential_counts(top, imbalance_ratio, classes).sum()
+        remedy = f"give at least {fewest} with imbalance_ratio={imbalance_ratio:g}: {_EVERY_CLASS}"
         raise BadInput("rows", rows, remedy)
     return counts[ranks]
 
@@ -122,12 +122,14 @@ def reserve_counts(
 
 
 def _check_rows(rows: int | None, most: int) -> None:
-    fits = rows is None or rows <= most
-    require(fits, "rows", rows, f"give at most {most} (or null for all): no more rows fit")
+    """Refuse more rows than fit."""
+    ok = rows is None or rows <= most
+    require(ok, "rows", rows, f"give at most {most} (or null for all): no more rows fit")
 
 
 def _check_natural(sizes: np.ndarray, rows: int | None) -> None:
+    """Refuse more rows than there are, and so few that a class gets none by natural shares."""
     _check_rows(rows, int(sizes.sum()))
     if natural_counts(sizes, rows).min() < 1:
-        least = math.ceil(sizes.sum() / sizes.min())
-        raise BadInput("rows", rows, f"give at least {least}: {_EVERY_CLASS}")
+        enough = math.ceil(sizes.sum() / sizes.min())
+        raise BadInput("rows", rows, f"give at least {enough}: {_EVERY_CLASS}")

@@ -1,4 +1,4 @@
-"""What a data source hands to the loop, whatever it is made of."""
+"""What every source of data gives to the loop: rows, and what is known of their law."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nc_testbed.core.space import Space
 
 
 @dataclass(frozen=True)
-class Law:
-    """The exact law of a source, where there is one.
+class DataLaw:
+    """The exact law of a source's rows, where there is one.
 
     draw(n, streams, purpose): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or None).
     log_prob(x): log density of rows ``[..., D]``, or None where it has no closed form.
@@ -43,7 +43,8 @@ class Data:
     shares ``[R, C]``: class shares of each chain's training rows. rank ``[R, C]``: rarity rank of
     each class in each chain, 0 the commonest.
     classes: names of the C classes. true_parameters: families that hold the law, with its
-    parameters ``[1, ...]`` in each.
+    parameters ``[1, ...]`` in each. record: what provenance tells of the rows: sha256 of files,
+    sizes of the split.
     """
 
     name: str
@@ -57,14 +58,14 @@ class Data:
     shares: Tensor | None = None
     rank: Tensor | None = None
     classes: tuple[str, ...] = ()
-    law: Law | None = None
+    law: DataLaw | None = None
     true_parameters: tuple[tuple[Family, Parameters], ...] = ()
-    record: dict[str, object] = field(default_factory=dict)  # sha256 of files, split sizes, ...
+    record: dict[str, object] = field(default_factory=dict)
 
     @property
     def provides(self) -> frozenset[str]:
-        """What metrics may ask for: labels, tail, image, planar, modes, density."""
-        true = {
+        """What these data offer to metrics, of: labels, tail, image, planar, modes, density."""
+        offers = {
             "labels": self.y is not None,
             "tail": self.has_tail,
             "image": self.space.image,
@@ -72,7 +73,16 @@ class Data:
             "modes": self.law is not None and self.law.centres is not None,
             "density": self.law is not None and self.law.log_prob is not None,
         }
-        return frozenset(word for word, holds in true.items() if holds)
+        return frozenset(word for word, holds in offers.items() if holds)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all chains have the same stored rows."""
+        return len(self.x) == 1
+
+    def rows_of(self, chain: int) -> Tensor:
+        """The stored rows ``[N, D]`` of a chain; its ``training`` and ``reserve`` say which."""
+        return self.x[0 if self.shared else chain]
 
     @property
     def has_tail(self) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from nc_testbed.core.rng import Generators, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.storage import storage
-from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.core.training_set import TrainingSet, of_chains
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Archive:
     def part(self, part: slice) -> Archive:
         """The archive of some of the chains, a view: sets are added to the whole alone."""
         own = copy(self)
-        own.real = self.real[part] if len(self.real) > 1 else self.real
+        own.real = of_chains(self.real, part)
         own.training, own.reserve = self.training[part], self.reserve[part]
         own.synthetic = self.synthetic[part]
         own.shares = None if self.shares is None else self.shares[part]

@@ -209,8 +209,8 @@ def _fit_part(
     if previous is not None:
         kept = {k: v[part] for k, v in previous.state_dict().items()}
         before = world.model.restore(kept, training.space)
-    if world.stream and before is not None and rows.synthesised:
-        rows = rows.streamed(Stream(before, own, world.sampling))
+    if world.stream and before is not None and rows.has_synthetic:
+        rows = rows.with_stream(Stream(before, own, world.sampling))
     return world.model.fit(rows, own, before, progress).state_dict()
 
 
@@ -252,7 +252,7 @@ def measure(
     training: TrainingSet | None = None,
 ) -> dict[str, Tensor]:
     """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
-    scope = streams.scoped("evaluation")
+    scope = streams.enter_scope("evaluation")
     needs_rows = not all(isinstance(m, Parameters) for m in world.metrics.values())
     rows = sample(world, fit, world.evaluation_rows if needs_rows else 1, scope)
     evaluation = Evaluation(fit, rows, world.reference, scope, first, training)
@@ -264,4 +264,4 @@ def measure(
 
 def pictures(world: World, fit: Fit) -> Tensor:
     """Samples ``[R, m, D]`` on draws that stay the same over generations."""
-    return sample(world, fit, PICTURES, world.streams(0).scoped("pictures"))
+    return sample(world, fit, PICTURES, world.streams(0).enter_scope("pictures"))

@@ -61,7 +61,7 @@ class Statistics:
         self._check_open()
         n0, start = self.sizes[0], self.streams.at(0)
         if "pool" in self.held:
-            return self.family.summed(self._pool)
+            return self.family.summarise(self._pool)
         fixed = self.held.get("fixed", 0)
         rest = self._drawn(self._truth, n0 - fixed, start, "rows")
         return self.view(self.fixed(fixed, start), rest)
@@ -71,7 +71,7 @@ class Statistics:
         assert self.parameters is not None
         law, at = self.parameters, self.streams.at(self.generation - 1)
         if self.temperature != 1:
-            law = self.family.tempered(law, self.temperature)
+            law = self.family.temper(law, self.temperature)
         return self._drawn(law, m, at, "sample")
 
     def everything(self, budget: int | None, streams: RandomStreams) -> Statistic:
@@ -89,7 +89,7 @@ class Statistics:
         self._check_open()
         k = min(k, self.sizes[0])
         pick = BlockGenerator(streams, "anchors").choice(self.sizes[0], k)[..., None]
-        return self.family.summed(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
+        return self.family.summarise(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
 
     def fixed(self, k: int, streams: RandomStreams) -> Statistic:
         """The same k rows of generation 0 in every generation."""

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor
 
-from nc_testbed.data.source import Law
+from nc_testbed.data.source import DataLaw
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
@@ -20,7 +20,7 @@ HELD = 0.2
 """Share of its expected number of rows that a mode must have to be held."""
 
 
-def _weights(law: Law, chains: int) -> Tensor:
+def _weights(law: DataLaw, chains: int) -> Tensor:
     modes = len(cast(Tensor, law.centres))
     weights = torch.full((modes,), 1 / modes) if law.weights is None else law.weights
     return weights.expand(chains, -1)
@@ -61,7 +61,7 @@ class Modes:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        law, chains = cast(Law, evaluation.data.law), evaluation.chains
+        law, chains = cast(DataLaw, evaluation.data.law), evaluation.chains
         centres = cast(Tensor, law.centres).to(evaluation.rows)
         scale, p = cast(float, law.scale), _weights(law, chains).to(evaluation.rows)  # p [R, C]
         modes = len(centres)

@@ -20,7 +20,7 @@ from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
 from nc_testbed.core.exactness import one_thread, row_blocks
 from nc_testbed.core.rng import SHARED, Generators, RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data, DataLaw
 
 SHIPPED = Path(__file__).parent / "referees"
 FEATURES = 64  # width of the last hidden layer
@@ -93,7 +93,7 @@ class Referee:
 class NearestCentre:
     """The referee of a mixture whose centres are known: the posterior of equal isotropic modes."""
 
-    law: Law
+    law: DataLaw
 
     @property
     def sha256(self) -> str:

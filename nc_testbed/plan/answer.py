@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import Interval, interval
-from nc_testbed.plan.exact_law import ExactLaw
+from nc_testbed.plan.anchored_law import AnchoredLaw
 from nc_testbed.plan.one_generation import Measured
 from nc_testbed.plan.question import PlanQuestion
 from nc_testbed.plan.rule import (
@@ -65,7 +65,7 @@ class Answer:
         return _distance(self.rule, self.law, k)
 
     @property
-    def law(self) -> ExactLaw | None:
+    def law(self) -> AnchoredLaw | None:
         """The exact law, which is about fresh rows."""
         return _law_of(self.question, self.measured)
 
@@ -110,12 +110,12 @@ def answer_question(question: PlanQuestion, measured: Measured) -> Answer:
     )
 
 
-def _law_of(question: PlanQuestion, measured: Measured) -> ExactLaw | None:
+def _law_of(question: PlanQuestion, measured: Measured) -> AnchoredLaw | None:
     """The exact law of the metric; none is known of a pool."""
     return None if question.source == "pool" else measured.exact
 
 
-def _distance(rule: Rule, law: ExactLaw | None, k: ArrayLike) -> Values:
+def _distance(rule: Rule, law: AnchoredLaw | None, k: ArrayLike) -> Values:
     """Stationary distance from the truth at k: the law's where there is one."""
     return rule.distance(k) if law is None else np.sqrt(law.stationary(k))
 

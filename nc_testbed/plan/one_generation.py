@@ -19,7 +19,7 @@ from nc_testbed.core.interfaces import Generation
 from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.loop.closed_loop import measure as remeasured
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.plan.exact_law import ExactLaw, class_shares, exact_law
+from nc_testbed.plan.anchored_law import AnchoredLaw, anchored_law, class_shares
 from nc_testbed.plan.question import PlanQuestion, Request
 from nc_testbed.plan.truth import choose_metric, names_of, of_family, on_real, truths_of
 from nc_testbed.run.console import Console
@@ -50,7 +50,7 @@ class Measured:
     x1: NDArray[np.float64]
     truth: NDArray[np.float64] | None
     share: float | None
-    exact: ExactLaw | None
+    exact: AnchoredLaw | None
     rows: int | None
     reserve: int | None
     statistics: bool
@@ -111,7 +111,7 @@ def _of_statistics(lab: Laboratory, question: PlanQuestion) -> Measured:
         second,
         np.full(lab.chains, float(true_parameters[metric][0])),
         None if shares is None else float(shares.min()),
-        exact_law(lab.model, truth, metric, n, n0, lab.temperature),
+        anchored_law(lab.model, truth, metric, n, n0, lab.temperature),
         rows=None,
         reserve=None,
         rarest=0 if shares is None else int(shares.argmin()),
@@ -152,13 +152,13 @@ def _of_rows(prepared: Prepared, question: PlanQuestion) -> Measured:
     )
 
 
-def _law(world: World, metric: str) -> ExactLaw | None:
+def _law(world: World, metric: str) -> AnchoredLaw | None:
     true_parameters = truths_of(world)
     if not true_parameters:
         return None
     truth = {name: value[0].cpu().numpy() for name, value in true_parameters[0][1].items()}
     n0, n = world.sizes[:2]
-    return exact_law(world.model, truth, metric, n, n0, world.sampling.temperature)
+    return anchored_law(world.model, truth, metric, n, n0, world.sampling.temperature)
 
 
 def _two(world: World, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
@@ -180,7 +180,7 @@ def _again(world: World, generation: Generation) -> dict[str, Tensor]:
     """The same fit's metrics on other rows drawn from it."""
     fit = world.model.restore(generation.weights, world.data.space)
     with one_thread():
-        return remeasured(world, fit, world.streams(generation.number).scoped("again"))
+        return remeasured(world, fit, world.streams(generation.number).enter_scope("again"))
 
 
 def _finite(measured: Measured) -> Measured:

@@ -27,7 +27,7 @@ LOOPED = frozenset({"encoder"})
 def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
     """``{group: {column: [R]}}`` of real rows in place of samples, until the wanted is found."""
     rows = real_rows(world)
-    streams = world.streams(0).scoped("plan")
+    streams = world.streams(0).enter_scope("plan")
     evaluation = Evaluation(None, rows, world.reference, streams)  # ty: ignore[invalid-argument-type]
     named = (wanted,) if wanted else HEADLINES
     groups = sorted(world.metrics, key=lambda group: not any(group in name for name in named))
@@ -52,13 +52,13 @@ def real_rows(world: World) -> Tensor:
 
     New ones of an exact law, else generation 0's and the reserve's in random order.
     """
-    data, M, streams = world.data, world.evaluation_rows, world.streams(0).scoped("plan")
+    data, M, streams = world.data, world.evaluation_rows, world.streams(0).enter_scope("plan")
     if data.law is not None:
         return data.law.draw(M, streams, "real")[0].to(data.x.device)
     own = torch.cat([data.training, data.reserve], 1)
     order = streams("real").permutation(own.shape[1]).to(own.device)
     picked = own.gather(1, order[:, :M])
-    return torch.stack([data.x[r % len(data.x), rows] for r, rows in enumerate(picked)])
+    return torch.stack([data.rows_of(r)[rows] for r, rows in enumerate(picked)])
 
 
 def choose_metric(

@@ -76,7 +76,7 @@ def _fits(run: Prepared, settings: Settings) -> int:
     first, *later = run.sizes[:-1]
     trained = [first, *(accumulate(later, initial=first) if run.policy.window is None else later)]
     rows = [min(m, settings.budget or m) for m in trained[: settings.generations]]
-    return settings.chains * sum(run.model.stored(run.data.space, m) for m in rows)
+    return settings.chains * sum(run.model.disk_bytes(run.data.space, m) for m in rows)
 
 
 def _tables(settings: Settings, columns: int, recorded: int) -> int:

@@ -11,15 +11,14 @@ import pytest
 import torch
 
 from nc_testbed.cli import plan as verb
-from nc_testbed.families import source as sources
+from nc_testbed.families.bernoulli import BernoulliModel, BernoulliSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.poisson import PoissonModel, PoissonSource
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.plan import tail_class
+from nc_testbed.plan.anchored_law import anchored_law
 from nc_testbed.plan.answer import answer_question
 from nc_testbed.plan.command import plan
-from nc_testbed.plan.exact_law import exact_law
 from nc_testbed.plan.one_generation import measure_one_generation
 from nc_testbed.plan.question import parse_request
 from nc_testbed.plan.rule import Rule, draw_rules, measured_rule, smallest, variance_interval
@@ -66,9 +65,9 @@ def test_the_k_of_a_family_solves_its_exact_law(overrides, variance, c, share):
 
 
 SIMULATED = [
-    (sources.BernoulliSource(p=0.2), BernoulliModel(), "mean"),
-    (sources.PoissonSource(rate=3.0), PoissonModel(), "mean"),
-    (sources.GaussianSource(variance=4.0), GaussianModel(dim=1, learn="mean"), "mean"),
+    (BernoulliSource(p=0.2), BernoulliModel(), "mean"),
+    (PoissonSource(rate=3.0), PoissonModel(), "mean"),
+    (GaussianSource(variance=4.0), GaussianModel(dim=1, learn="mean"), "mean"),
 ]
 
 
@@ -78,7 +77,7 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
     n, R = 80, 8192
     laws = source.laws()
     model, (_, truth) = model.like(laws, 1), laws[0]
-    law = exact_law(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
+    law = anchored_law(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
     assert law is not None
     T = 1 + 8 * n // k
     sizes, device = (n,) * (T + 1), torch.device("cpu")
@@ -93,7 +92,7 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
 
 def test_without_bias_the_linear_rule_is_exact_where_c_is_zero():
     n, k = 200, np.arange(1, 201)
-    law = exact_law(PoissonModel(), {"rate": np.array(3.0)}, "mean", n, n, 1.0)
+    law = anchored_law(PoissonModel(), {"rate": np.array(3.0)}, "mean", n, n, 1.0)
     assert law is not None
     rule = Rule(n, gap=0.0, bias=0.0, noise=3.0 / n, first=3.0 / n)
     np.testing.assert_allclose(rule.distance(k) ** 2, law.stationary(k), rtol=1e-12)
@@ -107,7 +106,7 @@ def test_without_bias_the_linear_rule_is_exact_where_c_is_zero():
 def test_no_exact_law_is_claimed_where_there_is_none(change, metric):
     model = BernoulliModel(estimator=change.get("estimator", "mle"))
     temperature = change.get("temperature", 1.0)
-    assert exact_law(model, {"p": np.array(0.2)}, metric, 50, 50, temperature) is None
+    assert anchored_law(model, {"p": np.array(0.2)}, metric, 50, 50, temperature) is None
 
 
 # --- the linear rule --------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from nc_testbed.core.cache import cached
+from nc_testbed.core.cache import from_cache
 from nc_testbed.core.errors import require
 from nc_testbed.core.machine import total
 from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.data.checks import check_flag, check_number, check_whole
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
-from nc_testbed.data.representation import binarized, projected, sha256, standardized
+from nc_testbed.data.ranges import check_at_least, check_range
+from nc_testbed.data.representation import binarize, project, sha256, standardize
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
@@ -43,11 +43,18 @@ class RealSource(ABC):
     projection: int | None = None
 
     def __post_init__(self) -> None:
-        check_common(self)
+        check_at_least("rows", self.rows, 1)
+        check_at_least("test_rows", self.test_rows, 1)
+        check_at_least("projection", self.projection, 1)
+        check_range("imbalance_ratio", self.imbalance_ratio, 1)
+        check_range("reserve", self.reserve, 0, 1)
+        ok = not self.binarize or self.projection is None
+        remedy = "give null, or data.binarize=false"
+        require(ok, "projection", self.projection, remedy)
 
     @abstractmethod
     def read(self) -> Rows:
-        """All rows, unsplit; raises BadInput if they cannot be had."""
+        """All rows, unsplit; raises BadInput where they cannot be read."""
 
     def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
         """The rows for chains 0..chains-1; see :class:`nc_testbed.data.source.Source`.
@@ -56,11 +63,12 @@ class RealSource(ABC):
         rows without replacement from the training part, and its reserve, of the same class law,
         from the reserve part. Raises BadInput where a setting does not fit the data.
         """
-        # No extension's settings need have a hash, but two of the same repr are the same.
-        rows, split, x, held_out, space = cached((type(self), repr(self)), self._split)
+        # By the repr: settings of an extension need not be hashable, and equal ones print alike.
+        rows, split, x, held_out, space = from_cache((type(self), repr(self)), self._split)
         _check_chains(chains, x)
         y = rows.labels[split.pool]
-        sizes, spare = rows.sizes(y[split.training]), rows.sizes(y[split.reserve])
+        sizes = rows.sizes(y[split.training])
+        spare = rows.sizes(y[split.reserve])
         ranks = rarity_ranks(sizes, self.imbalance_ratio, chains)
         counts = training_counts(sizes, ranks, self.rows, self.imbalance_ratio)
         training = draw_rows(split.training, y, counts, seed, "rows")
@@ -76,15 +84,15 @@ class RealSource(ABC):
             classes=rows.classes,
             record=self._record(rows, split, x, held_out) | {"rows_per_chain": training.shape[1]},
         )
-        return data if rows.y is None else _labelled(data, y, split.held_out_y, ranks)
+        return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
 
     def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
         """What no seed and no chain changes: the rows, their parts, and how they are stored."""
-        rows = self._prepared()
+        rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
-        return rows, split, *self._represented(rows, split)
+        return rows, split, *self._represent(rows, split)
 
-    def _prepared(self) -> Rows:
+    def _read_binarized(self) -> Rows:
         """The rows as read, binarised if asked for."""
         rows = self.read()
         if rows.y is None:
@@ -94,18 +102,23 @@ class RealSource(ABC):
             return rows
         require(rows.space.image, "binarize", "true", f"give false: {rows.name} has no pixels")
         draws = RandomStreams(0, (SHARED,))("binarize")
-        x = binarized(rows.x, draws)
-        test_x = None if rows.test_x is None else binarized(rows.test_x, draws)
+        x = binarize(rows.x, draws)
+        test_x = None if rows.test_x is None else binarize(rows.test_x, draws)
         return replace(rows, x=x, test_x=test_x)
 
-    def _represented(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
-        """Pool and held-out rows as they are stored, fitted on the pool alone; and their space."""
-        x, held_out, space = rows.x[split.pool], split.held_out, rows.space
+    def _represent(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
+        """Pool and held-out rows as they are stored, and their space.
+
+        Means, deviations and axes are those of the pool alone.
+        """
+        x = rows.x[split.pool]
+        held_out = split.held_out
+        space = rows.space
         if rows.standardize:
-            x, held_out = standardized(x, held_out)
+            x, held_out = standardize(x, held_out)
         if self.projection is not None:
             scale = 255.0 if space.image else 1.0
-            x, held_out = projected(x / scale, held_out / scale, self.projection)
+            x, held_out = project(x / scale, held_out / scale, self.projection)
             space = Space((self.projection,), image=False)
         return x, held_out, space
 
@@ -113,22 +126,21 @@ class RealSource(ABC):
         self, rows: Rows, split: Split, x: np.ndarray, held_out: np.ndarray
     ) -> dict[str, object]:
         """What was read and how it was split, for the run's provenance."""
-        parts = {
-            "held_out": len(held_out),
-            "reserve": len(split.reserve),
-            "training": len(split.training),
-        }
         return rows.record | {
             "source": rows.name,
             "x_sha256": sha256(x),
             "held_out_sha256": sha256(held_out),
-            "split": parts,
+            "split": {
+                "held_out": len(held_out),
+                "reserve": len(split.reserve),
+                "training": len(split.training),
+            },
             "binarize": self.binarize,
             "projection": self.projection,
         }
 
 
-def _labelled(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:
+def _with_labels(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:
     """The data with the fields that only labelled sources fill."""
     C = ranks.shape[1]
     counts = np.stack([np.bincount(y[chain], minlength=C) for chain in data.training.numpy()])
@@ -143,21 +155,8 @@ def _labelled(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarr
 
 def _check_chains(chains: int, x: np.ndarray) -> None:
     """Refuse more chains than memory has room for, before rows are drawn for every one of them."""
-    needed, held = chains * x.nbytes, total(torch.device("cpu"))
-    remedy = (
-        f"as many rows for each take {needed / 2**30:.3g} GiB of {held / 2**30:.3g}: give fewer"
-    )
-    require(needed <= held / 2, "chains", chains, remedy)
-
-
-def check_common(source: RealSource) -> None:
-    """Raise BadInput for a common setting out of range; sources with more fields call this too."""
-    check_whole("rows", source.rows, 1, optional=True)
-    if source.imbalance_ratio is not None:
-        check_number("imbalance_ratio", source.imbalance_ratio, 1)
-    check_whole("test_rows", source.test_rows, 1, optional=True)
-    check_number("reserve", source.reserve, 0, 1)
-    check_flag("binarize", source.binarize)
-    check_whole("projection", source.projection, 1, optional=True)
-    both = source.binarize and source.projection is not None
-    require(not both, "projection", source.projection, "give null, or data.binarize=false")
+    needed = chains * x.nbytes
+    memory = total(torch.device("cpu"))
+    sizes = f"{needed / 2**30:.3g} GiB of {memory / 2**30:.3g}"
+    remedy = f"as many rows for each take {sizes}: give fewer"
+    require(needed <= memory / 2, "chains", chains, remedy)

@@ -108,7 +108,7 @@ def test_drawn_and_summed_statistics_have_the_same_law(case, n):
     drawn = numbers(family.draw(parameters, n, streams(), "drawn"))
     rows = family.rows(parameters, n, streams(seed=1), "rows")
     assert rows.shape == (R, n, family.size) and rows.dtype is torch.float64
-    summed = numbers(family.summed(rows))
+    summed = numbers(family.summarise(rows))
     assert drawn.keys() == summed.keys()
     for name, a in drawn.items():
         b = summed[name]
@@ -132,9 +132,9 @@ def test_drawn_and_summed_statistics_have_the_same_law(case, n):
 def test_merged_statistics_are_those_of_all_rows(case):
     family, parameters = case
     rows = family.rows(expand(parameters, 50), 12, streams(50), "rows")
-    whole = family.summed(rows)
+    whole = family.summarise(rows)
     for cut in (1, 2, 5, 11):
-        parts = [family.summed(rows[:, :cut]), family.summed(rows[:, cut:])]
+        parts = [family.summarise(rows[:, :cut]), family.summarise(rows[:, cut:])]
         for a, b in (parts, parts[::-1]):
             both = family.merge(a, b)
             assert both.count == whole.count == 12
@@ -207,7 +207,7 @@ def test_an_absorbed_law_stays_where_it_is(absorbed, n):
     few = min(n, 7)
     rows = family.rows(parameters, few, streams(9), "x")
     assert (rows.std(1, correction=0).amax() == 0) or isinstance(family, CoupledSpins)
-    for name, value in numbers(family.summed(rows)).items():
+    for name, value in numbers(family.summarise(rows)).items():
         found = numbers(drawn)[name]
         scale = 1 if name.startswith("mean") else n / few
         np.testing.assert_allclose(found, value * scale, rtol=1e-12, atol=1e-20)

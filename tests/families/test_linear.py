@@ -7,9 +7,7 @@ from scipy import optimize
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.rng import RandomStreams
-from nc_testbed.families.linear import LinearGaussian
-from nc_testbed.families.source import LinearSource
-from nc_testbed.models.linear import LinearModel
+from nc_testbed.families.linear import LinearGaussian, LinearModel, LinearSource
 
 NOISE = 0.7
 
@@ -22,7 +20,7 @@ def rows(d, n, R=4, seed=0):
 
 def fitted(x, **settings):
     model = LinearModel(dim=x.shape[2] - 1, noise=NOISE, design="fresh", **settings)
-    return model.estimate(model.family().summed(x))["weights"].numpy()
+    return model.estimate(model.family().summarise(x))["weights"].numpy()
 
 
 @pytest.mark.parametrize(("d", "n"), [(1, 1), (1, 20), (3, 3), (3, 40), (20, 25)])
@@ -65,7 +63,7 @@ def test_the_same_design_has_the_same_rows_x_in_every_generation(path):
     for design in ("same", "fresh"):
         family = LinearGaussian(4, NOISE, design)
         sets = [getattr(family, path)(weights, 9, streams.at(g), "x") for g in (1, 2)]
-        statistics = [s if path == "draw" else family.summed(s) for s in sets]
+        statistics = [s if path == "draw" else family.summarise(s) for s in sets]
         for name in ("gram", "cross"):
             made[design, name] = torch.equal(*(s.values[name] for s in statistics))
     assert made["same", "gram"] and not made["fresh", "gram"]

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from nc_testbed.config.build import build
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.space import Space
-from nc_testbed.data.real import RealSource
+from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.rows import Rows
 
 
@@ -171,6 +172,6 @@ def test_record_has_what_provenance_needs():
 )
 def test_bad_settings_end_in_one_line(key, settings):
     with pytest.raises(BadInput) as caught:
-        Numbered(**settings).load(2, 0, 0, 1)
+        build(Numbered, settings).load(2, 0, 0, 1)
     assert caught.value.key == key
     assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from nc_testbed.config.build import build
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.curves import Moons, SwissRoll
@@ -91,10 +92,10 @@ def test_the_law_draws_as_the_data_were_drawn():
         (lambda: Blobs(rows=0), "rows"),
         (lambda: Blobs(test_rows=0), "test_rows"),
         (lambda: Blobs(centres=0), "centres"),
-        (lambda: Mixture2d(layout="line"), "layout"),
+        (lambda: build(Mixture2d, {"layout": "line"}), "layout"),
         (lambda: Mixture2d(imbalance_ratio=0.1), "imbalance_ratio"),
         (lambda: Moons(noise=-1), "noise"),
-        (lambda: SwissRoll(noise="loud"), "noise"),  # type: ignore[arg-type]
+        (lambda: build(SwissRoll, {"noise": "loud"}), "noise"),
         (lambda: Blobs(imbalance_ratio=2).load(1, 0, 0, 1), "imbalance_ratio"),
         (lambda: SwissRoll(imbalance_ratio=2).load(1, 0, 0, 1), "imbalance_ratio"),
         (lambda: Mixture2d(test_rows=7).load(1, 0, 0, 1), "test_rows"),

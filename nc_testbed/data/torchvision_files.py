@@ -1,12 +1,10 @@
-"""Where torchvision's files are, how they get there, and what to say when they are not there."""
+"""The files of an image set in torchvision's folder layout: found, fetched, or asked for."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import shutil
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +14,12 @@ import numpy as np
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.space import Space
-from nc_testbed.data.idx import LIMIT, parse_idx, read_idx
-from nc_testbed.data.rows import Rows, relabelled
+from nc_testbed.data.idx import dimensions_of, parse_idx, read_file
+from nc_testbed.data.rows import Rows, relabel
 
 
 @dataclass(frozen=True)
-class Place:
+class ImageSet:
     """One of torchvision's sets in a folder of its layout.
 
     name: torchvision's class. root: folder that holds the set's own. download: whether what is
@@ -46,13 +44,14 @@ class Place:
         return self.base / self.name / "raw"
 
     def torchvision(self) -> Any:
-        """torchvision's class; imported here, for it takes seconds that few sources need."""
+        """torchvision's class of this set."""
+        # Imported here: it takes seconds, and few sources need it.
         from torchvision import datasets
 
         return getattr(datasets, self.name)
 
     def find(self, files: list[str]) -> None:
-        """Make sure the files are there, plain or gzipped, fetching them if allowed.
+        """Make sure the files exist, plain or gzipped, fetching them if allowed.
 
         Raises BadInput (``root`` or ``download``) with what was looked for, where, and the two
         remedies. Nothing is created then: a download goes to a temporary folder first.
@@ -63,11 +62,11 @@ class Place:
         if missing:
             raise BadInput("root", self.root, f"looked for {missing[0]}{self._remedies()}")
 
-    def damaged(self, path: Path) -> BadInput:
-        """The complaint about a file that is there but cannot be what was published."""
+    def damage(self, path: Path) -> BadInput:
+        """The complaint about a file or folder that cannot be what was published."""
         return BadInput("root", self.root, f"{path} is damaged: delete it and fetch it again")
 
-    def content(self, name: str, dimensions: int) -> bytes:
+    def content(self, name: str) -> bytes:
         """The uncompressed bytes of an idx file; a gzipped one is held against torchvision's md5.
 
         No more bytes are read than the file's header says. Raises BadInput for a damaged one.
@@ -75,35 +74,39 @@ class Place:
         packed = self.folder / f"{name}.gz"
         path = packed if packed.is_file() else self.folder / name
         try:
-            if path.stat().st_size > LIMIT:
-                raise self.damaged(path)
-            if path is packed:
-                self._check_published(packed)
-            with gzip.open(path) if path is packed else open(path, "rb") as stream:
-                return read_idx(stream, dimensions)
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise self.damaged(path) from error
+            data = read_file(path, dimensions_of(name))
+        except (OSError, ValueError) as error:
+            raise self.damage(path) from error
+        if path is packed:
+            self._check_md5(packed)
+        return data
 
-    def _check_published(self, packed: Path) -> None:
+    def _check_md5(self, packed: Path) -> None:
+        """Raise BadInput for an archive other than torchvision's, where it publishes an md5."""
         published = {} if self.split else dict(self.torchvision().resources)
-        found = hashlib.md5(packed.read_bytes(), usedforsecurity=False).hexdigest()
-        if found != published.get(packed.name, found):
-            raise self.damaged(packed)
+        actual = hashlib.md5(packed.read_bytes(), usedforsecurity=False).hexdigest()
+        if actual != published.get(packed.name, actual):
+            raise self.damage(packed)
 
     def _missing(self, files: list[str]) -> list[str]:
-        def there(name: str) -> bool:
-            path = str(self.folder / name)
-            return os.path.isfile(path) or os.path.isfile(f"{path}.gz")
-
-        return [name for name in files if not there(name)]
+        """The files that exist neither plain nor gzipped."""
+        # os.path, since Path.is_file raises OSError for names that are too long.
+        paths = {name: str(self.folder / name) for name in files}
+        return [
+            name
+            for name, path in paths.items()
+            if not os.path.isfile(path) and not os.path.isfile(f"{path}.gz")
+        ]
 
     def _remedies(self) -> str:
+        """Where the set was looked for, and the two ways to get it there."""
         return (
             f" of {self.name} in {self.folder}: give data.download=true on a machine with network, "
             "or put the set's files there"
         )
 
     def _fetch(self) -> None:
+        """Let torchvision download the set to a temporary folder, then copy it to the root."""
         options = {} if self.split is None else {"split": self.split}
         try:
             with TemporaryDirectory() as folder:
@@ -115,55 +118,65 @@ class Place:
             raise BadInput("download", "true", remedy) from error
 
 
-def idx_rows(place: Place) -> Rows:
+def read_images(images: ImageSet) -> Rows:
     """Rows of a set in MNIST's format: FashionMNIST, KMNIST, EMNIST.
 
     torchvision checks the archives it fetches and never the files it unpacks: here headers and
     lengths are checked, and the sha256 of every file is recorded. EMNIST holds its images
     transposed (https://github.com/pytorch/vision/issues/8783): they are turned upright.
     """
-    train, test = ("train", "t10k") if place.split is None else ("train", "test")
-    prefix = "" if place.split is None else f"emnist-{place.split}-"
-    names = [
-        f"{prefix}{part}-{kind}-ubyte"
-        for part in (train, test)
-        for kind in ("images-idx3", "labels-idx1")
-    ]
-    place.find(names)
+    names = _file_names(images)
+    images.find(names)
     record: dict[str, str] = {}
-    images, labels, test_images, test_labels = (_array(place, name, record) for name in names)
-    y, values = relabelled(labels)
-    whole = len(images) == len(labels) and len(test_images) == len(test_labels)
-    if not whole or not np.isin(test_labels, values).all():
-        raise place.damaged(place.folder)
+    x, labels, test_x, test_labels = (_array(images, name, record) for name in names)
+    y, values = relabel(labels)
+    consistent = len(x) == len(labels) and len(test_x) == len(test_labels)
+    if not consistent or not np.isin(test_labels, values).all():
+        raise images.damage(images.folder)
     return Rows(
-        name=place.name.lower() if place.split is None else f"emnist_{place.split}",
-        space=Space(images.shape[1:], image=True),
-        x=_flat(place, images),
+        name=images.name.lower() if images.split is None else f"emnist_{images.split}",
+        space=Space(x.shape[1:], image=True),
+        x=_flat(images, x),
         y=y,
-        test_x=_flat(place, test_images),
+        test_x=_flat(images, test_x),
         test_y=np.searchsorted(values, test_labels).astype(np.int64),
-        classes=_names(place, values),
+        classes=_class_names(images, values),
         record={"files_sha256": record},
     )
 
 
-def _array(place: Place, name: str, record: dict[str, str]) -> np.ndarray:
-    dimensions = 3 if "idx3" in name else 1
-    data = place.content(name, dimensions)
+def _file_names(images: ImageSet) -> list[str]:
+    """The set's four files: training images and labels, test images and labels."""
+    test = "t10k" if images.split is None else "test"
+    prefix = "" if images.split is None else f"emnist-{images.split}-"
+    return [
+        f"{prefix}{part}-{kind}-ubyte"
+        for part in ("train", test)
+        for kind in ("images-idx3", "labels-idx1")
+    ]
+
+
+def _array(images: ImageSet, name: str, record: dict[str, str]) -> np.ndarray:
+    """The array in a file, whose sha256 is added to the record."""
+    data = images.content(name)
     record[name] = hashlib.sha256(data).hexdigest()
     try:
-        return parse_idx(data, dimensions)
+        return parse_idx(data, dimensions_of(name))
     except ValueError as error:
-        raise place.damaged(place.folder / name) from error
+        raise images.damage(images.folder / name) from error
 
 
-def _flat(place: Place, images: np.ndarray) -> np.ndarray:
-    upright = images if place.split is None else images.transpose(0, 2, 1)
-    return upright.reshape(len(images), -1)
+def _flat(images: ImageSet, x: np.ndarray) -> np.ndarray:
+    """Images ``[N, H, W]`` as upright rows ``[N, H W]``."""
+    upright = x if images.split is None else x.transpose(0, 2, 1)
+    return upright.reshape(len(x), -1)
 
 
-def _names(place: Place, values: np.ndarray) -> tuple[str, ...]:
-    known = place.torchvision()
-    names = known.classes if place.split is None else known.classes_split_dict[place.split]
+def _class_names(images: ImageSet, values: np.ndarray) -> tuple[str, ...]:
+    """torchvision's names of the labels, the number itself where it has none."""
+    published = images.torchvision()
+    if images.split is None:
+        names = published.classes
+    else:
+        names = published.classes_split_dict[images.split]
     return tuple(names[value] if value < len(names) else str(value) for value in values)
