@@ -18,6 +18,7 @@ from nc_testbed.core.machine import at_once, each
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.metrics.column import Column
 
 EXACT = "donot_use_mm_for_euclid_dist"
 """A product of matrices, no faster here, loses every digit of rows far from zero."""
@@ -41,6 +42,14 @@ class KDE:
     rule: Literal["scott", "silverman"] = "scott"
 
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+    columns: ClassVar[dict[str, Column]] = {
+        "fit_bandwidth": Column(
+            "`kde`: geometric mean of the bandwidths over coordinates",
+            low=0,
+            worse="either",
+            group="7 fit",
+        ),
+    }
 
     def __post_init__(self) -> None:
         ok = self.bandwidth is None or self.bandwidth > 0

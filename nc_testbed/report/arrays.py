@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.status import WORDS
-from nc_testbed.metrics.groups import ordered
+from nc_testbed.metrics.column import Column, Columns
 from nc_testbed.record.tables import pivoted, summarised
 from nc_testbed.report.finished import (
     SUMMARY,
@@ -55,9 +55,13 @@ def load_run(path: str | Path) -> xarray.Dataset:
     """
     xr, folder = _library("xarray"), _run(path)
     config, summary, table = read_config(folder), read_summary(folder), read_table(folder)
+    columns = Columns.from_records(config)
     facts = config.pop("facts")
     with reading(folder / TABLE, "a run's table of metrics"):
-        made = _summaries(table) if "metric" in table.column_names else _chains(table, facts)
+        if "metric" in table.column_names:
+            made = _summaries(table, columns)
+        else:
+            made = _chains(table, facts, columns)
     variables, coordinates = made
     with reading(folder / SUMMARY, "a run's summary"):
         laws = _laws(summary["laws"], coordinates["generation"])
@@ -142,23 +146,26 @@ def _file(folder: Path, generation: int, kind: str) -> tuple[Path, int]:
     return file, number
 
 
-def _chains(table: Any, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _chains(
+    table: Any, facts: Mapping[str, Any], columns: Columns
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of a table with a row per chain."""
     generations, chains, values = pivoted(table)
     status = values.pop("status", None)
     variables: dict[str, Any] = {}
     ranked: dict[str, dict[int, NDArray[np.float64]]] = {}
-    for name in ordered(values):
+    for name in columns.in_reading_order(values):
         of_rank = RANK.fullmatch(name)
         if of_rank is None:
-            variables[name] = (("chain", "generation"), values[name])
+            variables[name] = (("chain", "generation"), values[name], _says(columns[name]))
         else:
             ranked.setdefault(of_rank[1], {})[int(of_rank[2])] = values[name]
-    ranks = sorted({rank for columns in ranked.values() for rank in columns})
+    ranks = sorted({rank for by_rank in ranked.values() for rank in by_rank})
     missing = np.full((len(chains), len(generations)), np.nan)
-    for name, columns in ranked.items():
-        stacked = np.stack([columns.get(rank, missing) for rank in ranks], axis=-1)
-        variables[name] = (("chain", "generation", "rank"), stacked)
+    for name, by_rank in ranked.items():
+        stacked = np.stack([by_rank.get(rank, missing) for rank in ranks], axis=-1)
+        said = _says(columns[f"{name}_0"])
+        variables[name] = (("chain", "generation", "rank"), stacked, said)
     if status is not None:
         meaning = {"flag_values": list(range(len(WORDS))), "flag_meanings": " ".join(WORDS)}
         variables["status"] = (("chain", "generation"), status, meaning)
@@ -179,10 +186,19 @@ def _labels(
     return {"label": (("chain", "rank"), labels)}
 
 
-def _summaries(table: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _says(column: Column) -> dict[str, str]:
+    """A variable's attributes: what the column means, and which way it gets worse."""
+    return {"long_name": column.says, "units": column.unit, "worse": column.worse}
+
+
+def _summaries(table: Any, columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of a table of moments and quantiles over chains."""
     generations, statistics, values = summarised(table)
-    variables = {name: (("statistic", "generation"), values[name]) for name in ordered(values)}
+    axes = ("statistic", "generation")
+    variables = {
+        name: (axes, values[name], _says(columns[name]))
+        for name in columns.in_reading_order(values)
+    }
     return variables, {"statistic": statistics, "generation": generations}
 
 

@@ -13,9 +13,8 @@ from nc_testbed.report.figures.sample_grid import ROWS
 from nc_testbed.report.finished import Finished
 from nc_testbed.report.gather import Gathered
 from nc_testbed.report.markup import Html, address, document, element, image, joined, table, text
-from nc_testbed.report.meaning import meanings
 from nc_testbed.report.rendering import Picture, Shown
-from nc_testbed.report.sentences import outcome, overall, plain, what_was_run
+from nc_testbed.report.sentences import meanings, outcome, overall, plain, what_was_run
 from nc_testbed.report.tables import long
 
 SMALL = "class='small'"
@@ -54,7 +53,7 @@ def _headline(compared: Comparison) -> Html:
     )
     words = (
         element("li", joined([element("b", plain(name)), ": ", sentence, "."]))
-        for name, sentence in meanings(compared.names)
+        for name, sentence in meanings(compared)
     )
     return joined(
         [
@@ -97,7 +96,8 @@ def _trades(one: Shown) -> Html:
     parts = [
         element(
             "p",
-            f"To the right an overall figure gets better, downwards {judge} falls: a way that "
+            f"To the right an overall figure gets better (its axis says where neither way is), "
+            f"downwards {judge} falls: a way that "
             "leads down and to the right is a collapse that the overall figure praises.",
         )
     ]

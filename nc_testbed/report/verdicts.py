@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
+from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.differences import Difference
 from nc_testbed.report.finished import Finished
 from nc_testbed.report.markup import Html, badge, table
@@ -33,7 +33,7 @@ def comparison_verdicts(found: Sequence[Difference], compared: Comparison) -> li
             badge(d.verdict),
         ]
         for d in found
-        if d.metric == compared.judged_by and d.metric not in FALLING_IS_BETTER
+        if d.metric == compared.judged_by
     ]
 
 
