@@ -19,6 +19,7 @@ from nc_testbed.core.interfaces import Generation
 from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.loop.closed_loop import measure as remeasured
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.metrics.column import Columns
 from nc_testbed.plan.anchored_law import AnchoredLaw, anchored_law, class_shares
 from nc_testbed.plan.question import PlanQuestion, Request
 from nc_testbed.plan.truth import choose_metric, names_of, of_family, on_real, truths_of
@@ -164,7 +165,8 @@ def _law(world: World, metric: str) -> AnchoredLaw | None:
 def _two(world: World, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
     """The metric of generations 0 and 1, on two sets of rows drawn from each fit, ``[2, R]``."""
     found = []
-    with Console(world.generations) as console:
+    columns = Columns.declared_by(world.metrics.values())
+    with Console(world.generations, columns=columns) as console:
         since = time.monotonic()
         for generation in closed_loop(world, progress=console.step):
             record = generation.record

@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.status import WORDS
-from nc_testbed.metrics.groups import ordered
+from nc_testbed.metrics.column import Column, Columns
 from nc_testbed.record.tables import pivoted, summarised
 from nc_testbed.report.find_runs import is_finished
 from nc_testbed.report.read_run import (
@@ -63,10 +63,13 @@ def load_run(path: str | Path) -> xarray.Dataset:
     config = read_config(folder)
     summary = read_summary(folder)
     table = read_metrics(folder)
+    columns = Columns.from_records(config)
     facts = config.pop("facts")
-    is_summary = "metric" in table.column_names
     with refuse_damage(folder / TABLE, "a run's table of metrics"):
-        variables, coordinates = _summaries(table) if is_summary else _chains(table, facts)
+        if "metric" in table.column_names:
+            variables, coordinates = _summaries(table, columns)
+        else:
+            variables, coordinates = _chains(table, facts, columns)
     with refuse_damage(folder / SUMMARY, "a run's summary"):
         laws = _law_variables(summary["laws"], coordinates["generation"])
     coordinates |= {key: config["name"][key] for key in ("policy", "data", "model")}
@@ -158,23 +161,27 @@ def _tensor_file(folder: Path, generation: int, kind: str) -> tuple[Path, int]:
     return file, number
 
 
-def _chains(table: Any, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _chains(
+    table: Any, facts: Mapping[str, Any], columns: Columns
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of a table with a row per chain."""
     generations, chains, values = pivoted(table)
     status = values.pop("status", None)
     variables: dict[str, Any] = {}
     by_rank: dict[str, dict[int, NDArray[np.float64]]] = {}
-    for name in ordered(values):
+    for name in columns.in_reading_order(values):
         of_rank = RANK.fullmatch(name)
         if of_rank is None:
-            variables[name] = (("chain", "generation"), values[name])
+            attrs = _column_attrs(columns[name])
+            variables[name] = (("chain", "generation"), values[name], attrs)
         else:
             by_rank.setdefault(of_rank[1], {})[int(of_rank[2])] = values[name]
-    ranks = sorted({rank for columns in by_rank.values() for rank in columns})
+    ranks = sorted({rank for group in by_rank.values() for rank in group})
     missing = np.full((len(chains), len(generations)), np.nan)
-    for name, columns in by_rank.items():
-        stacked = np.stack([columns.get(rank, missing) for rank in ranks], axis=-1)
-        variables[name] = (("chain", "generation", "rank"), stacked)
+    for name, group in by_rank.items():
+        stacked = np.stack([group.get(rank, missing) for rank in ranks], axis=-1)
+        attrs = _column_attrs(columns[f"{name}_0"])
+        variables[name] = (("chain", "generation", "rank"), stacked, attrs)
     if status is not None:
         meaning = {
             "flag_values": list(range(len(WORDS))),
@@ -199,10 +206,19 @@ def _class_labels(
     return {"label": (("chain", "rank"), labels)}
 
 
-def _summaries(table: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _column_attrs(column: Column) -> dict[str, str]:
+    """A variable's attributes: what the column means, and which way it gets worse."""
+    return {"long_name": column.says, "units": column.unit, "worse": column.worse}
+
+
+def _summaries(table: Any, columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of a table of moments and quantiles over chains."""
     generations, statistics, values = summarised(table)
-    variables = {name: (("statistic", "generation"), values[name]) for name in ordered(values)}
+    axes = ("statistic", "generation")
+    variables = {
+        name: (axes, values[name], _column_attrs(columns[name]))
+        for name in columns.in_reading_order(values)
+    }
     return variables, {"statistic": statistics, "generation": generations}
 
 

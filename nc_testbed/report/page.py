@@ -11,11 +11,10 @@ from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.differences import differences
 from nc_testbed.report.figures.sample_grid import ROWS
 from nc_testbed.report.find_runs import GatheredRuns
-from nc_testbed.report.meaning import meanings
 from nc_testbed.report.page_template import TEMPLATES, render_page
 from nc_testbed.report.read_run import FinishedRun
 from nc_testbed.report.rendering import Rendering
-from nc_testbed.report.sentences import outcome, overall, plain, what_was_run
+from nc_testbed.report.sentences import meanings, outcome, overall, plain, what_was_run
 from nc_testbed.report.tables import long
 from nc_testbed.report.verdict_rows import (
     alarm_rows,
@@ -57,7 +56,7 @@ def _part(rendering: Rendering, runs: Sequence[FinishedRun], several: bool) -> d
         "judged_by": plain(str(compared.judged_by)),
         "sentences": what_was_run(compared),
         "outcomes": [(arm.label, outcome(arm, compared)) for arm in compared.arms],
-        "meanings": [(plain(name), sentence) for name, sentence in meanings(compared.names)],
+        "meanings": [(plain(name), sentence) for name, sentence in meanings(compared)],
         "changes": _changes(compared),
         "ends": {"header": header, "rows": rows},
         "curves": rendering.section("curve_"),

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.safe_loading import OWN, read_yaml
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.tables import Trajectories
 
 CONFIG = "config.yaml"
@@ -78,6 +79,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     is_event = isinstance(event, list) and 1 <= len(event) <= 3
     is_event = is_event and all(isinstance(size, int) and 1 <= size <= OWN for size in event)
     _check(is_event, path, "has no facts.event")
+    _check("columns" in config["facts"], path, "does not say what its columns are")
+    try:
+        Columns.from_records(config)
+    except BadInput as error:
+        raise BadInput("runs", path, str(error)) from None
     return config
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
+from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.differences import Difference
 from nc_testbed.report.read_run import FinishedRun
 from nc_testbed.report.sentences import plain
@@ -60,7 +60,7 @@ def compare_arms(differences: Sequence[Difference], compared: Comparison) -> lis
             d.verdict,
         )
         for d in differences
-        if d.metric == compared.judged_by and d.metric not in FALLING_IS_BETTER
+        if d.metric == compared.judged_by
     ]
 
 

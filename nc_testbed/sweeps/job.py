@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from nc_testbed.config.compose import STUDY
+from nc_testbed.config.config_file import stored
 from nc_testbed.config.hydra_app import launched_job
 from nc_testbed.core.intervals import Interval
-from nc_testbed.metrics.groups import beside
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.lock import InUse
 from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Prepare
@@ -131,7 +132,8 @@ def logged(path: Path) -> Generator[None]:
 def headline(run: Path) -> str:
     """The figures that a run is judged by at its last generation, with 95% intervals."""
     metrics = json.loads((run / "summary.json").read_bytes())["metrics"]
-    names = beside(metrics) or list(metrics)[:1]
+    columns = Columns.from_records(stored(run) or {})
+    names = columns.beside(metrics) or list(metrics)[:1]
     return "  ".join(f"{name} {_text(metrics[name]['last'])}" for name in names)
 
 
