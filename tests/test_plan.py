@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
+from statistic_runs import statistic_run
 
 from nc_testbed.families import source as sources
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.poisson import PoissonModel
@@ -80,10 +80,10 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
     law = exact(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
     assert law is not None
     T = 1 + 8 * n // k
-    sizes, device = (n,) * (T + 1), torch.device("cpu")
+    sizes = (n,) * (T + 1)
     policy = Anchor(k=k, source="fresh")
-    lab = Laboratory(model, truth, policy, 5, R, T, sizes, None, (T - 1,), device)
-    values = next(iter(statistics_loop(lab))).record[metric].numpy()
+    lab = statistic_run(model, truth, policy, 5, R, sizes, recorded=(T - 1,))
+    values = next(iter(closed_loop(lab))).record[metric].numpy()
     centre = float(model.family().columns(truth, truth)[metric][0])
     check = mean_check((values - centre) ** 2, float(law.stationary(k)))
     assert check.verdict == "pass", check

@@ -71,7 +71,7 @@ def _check_room(
     run = prepared(config, path)
     from nc_testbed.run.disk_estimate import check_room, need  # torch: not before it is needed
 
-    needed += times * need(run, settings)
+    needed += times * need(run)
     check_room(int(needed), settings.generations, folder)
     return needed
 

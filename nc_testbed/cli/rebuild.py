@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nc_testbed.cli.resume import run_settings
 from nc_testbed.config.config_file import stored
 from nc_testbed.core.errors import BadInput, require
-from nc_testbed.loop.statistics_loop import Laboratory
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.run.execute import laws_of
 from nc_testbed.run.prepare import prepare
@@ -45,12 +43,10 @@ def rebuilt(run: Path) -> int:
     config = stored(run) or {}
     directory = RunDirectory(run)
     prepared = prepare(settings)
-    world: Any = prepared if isinstance(prepared, Laboratory) else prepared.settings
-    wanted = world.recorded if isinstance(world, Laboratory) else range(world.generations)
-    there = wanted[: directory.completed(wanted, config)]
+    stored_generations = prepared.stored_generations
+    there = stored_generations[: directory.completed(stored_generations, config)]
     require(len(there) > 0, "run", run, "its record holds no generation yet")
     directory.read_tables(there)
-    data = None if isinstance(prepared, Laboratory) else prepared.data
-    board = rebuild(run, config, directory.table(), data, laws_of(prepared))
+    board = rebuild(run, config, directory.table(), prepared.data, laws_of(prepared))
     board.close(finished=(run / "summary.json").is_file())
     return len(there)

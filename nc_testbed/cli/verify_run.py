@@ -59,10 +59,10 @@ def _lineage(
     """Print the lineage of every generation that verifies; how many are not as recorded."""
     lineages = {g: said["lineage"] for g, said in manifests.items() if "lineage" in said}
     if config["facts"]["draw"] == "statistics":
-        from nc_testbed.run.provenance import counted
+        from nc_testbed.run.provenance import count_rows
 
         print("drawn as statistics: numbers of rows by the policy's rule, no rows")
-        lineages = counted(_prepared(run, config), sorted(manifests))
+        lineages = count_rows(_prepared(run, config), sorted(manifests))
     for g, lineage in sorted(lineages.items()):
         print(f"generation {g}: {_line(lineage)}")
     return _recomposed(run, config, lineages, rows, out) if out or rows else 0
@@ -72,10 +72,10 @@ def _recomposed(
     run: Path, config: Mapping[str, Any], lineages: Mapping[int, Any], rows: bool, out: Path | None
 ) -> int:
     """Compose every training set anew; how many are not as their manifests say."""
-    from nc_testbed.run.provenance import export, recomposed
+    from nc_testbed.run.provenance import export, recompose
 
     T = next((g for g in range(config["generations"]) if g not in lineages), config["generations"])
-    made = list(recomposed(_prepared(run, config), config, run, T))
+    made = list(recompose(_prepared(run, config), config, run, T))
     wrong = [one.generation for one in made if one.lineage != lineages[one.generation]]
     for g in wrong:
         print(f"generation {g}: composed anew, its rows are not those of its manifest")

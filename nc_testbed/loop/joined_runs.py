@@ -1,4 +1,4 @@
-"""Several runs as one world: their chains side by side, each with the bits it has alone."""
+"""Several runs as one: their chains side by side, each with the bits it has alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data, Law
 from nc_testbed.loop.archive import Archive
-from nc_testbed.loop.closed_loop import World
+from nc_testbed.loop.run import Run
 from nc_testbed.metrics.evaluation import Reference
 from nc_testbed.policies.wrapper import Wrapper
 
@@ -60,50 +60,50 @@ class Pack:
         return replace(whole, weights=torch.cat(weights) if weights else None)
 
 
-def joined(worlds: Sequence[World]) -> World:
-    """The world whose chains are those of all these, in their order.
+def join_runs(runs: Sequence[Run]) -> Run:
+    """The run whose chains are those of all these, in their order.
 
     They must have the same real rows or draw as many from a law, and differ at most in seed,
     number of chains and numbers of their policy; training sets must be of one size.
     """
-    first, ends = worlds[0], [0, *accumulate(world.chains for world in worlds)]
-    runs = tuple(map(slice, ends[:-1], ends[1:]))
-    numbers = tuple(chain for world in worlds for chain in range(world.chains))
-    policies = tuple(world.policy for world in worlds)
-    reserves = tuple(world.data.reserve.shape[1] for world in worlds)
-    data = _joined_data([world.data for world in worlds], runs)
-    rows, referee = first.evaluation_rows, first.reference.referee
+    first = runs[0]
+    bounds = [0, *accumulate(run.chains for run in runs)]
+    slices = tuple(map(slice, bounds[:-1], bounds[1:]))
+    numbers = tuple(chain for run in runs for chain in range(run.chains))
+    policies = tuple(run.policy for run in runs)
+    reserves = tuple(run.data.reserve.shape[1] for run in runs)
+    data = _join_data([run.data for run in runs], slices)
+    reference = Reference.build(data, first.reference.referee, first.evaluation_rows, numbers)
     return replace(
         first,
         data=data,
-        policy=Pack(policies, runs, reserves),
-        reference=Reference.build(data, referee, rows, numbers),
-        seed=tuple(world.seed for world in worlds for _ in range(world.chains)),
-        chains=ends[-1],
-        runs=runs,
+        policy=Pack(policies, slices, reserves),
+        reference=reference,
+        seed=tuple(run.seed for run in runs for _ in range(run.chains)),
+        chains=bounds[-1],
+        runs=slices,
         numbers=numbers,
     )
 
 
-def joined_fits(world: World, fits: Sequence[Fit]) -> Fit:
-    """The fit of a joined world whose chains are those of all these."""
+def join_fits(run: Run, fits: Sequence[Fit]) -> Fit:
+    """The fit of a joined run whose chains are those of all these."""
     states = [fit.state_dict() for fit in fits]
-    whole = {name: torch.cat([state[name] for state in states]) for name in states[0]}
-    return world.model.restore(whole, world.data.space)
+    weights = {name: torch.cat([state[name] for state in states]) for name in states[0]}
+    return run.model.restore(weights, run.data.space)
 
 
-def divided(generation: Generation, runs: Sequence[slice]) -> list[Generation]:
-    """What a generation of a pack has left of every run."""
-
-    g, came = generation, generation.lineage
+def divide(generation: Generation, runs: Sequence[slice]) -> list[Generation]:
+    """What a generation of joined runs has left of every run."""
+    synthetic, pictures = generation.synthetic, generation.pictures
     return [
         Generation(
-            g.number,
-            weights={name: value[run] for name, value in g.weights.items()},
-            record={name: value[run] for name, value in g.record.items()},
-            synthetic=None if g.synthetic is None else g.synthetic[run],
-            pictures=None if g.pictures is None else g.pictures[run],
-            lineage=came[i : i + 1],
+            generation.number,
+            weights={name: value[run] for name, value in generation.weights.items()},
+            record={name: value[run] for name, value in generation.record.items()},
+            synthetic=None if synthetic is None else synthetic[run],
+            pictures=None if pictures is None else pictures[run],
+            lineage=generation.lineage[i : i + 1],
         )
         for i, run in enumerate(runs)
     ]
@@ -140,7 +140,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return a.data_ptr() == b.data_ptr() or torch.equal(a, b)
 
 
-def _joined_data(data: Sequence[Data], runs: Sequence[slice]) -> Data:
+def _join_data(data: Sequence[Data], runs: Sequence[slice]) -> Data:
     """The data of all runs along the chain axis; rows that all of them share stay one."""
     first = data[0]
     shared = all(len(d.x) == 1 and d.x.shape == first.x.shape for d in data)
@@ -150,7 +150,7 @@ def _joined_data(data: Sequence[Data], runs: Sequence[slice]) -> Data:
         for f in fields(first)
         if f.name in ("training", "reserve", "shares", "rank", *(() if shared else ("x", "y")))
     }
-    return replace(first, law=_joined_law([d.law for d in data], runs), **whole)
+    return replace(first, law=_join_laws([d.law for d in data], runs), **whole)
 
 
 def _side_by_side(data: Sequence[Data], name: str) -> Tensor:
@@ -168,7 +168,7 @@ def _side_by_side(data: Sequence[Data], name: str) -> Tensor:
     return torch.cat(filled)
 
 
-def _joined_law(laws: Sequence[Law | None], runs: Sequence[slice]) -> Law | None:
+def _join_laws(laws: Sequence[Law | None], runs: Sequence[slice]) -> Law | None:
     """The law of all runs' chains: the same one, or each run's for its own chains."""
     known = [law for law in laws if law is not None]
     first = known[0] if known else None

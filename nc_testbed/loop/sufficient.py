@@ -39,11 +39,20 @@ class Statistics:
     parameters: Parameters | None = None
 
     def advance(self, model: Any, policy: Any, budget: int | None) -> None:
-        """Compose the next generation's training statistics and fit them."""
-        streams = self.streams.at(self.generation)
-        first = self.generation == 0
-        self.trained = self.original() if first else policy.compose(self, streams, budget)
-        self.parameters = model.estimate(self.trained)
+        """Go on by one generation: compose its training statistics, fit them, keep the fit."""
+        self.add(model.estimate(self.compose(policy, budget)))
+
+    def compose(self, policy: Any, budget: int | None) -> Statistic:
+        """The next generation's training statistics."""
+        if self.generation == 0:
+            self.trained = self.original()
+        else:
+            self.trained = policy.compose(self, self.streams.at(self.generation), budget)
+        return self.trained
+
+    def add(self, parameters: Parameters) -> None:
+        """Keep the next generation's fit, of which its synthetic set is drawn when asked for."""
+        self.parameters = parameters
         self.generation += 1
 
     @property

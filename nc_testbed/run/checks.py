@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,11 +10,14 @@ from torch import Tensor
 
 from nc_testbed.config.settings import Settings
 from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.family import Family
 from nc_testbed.core.interfaces import Policy, Stepwise
-from nc_testbed.core.machine import Compute, no_message, total
+from nc_testbed.core.machine import Compute, total
 from nc_testbed.core.space import Space
+from nc_testbed.data.source import Data
 from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.families.linear import LinearGaussian
+from nc_testbed.families.source import FamilySource
 
 PAYS = 10_000_000
 """Updates of chains from which on compiling a loss for a GPU pays: it takes half a minute, and in a
@@ -81,6 +84,20 @@ def check_family(
     require(ok, "budget", budget, f"this estimator needs at least {least} rows")
 
 
+def check_model(
+    model: Any, data: Data, n: Sequence[int], settings: Settings, policy: Policy
+) -> Any:
+    """The model with what its settings leave to the data; refuse it if it cannot be fitted."""
+    if not isinstance(model, FamilyModel):
+        with_group("model", model.check, data.space)
+        return model
+    model = with_group("model", model.like, data.true_parameters, data.space.size)
+    check_family(model, n, settings, policy)
+    with_group("model", model.check, data.space)
+    check_rows(model, data.x)
+    return model
+
+
 def check_rows(model: FamilyModel, rows: Tensor) -> None:
     """Refuse real rows ``[..., D]`` that the model's family never draws, such as counts below 0:
     they have no likelihood."""
@@ -89,13 +106,62 @@ def check_rows(model: FamilyModel, rows: Tensor) -> None:
     require(strange == 0, "model", type(model).__name__, remedy)
 
 
+def check_reserve(data: Data, fresh: int, generations: int) -> None:
+    """Refuse a run that needs more never-used real rows than there are."""
+    reserve = data.reserve.shape[1]
+    later = generations - 1
+    if fresh * later > reserve:
+        remedy = (
+            f"{later} generations need {fresh * later} never-used real rows and the reserve "
+            f"holds {reserve}; the largest k that fits is {reserve // later}, or raise "
+            "data.reserve, or use policy.source=pool"
+        )
+        raise BadInput("policy.k", fresh, remedy)
+
+
+def needs_rows(
+    source: Any, model: Any, policy: Policy, settings: Settings, rowless_metrics: bool
+) -> str | None:
+    """Why a run must draw every row, or None where sufficient statistics do."""
+    if settings.sampling.draw == "rows":
+        return "rows are asked for"
+    if not isinstance(model, FamilyModel):
+        return "this model has no sufficient statistics"
+    if not isinstance(source, FamilySource):
+        return "these data are rows, not a law"
+    if policy.needs_rows(settings.budget):
+        return "with a budget this policy draws from stored rows"
+    if not rowless_metrics:
+        return "a metric needs rows"
+    laws = source.laws()
+    family = with_group("model", model.like, laws, laws[0][0].size).family()
+    if any(other == family for other, _ in laws):
+        return None
+    return "the data are of another family"
+
+
+def law_device(
+    family: Family, policy: Policy, n: Sequence[int], settings: Settings
+) -> torch.device:
+    """The device of a run that draws sufficient statistics; a pool of real rows is stored."""
+    pool = "pool" in policy.real_row_budget(n[1], settings.budget)
+    if pool:
+        space = Space((family.size,), image=False)
+        remedy = "give a smaller data.rows, fewer chains, or anchors that are fixed or fresh"
+        check_stored(settings.chains * n[0], space, "data.rows", n[0], remedy)
+    on_gpu = family.on_gpu and not pool
+    name = "a pool" if pool else type(family).__name__
+    remedy = f"{name} is drawn on a CPU; use device=cpu or device=auto"
+    require(on_gpu or settings.device != "cuda", "device", settings.device, remedy)
+    return device(settings.device if on_gpu else "cpu")
+
+
 def compute(
     settings: Settings,
     model: Any,
     n: int,
     space: Space,
     device: torch.device,
-    say: Callable[[str], None] = no_message,
 ) -> Compute:
     """How the run uses its device; BadInput for what the device or the model cannot do."""
     asked, name = settings.compute, type(model).__name__
@@ -114,7 +180,7 @@ def compute(
     pays = device.type == "cuda" and settings.chains * settings.generations * steps >= PAYS
     compiled = pays if asked.compile == "auto" else asked.compile
     precision = "tf32" if asked.precision == "auto" else asked.precision
-    return Compute(asked.chains, memory, precision, compiled, say)
+    return Compute(asked.chains, memory, precision, compiled)
 
 
 def _check_workspace(needed: int, device: torch.device, model: Any) -> None:

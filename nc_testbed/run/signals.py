@@ -35,7 +35,7 @@ class Stopped(SystemExit):
 class Signals:
     """While it is entered, Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2 end the run in order.
 
-    The first signal is noted: :meth:`check` and :meth:`watched` then raise :class:`Stopped`, on
+    The first signal is noted: :meth:`check` and :meth:`watch` then raise :class:`Stopped`, on
     whatever thread they are called, so that the generation in progress is given up; a thread of
     its own ends the process after ``within`` seconds where neither is called. What is written
     under :attr:`writing` is finished first. A second Ctrl-C ends the process at once.
@@ -61,7 +61,7 @@ class Signals:
                 before = signal.getsignal(number)
                 free = before in (signal.SIG_DFL, signal.default_int_handler)
                 if free or (status == REQUEUE and callable(before)):
-                    self._before[number] = signal.signal(number, self._noted)
+                    self._before[number] = signal.signal(number, self._note)
             self._watcher.start()
         return self
 
@@ -81,7 +81,7 @@ class Signals:
         if self._number is not None:
             raise Stopped(STATUS[self._number])
 
-    def watched(self, progress: Progress) -> Progress:
+    def watch(self, progress: Progress) -> Progress:
         """The same progress, which ends a fit when a signal asks for it."""
 
         def step(done: int, total: int) -> None:
@@ -90,7 +90,7 @@ class Signals:
 
         return step
 
-    def _noted(self, number: int, _: FrameType | None) -> None:
+    def _note(self, number: int, _: FrameType | None) -> None:
         if self._number is None:
             self._number, self._since = number, time.monotonic()
             again = "; Ctrl-C again leaves at once" if number == signal.SIGINT else ""

@@ -21,7 +21,7 @@ DIGITS = ["data=digits", "model=vae", "metrics=[recall]", "chains=2", "generatio
 def needed(*overrides: str) -> int:
     with configurations():
         config = {k: v for k, v in composed(list(overrides)).items() if k not in STUDY}
-    return need(prepare(config), of_run(config))
+    return need(prepare(config))
 
 
 def test_rows_fits_and_pictures_are_counted():
