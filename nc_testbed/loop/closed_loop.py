@@ -1,12 +1,13 @@
 """The closed loop: compose a training set, fit, sample, measure, retrain. No files, no logging.
 
-Model collapse is what happens to the fits on the way: each is trained on what the policy takes
-from the real rows and from samples of the fits before it. A run keeps its past in one of two
-stores. :class:`nc_testbed.loop.row_store.RowStore` keeps every row that was drawn.
-:class:`nc_testbed.loop.statistic_store.StatisticStore` draws the sufficient statistics of as many
-rows and never a row, so that 10^5 chains cost what a few cost otherwise; where generations are
-not recorded it takes its blocks of chains through them before it composes the next recorded one.
-The loop is the same: what differs is asked of the store.
+Model collapse is what happens to the fits on the way: each is trained on what the
+policy takes from the real rows and from samples of the fits before it. A run keeps its
+past in one of two stores. :class:`nc_testbed.loop.row_store.RowStore` keeps every row
+that was drawn. :class:`nc_testbed.loop.statistic_store.StatisticStore` draws the
+sufficient statistics of as many rows and never a row, so that 10^5 chains cost what a
+few cost otherwise; where generations are not recorded it takes its blocks of chains
+through them before it composes the next recorded one. The loop is the same: what
+differs is asked of the store.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ def closed_loop(
 ) -> Iterator[Generation]:
     """Train every generation on what the policy takes from the generations before it.
 
-    Generation 0 trains on all real rows, whatever the policy. A loop that goes on after ``past``
-    has the same streams, so it ends where an uninterrupted one ends.
+    Generation 0 trains on all real rows, whatever the policy. A loop that goes on after
+    ``past`` has the same streams, so it ends where an uninterrupted one ends.
     """
     store = run.store(run, past)
-    first, fit = past.first, past.last
+    first = past.first
+    fit = past.last
     for number in store.ahead():
         with run.limits():
             streams = run.streams(number)
@@ -69,7 +71,7 @@ def fit_chains(
         rows = training.part(part)
         own_streams = streams.part(part)
         if run.stream and before is not None:
-            rows = _streamed(run, rows, before, own_streams)
+            rows = _stream_rows(run, rows, before, own_streams)
         with matmul_precision(run.device):
             return run.model.fit(rows, own_streams, before, step).state_dict()
 
@@ -105,8 +107,8 @@ def describe(
     if not run.is_recorded(streams.generation):
         return {}
     record = measure(run, fit, streams, first, training)
-    rows = [drawn for drawn in samples if drawn is not None]
-    record["status"] = status(fit.state_dict(), record, rows)
+    sets = [rows for rows in samples if rows is not None]
+    record["status"] = status(fit.state_dict(), record, sets)
     return record
 
 
@@ -136,7 +138,7 @@ def _part_of(run: Run, fit: Fit, part: slice) -> Fit:
     return run.model.restore(weights, run.data.space)
 
 
-def _streamed(run: Run, rows: TrainingSet, before: Fit, streams: RandomStreams) -> TrainingSet:
+def _stream_rows(run: Run, rows: TrainingSet, before: Fit, streams: RandomStreams) -> TrainingSet:
     """The same real rows, and fresh draws of the fit before in the place of synthetic ones."""
     if not rows.synthesised:
         return rows

@@ -24,8 +24,9 @@ from nc_testbed.policies.wrapper import Wrapper
 class Pack:
     """The policy of several runs: each composes its own chains' rows from its own archive.
 
-    policies, runs, reserves: of every run the policy, the chains, and how many never-used rows
-    each of them has. The training sets must be of one size (:func:`training_sizes`).
+    policies, runs, reserves: of every run the policy, the chains, and how many
+    never-used rows each of them has. The training sets must be of one size
+    (:func:`training_sizes`).
     """
 
     policies: tuple[Policy, ...]
@@ -34,37 +35,38 @@ class Pack:
 
     @property
     def window(self) -> int | None:
-        """All runs'."""
+        """Synthetic sets that every run looks back on, None = all."""
         return self.policies[0].window
 
     @property
     def trains_on_real(self) -> bool:
-        """All runs'."""
+        """Whether the runs train on real rows after generation 0."""
         return self.policies[0].trains_on_real
 
     @property
     def needs_classifier(self) -> bool:
-        """All runs'."""
+        """Whether the runs need the referee's opinion of every row."""
         return self.policies[0].needs_classifier
 
     def compose(self, archive: Archive, streams: RandomStreams, budget: int | None) -> TrainingSet:
         """The training sets of all runs along the chain axis, a view of the whole archive."""
         sets = []
         for policy, run, reserve in zip(self.policies, self.runs, self.reserves, strict=True):
-            own = archive.part(run)
-            own.reserve = own.reserve[:, :reserve]  # what follows stands in for nothing
-            sets.append(policy.compose(own, streams.part(run), budget))
+            part = archive.part(run)
+            part.reserve = part.reserve[:, :reserve]  # what follows are repetitions
+            sets.append(policy.compose(part, streams.part(run), budget))
         weights = [s.weights for s in sets if s.weights is not None]
         assert len(weights) in (0, len(sets)), "all runs weigh their rows, or none"
-        whole = archive.view(torch.cat([s.rows for s in sets]))
-        return replace(whole, weights=torch.cat(weights) if weights else None)
+        training = archive.view(torch.cat([s.rows for s in sets]))
+        return replace(training, weights=torch.cat(weights) if weights else None)
 
 
 def join_runs(runs: Sequence[Run]) -> Run:
     """The run whose chains are those of all these, in their order.
 
-    They must have the same real rows or draw as many from a law, and differ at most in seed,
-    number of chains and numbers of their policy; training sets must be of one size.
+    They must have the same real rows or draw as many from a law, and differ at most in
+    seed, number of chains and numbers of their policy; training sets must be of one
+    size.
     """
     first = runs[0]
     bounds = [0, *accumulate(run.chains for run in runs)]
@@ -118,20 +120,21 @@ def training_sizes(
     """
     while isinstance(policy, Wrapper):  # it changes rows one by one
         policy = policy.inner
-    blank, chain, T = Space((1,), image=True), slice(1), len(sizes) - 1
+    blank = Space((1,), image=True)
+    T = len(sizes) - 1
     real = torch.zeros(1, data.x.shape[1], 1, dtype=blank.dtype)
-    own = data.training[chain].cpu(), data.reserve[chain].cpu()
-    archive = Archive(blank, real, *own, max(sizes[1:]), policy.window or T)
-    trained = [data.training.shape[1]]
+    training, reserve = data.training[:1].cpu(), data.reserve[:1].cpu()
+    archive = Archive(blank, real, training, reserve, max(sizes[1:]), policy.window or T)
+    rows = [data.training.shape[1]]
     for g in range(1, T):
         archive.add(torch.zeros(1, sizes[g], 1, dtype=blank.dtype))
-        trained.append(policy.compose(archive, RandomStreams(0, (0,), g), budget).size)
-    return trained
+        rows.append(policy.compose(archive, RandomStreams(0, (0,), g), budget).size)
+    return rows
 
 
 def same_rows(a: Data, b: Data) -> bool:
-    """Whether runs whose sources have the same settings can be joined: they hold out the same
-    rows, and share all others where no law draws them."""
+    """Whether runs whose sources have the same settings can be joined: they hold out
+    the same rows, and share all others where no law draws them."""
     shared = a.law is not None or _same(a.x, b.x)
     return shared and _same(a.held_out, b.held_out) and a.provides == b.provides
 
@@ -145,17 +148,17 @@ def _join_data(data: Sequence[Data], runs: Sequence[slice]) -> Data:
     first = data[0]
     shared = all(len(d.x) == 1 and d.x.shape == first.x.shape for d in data)
     shared = shared and all(_same(d.x, first.x) for d in data)
-    whole = {
+    joined = {
         f.name: None if getattr(first, f.name) is None else _side_by_side(data, f.name)
         for f in fields(first)
         if f.name in ("training", "reserve", "shares", "rank", *(() if shared else ("x", "y")))
     }
-    return replace(first, law=_join_laws([d.law for d in data], runs), **whole)
+    return replace(first, law=_join_laws([d.law for d in data], runs), **joined)
 
 
 def _side_by_side(data: Sequence[Data], name: str) -> Tensor:
-    """One tensor of every run along the chain axis; where a run has fewer rows than another, its
-    last ones are repeated, which nothing reads."""
+    """One tensor of every run along the chain axis; where a run has fewer rows than
+    another, its last ones are repeated, which nothing reads."""
     parts = [getattr(d, name) for d in data]
     if name in ("x", "y"):
         parts = [p.expand(len(d.training), *p.shape[1:]) for p, d in zip(parts, data, strict=True)]
@@ -170,22 +173,22 @@ def _side_by_side(data: Sequence[Data], name: str) -> Tensor:
 
 def _join_laws(laws: Sequence[Law | None], runs: Sequence[slice]) -> Law | None:
     """The law of all runs' chains: the same one, or each run's for its own chains."""
-    known = [law for law in laws if law is not None]
-    first = known[0] if known else None
+    exact = [law for law in laws if law is not None]
+    first = exact[0] if exact else None
     if first is None or first.weights is None or first.weights.dim() == 1:
         return first
-    log_probs = [law.log_prob for law in known if law.log_prob is not None]
+    log_probs = [law.log_prob for law in exact if law.log_prob is not None]
 
     def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, Tensor | None]:
-        drawn = [
-            law.draw(n, streams.part(run), purpose) for law, run in zip(known, runs, strict=True)
+        pairs = [
+            law.draw(n, streams.part(run), purpose) for law, run in zip(exact, runs, strict=True)
         ]
-        labels = [y for _, y in drawn if y is not None]
-        return torch.cat([x for x, _ in drawn]), torch.cat(labels) if labels else None
+        labels = [y for _, y in pairs if y is not None]
+        return torch.cat([x for x, _ in pairs]), torch.cat(labels) if labels else None
 
     def log_prob(x: Tensor) -> Tensor:
-        own = [x if x.dim() == 2 else x[run] for run in runs]
-        return torch.cat([f(rows) for f, rows in zip(log_probs, own, strict=True)])
+        parts = [x if x.dim() == 2 else x[run] for run in runs]
+        return torch.cat([f(rows) for f, rows in zip(log_probs, parts, strict=True)])
 
-    weights = torch.cat([law.weights for law in known if law.weights is not None])
+    weights = torch.cat([law.weights for law in exact if law.weights is not None])
     return replace(first, draw=draw, log_prob=log_prob if log_probs else None, weights=weights)

@@ -72,7 +72,8 @@ class RowStore(LoopStore):
         return steps.sample(self.run, fit, self.run.sizes[streams.generation + 1], streams)
 
     def add(self, fit: Fit | None, synthetic: Tensor | None) -> Tensor:
-        """Keep a synthetic set, judged where the policy asks; the set, as the archive has it."""
+        """Keep a synthetic set, judged where the policy asks; the set, as the archive
+        has it."""
         assert synthetic is not None, "a store of rows keeps rows"
         self.archive.add(synthetic, judge(self.run, synthetic))
         if self.archive.window >= self.run.generations:
@@ -91,9 +92,9 @@ class RowStore(LoopStore):
     def _check_origin(self, training: TrainingSet, generation: int) -> None:
         """Stop unless every real row is the chain's own, and none where none may be.
 
-        Held-out rows are stored apart and have no address; a real address outside the chain's
-        training rows and reserve is a fault of a policy, and so is any under replace. Raises
-        AssertionError, under ``python -O`` too.
+        Held-out rows are stored apart and have no address; a real address outside the
+        chain's training rows and reserve is a fault of a policy, and so is any under
+        replace. Raises AssertionError, under ``python -O`` too.
         """
         archive = self.archive
         N = archive.real.shape[1]

@@ -33,16 +33,17 @@ T = TypeVar("T")
 class Run:
     """Everything a loop needs, fixed before it starts.
 
-    store: the kind of store that the past is kept in, rows or their sufficient statistics.
-    sizes: rows of generation 0, then of the synthetic set drawn from every generation.
-    budget: rows trained on, None = all. recorded: generations that are measured, ascending,
-    None = all. evaluation_rows: samples per chain that metrics draw of their own. compute:
-    how much of the machine is taken at once; memory depends on it, results do not. scratch:
-    a folder for rows that memory does not hold. stream: after generation 0 every batch is
-    drawn afresh from the fit before, and the synthetic sets are drawn to be looked at, not to
-    be trained on. runs: the chains of each run where several lie side by side (see
-    :mod:`nc_testbed.loop.joined_runs`); seed and numbers are then those of every chain in
-    its own run. Else all chains are those of one.
+    store: the kind of store that the past is kept in, rows or their sufficient
+    statistics. sizes: rows of generation 0, then of the synthetic set drawn from every
+    generation. budget: rows trained on, None = all. recorded: generations that are
+    measured, ascending, None = all. evaluation_rows: samples per chain that metrics
+    draw of their own. compute: how much of the machine is taken at once; memory depends
+    on it, results do not. scratch: a folder for rows that memory does not hold. stream:
+    after generation 0 every batch is drawn afresh from the fit before, and the
+    synthetic sets are drawn to be looked at, not to be trained on. runs: the chains of
+    each run where several lie side by side (see :mod:`nc_testbed.loop.joined_runs`);
+    seed and numbers are then those of every chain in its own run. Else all chains are
+    those of one.
     """
 
     store: type[LoopStore]
@@ -95,9 +96,10 @@ class Run:
 class Past:
     """What an earlier loop has left, for one that goes on after it; nothing by default.
 
-    synthetic: the last synthetic sets, as many as the policy looks back on. skipped: generations
-    before the first of these. last, first: the fits of the last generation and of generation 0.
-    statistic: what the last fit was made from, where no rows are drawn.
+    synthetic: the last synthetic sets, as many as the policy looks back on. skipped:
+    generations before the first of these. last, first: the fits of the last generation
+    and of generation 0. statistic: what the last fit was made from, where no rows are
+    drawn.
     """
 
     synthetic: Iterable[Tensor] = ()
@@ -112,7 +114,8 @@ BEGINNING = Past()
 
 
 class LoopStore(ABC):
-    """What a loop asks of its store: a training set for every fit, and room for what follows."""
+    """What a loop asks of its store: a training set for every fit, and room for what
+    follows."""
 
     draw: ClassVar[Literal["rows", "statistics"]]
     """What is drawn from a fit."""
@@ -168,8 +171,9 @@ def over_chains(
 ) -> list[T]:
     """``work(part, step)`` on all chains, some at a time with m rows each, in their order.
 
-    Parts are spread over the cores of a CPU; whenever memory runs out all is done again, on
-    half as many chains at once. ``step`` tells the progress of one part, ``progress`` of all.
+    Parts are spread over the cores of a CPU; whenever memory runs out all is done
+    again, on half as many chains at once. ``step`` tells the progress of one part,
+    ``progress`` of all.
     """
 
     def attempt() -> list[T]:

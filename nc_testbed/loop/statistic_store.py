@@ -20,8 +20,9 @@ from nc_testbed.loop.run import BEGINNING, LoopStore, Past, Run
 from nc_testbed.loop.sufficient import Statistics
 
 TOGETHER = 64
-"""At most so many blocks of chains are taken through the generations together: more would leave
-the processor's cache, fewer would leave its cores waiting for the interpreter."""
+"""At most so many blocks of chains are taken through the generations together: more
+would leave the processor's cache, fewer would leave its cores waiting for the
+interpreter."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ class UndrawnRows:
 class StatisticStore(LoopStore):
     """The chains in parts of whole blocks, each with an archive of its own.
 
-    Streams belong to fixed blocks of chains (see :mod:`nc_testbed.core.block_rng`), so every part
-    goes through the generations by itself, on a core of its own, as far as the next recorded one.
+    Streams belong to fixed blocks of chains (see :mod:`nc_testbed.core.block_rng`), so
+    every part goes through the generations by itself, on a core of its own, as far as
+    the next recorded one.
     """
 
     draw = "statistics"
@@ -91,7 +93,8 @@ class StatisticStore(LoopStore):
     def compose(self, streams: RandomStreams, progress: Progress = no_progress) -> UndrawnRows:
         """What the policy takes, after all generations between here and there."""
         model: Any = self.run.model
-        policy, budget = self.run.policy, self.run.budget
+        policy = self.run.policy
+        budget = self.run.budget
         finished: list[Statistics] = []
 
         def compose_part(archive: Statistics) -> Statistic:
@@ -154,7 +157,7 @@ def blank_statistics(run: Run, part: slice) -> Statistics:
         family=family,
         truth=truth,
         sizes=run.sizes,
-        held={source: k for source, k in budgets.items() if source != "fresh"},
+        reused={source: k for source, k in budgets.items() if source != "fresh"},
         streams=RandomStreams(run.seed, tuple(range(part.start, part.stop)), 0, run.device),
         closed=not run.policy.trains_on_real,
         temperature=run.sampling.temperature,

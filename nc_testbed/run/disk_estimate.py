@@ -19,21 +19,22 @@ from nc_testbed.run.checks import bytes_of
 from nc_testbed.run.prepare import Prepared
 
 VIEW = 65_536
-"""Bytes that TensorBoard's view takes in a generation: most are pictures, and 54 kB were measured
-with the default settings."""
+"""Bytes that TensorBoard's view takes in a generation: most are pictures, and 54 kB
+were measured with the default settings."""
 COLUMN = 330
 """Bytes of a column's description in a Parquet file."""
 
 
 def need(run: Prepared) -> int:
-    """About how many bytes of the disk a run takes: what it writes, and a file for its rows while
-    it runs where memory does not hold them."""
+    """About how many bytes of the disk a run takes: what it writes, and a file for its
+    rows while it runs where memory does not hold them."""
     settings = run.settings
     recorded = len(settings.record.among(settings.generations))
     if run.store.draw == "statistics":
         parameters = sum(value[0].numel() for value in run.data.true_parameters[0][1].values())
-        fits = 2 * 8 * settings.chains * parameters * recorded  # and the sums they were made from
-        return fits + _tables(settings, 10, recorded)
+        # The parameters of every fit, and the sums that it was made from.
+        weights = 2 * 8 * settings.chains * parameters * recorded
+        return weights + _tables(settings, 10, recorded)
     tables = _tables(settings, 4 * len(run.metrics) + 5 * len(run.data.classes), recorded)
     return _sets(run) + _fits(run) + tables + _scratch(run)
 
@@ -82,8 +83,8 @@ def _tables(settings: Settings, columns: int, recorded: int) -> int:
     """Metrics in the generations, a copy of all and its successor; TensorBoard's view."""
     if settings.record.chains == "summary":
         return recorded * (columns * 3 * 200 + VIEW)
-    drawn = 60 * min(settings.chains, 100) if settings.dashboard.single_chains else 0
-    return recorded * (columns * (COLUMN + 3 * 8 * settings.chains + drawn) + VIEW)
+    curves = 60 * min(settings.chains, 100) if settings.dashboard.single_chains else 0
+    return recorded * (columns * (COLUMN + 3 * 8 * settings.chains + curves) + VIEW)
 
 
 def _scratch(run: Prepared) -> int:

@@ -1,4 +1,5 @@
-"""One run: drive the loop, commit every generation, keep the view and the console up to date."""
+"""One run: drive the loop, commit every generation, keep the view and the console up to
+date."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def check_directory(path: Path, config: Mapping[str, Any]) -> None:
 def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
     """Run all generations that the directory does not hold yet; then write summary.json.
 
-    Raises BadInput where another process is writing there, or where what is there was made with
-    other settings or from other data.
+    Raises BadInput where another process is writing there, or where what is there was
+    made with other settings or from other data.
     """
     directory = RunDirectory(path)
     leave = partial(farewell, directory)
@@ -90,9 +91,9 @@ class OpenRun:
     """A run whose directory is open: what it holds already, and what is added to it.
 
     run: what the loop takes. config: the settings with what they led to. committed: the
-    generations that the directory holds, ascending. The directory's lock must be held for as
-    long as it is used, as a context manager. Raises BadInput for a directory made with other
-    settings or other data.
+    generations that the directory holds, ascending. The directory's lock must be held
+    for as long as it is used, as a context manager. Raises BadInput for a directory
+    made with other settings or other data.
     """
 
     def __init__(self, prepared: Prepared, config: Mapping[str, Any], directory: RunDirectory):

@@ -52,16 +52,17 @@ def execute_all(jobs: Sequence[Job], prepare: Prepare) -> None:
 
 
 def all_packs(jobs: Sequence[Job], prepare: Prepare) -> Iterator[list[Pair]]:
-    """All runs in packs: those that differ in seed and in numbers of their policy alone together,
-    where :func:`packs` says that they fit. Raises what prepare does."""
+    """All runs in packs: those that differ in seed and in numbers of their policy alone
+    together, where :func:`packs` says that they fit. Raises what prepare does."""
     for group in _groups(jobs):
         for start in range(0, len(group), MOST):
-            some = group[start : start + MOST]
-            yield from packs(some, [prepare(job.config) for job in some])
+            batch = group[start : start + MOST]
+            yield from packs(batch, [prepare(job.config) for job in batch])
 
 
 def packs(jobs: Sequence[Job], prepared: Sequence[Prepared]) -> list[list[Pair]]:
-    """The runs of a group in packs that memory has room for and that train on equally many rows.
+    """The runs of a group in packs that memory has room for and that train on equally
+    many rows.
 
     Runs on sufficient statistics always fit together: each draws and fits by itself, in a
     hundredth of its time; what they share are the cores that write.
@@ -89,7 +90,8 @@ def settings_alike(config: Mapping[str, Any]) -> str:
 
 
 def _numberless(value: Any) -> Any:
-    """A setting with one word in the place of every number, and of none where there may be one."""
+    """A setting with one word in the place of every number, and of none where there may
+    be one."""
     if isinstance(value, dict):
         return {key: _numberless(inner) for key, inner in value.items()}
     number = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
@@ -142,8 +144,8 @@ def _room(run: Prepared) -> int:
 def execute_pack(pack: Sequence[Pair]) -> None:
     """Execute the runs of a pack side by side.
 
-    Each ends with the record that :func:`nc_testbed.run.execute.execute` gives it, on a CPU byte
-    for byte. Raises BadInput as that does.
+    Each ends with the record that :func:`nc_testbed.run.execute.execute` gives it, on a
+    CPU byte for byte. Raises BadInput as that does.
     """
     jobs = [job for job, _ in pack]
     if len(pack) == 1:

@@ -31,8 +31,9 @@ from nc_testbed.run import checks
 class Prepared:
     """A run whose settings have been checked against each other and against its data.
 
-    store: whether the run keeps rows or sufficient statistics. data: of the latter the law alone,
-    without rows. evaluation_rows: samples per chain that metrics draw, 0 where none do.
+    store: whether the run keeps rows or sufficient statistics. data: of the latter the
+    law alone, without rows. evaluation_rows: samples per chain that metrics draw, 0
+    where none do.
     """
 
     settings: Settings
@@ -90,8 +91,9 @@ class Prepared:
 def prepare(config: Mapping[str, Any]) -> Prepared:
     """Check every key, type, range and combination; read the data, where rows are needed.
 
-    Raises BadInput with the full key. ``config`` holds plain values: the run's settings and the
-    groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_, ...}}).
+    Raises BadInput with the full key. ``config`` holds plain values: the run's settings
+    and the groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_,
+    ...}}).
     """
     settings = of_run(config)
     check_extensions(settings.extensions)
@@ -199,8 +201,8 @@ def evaluation_rows(data: Data) -> int:
 
 
 def _load(source: Any, settings: Settings, fresh: int) -> Data:
-    chains, generations = settings.chains, settings.generations
-    return checks.with_group("data", source.load, chains, settings.seed, fresh, generations)
+    arguments = (settings.chains, settings.seed, fresh, settings.generations)
+    return checks.with_group("data", source.load, *arguments)
 
 
 def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any], bool]:

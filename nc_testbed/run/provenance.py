@@ -31,8 +31,9 @@ Counted = dict[int, int]
 class TrainingRows:
     """The training rows of a generation, ``[R, m]`` each.
 
-    origin: 0 = real, g + 1 = sampled from generation g. row: the row's number in what it came
-    from, the real rows or the chain's synthetic set. weights: None where all count the same.
+    origin: 0 = real, g + 1 = sampled from generation g. row: the row's number in what
+    it came from, the real rows or the chain's synthetic set. weights: None where all
+    count the same.
     """
 
     generation: int
@@ -55,7 +56,8 @@ def recompose(
 ) -> Iterator[TrainingRows]:
     """The training rows of generations 0..T-1, composed once more as the run composed them.
 
-    config: as the run stored it. Raises BadInput where the data or the referee are not the run's.
+    config: as the run stored it. Raises BadInput where the data or the referee are not
+    the run's.
     """
     directory = RunDirectory(path)
     run = prepared.run(print)
@@ -72,8 +74,8 @@ def recompose(
 
 
 def export(generations: Sequence[TrainingRows], out: Path) -> None:
-    """Write ``origin_0003``, ``row_0003`` and, where rows are weighted, ``weight_0003`` of every
-    generation to a .npz or a .safetensors file."""
+    """Write ``origin_0003``, ``row_0003`` and, where rows are weighted, ``weight_0003``
+    of every generation to a .npz or a .safetensors file."""
     tensors = {}
     for rows in generations:
         g = f"{rows.generation:04d}"

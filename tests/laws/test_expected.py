@@ -116,7 +116,7 @@ def laws(source, model, policy, sizes, budget):
     if isinstance(model, KDE | GMM):
         return expected(model, source.laws()[0][1], policy, sizes, budget)
     lab = laboratory(source, policy, sizes, model)
-    return expected(lab.model, lab.truth, policy, sizes, budget)
+    return expected(lab.model, lab.data.true_parameters[0][1], policy, sizes, budget)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

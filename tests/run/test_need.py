@@ -8,7 +8,6 @@ import pytest
 
 from nc_testbed.cli import train as cli
 from nc_testbed.config.compose import composed, configurations
-from nc_testbed.config.settings import of_run
 from nc_testbed.core.errors import BadInput
 from nc_testbed.run import disk_estimate as module
 from nc_testbed.run.disk_estimate import check_room, need

@@ -141,7 +141,7 @@ def test_a_signal_that_is_ignored_stays_so():
 BUSY = """
 import signal, sys, time
 from nc_testbed.run.signals import Signals
-with Signals(lambda name: print("left by", name, flush=True), within=0.5) as signals:
+with Signals(lambda name: print("left by", name, flush=True), patience=0.5) as signals:
     {body}
 """
 
