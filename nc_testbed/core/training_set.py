@@ -70,7 +70,7 @@ class TrainingSet:
         m = torch.arange(self.size, device=self.rows.device)
         return self.gather(m.expand(len(self.rows), -1))
 
-    def summed(self, family: Family) -> Statistic:
+    def sum_up(self, family: Family) -> Statistic:
         """Sufficient statistics of all rows, weighted as they are."""
         return family.summed(self.all(), self.weights)
 

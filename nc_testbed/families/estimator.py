@@ -83,7 +83,7 @@ class FamilyModel(ABC):
         progress: Progress = no_progress,
     ) -> FamilyFit:
         """R independent fits to rows, through their sufficient statistics."""
-        statistic = training.summed(self.family())
+        statistic = training.sum_up(self.family())
         return self.restore(self.estimate(statistic), training.space)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> FamilyFit:

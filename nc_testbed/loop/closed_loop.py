@@ -1,4 +1,4 @@
-"""The closed loop: compose a training set, fit, sample, measure, retrain. No files, no logging.
+"""The closed loop: compose, fit, sample, measure, retrain. No files, no logging.
 
 Model collapse is what happens to the fits on the way: each is trained on what the
 policy takes from the real rows and from samples of the fits before it. A run keeps its
@@ -45,10 +45,10 @@ def closed_loop(
     for number in store.ahead():
         with run.limits():
             streams = run.streams(number)
-            training = store.compose(streams, progress)  # which rows, from which generations
+            training = store.compose(streams, progress)  # which rows, of which past
             fit = fit_chains(run, training, streams, fit, progress)  # R independent fits
             first = first or fit
-            synthetic = store.sample(fit, streams)  # what later generations may be trained on
+            synthetic = store.sample(fit, streams)  # for generations to come
             pictures = store.pictures(fit)
             record = describe(run, fit, streams, first, training, (synthetic, pictures))
             synthetic = store.add(fit, synthetic)

@@ -88,16 +88,17 @@ def join_runs(runs: Sequence[Run]) -> Run:
     )
 
 
-def join_fits(run: Run, fits: Sequence[Fit]) -> Fit:
+def join_fits(run: Run, parts: Sequence[Fit]) -> Fit:
     """The fit of a joined run whose chains are those of all these."""
-    states = [fit.state_dict() for fit in fits]
+    states = [fit.state_dict() for fit in parts]
     weights = {name: torch.cat([state[name] for state in states]) for name in states[0]}
     return run.model.restore(weights, run.data.space)
 
 
 def divide(generation: Generation, runs: Sequence[slice]) -> list[Generation]:
     """What a generation of joined runs has left of every run."""
-    synthetic, pictures = generation.synthetic, generation.pictures
+    synthetic = generation.synthetic
+    pictures = generation.pictures
     return [
         Generation(
             generation.number,
@@ -123,7 +124,8 @@ def training_sizes(
     blank = Space((1,), image=True)
     T = len(sizes) - 1
     real = torch.zeros(1, data.x.shape[1], 1, dtype=blank.dtype)
-    training, reserve = data.training[:1].cpu(), data.reserve[:1].cpu()
+    training = data.training[:1].cpu()
+    reserve = data.reserve[:1].cpu()
     archive = Archive(blank, real, training, reserve, max(sizes[1:]), policy.window or T)
     rows = [data.training.shape[1]]
     for g in range(1, T):

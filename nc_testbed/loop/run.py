@@ -167,7 +167,10 @@ class LoopStore(ABC):
 
 
 def over_chains(
-    run: Run, m: int, work: Callable[[slice, Progress], T], progress: Progress = no_progress
+    run: Run,
+    m: int,
+    work: Callable[[slice, Progress], T],
+    progress: Progress = no_progress,
 ) -> list[T]:
     """``work(part, step)`` on all chains, some at a time with m rows each, in their order.
 

@@ -42,7 +42,7 @@ class UndrawnRows:
         values = {name: value[part] for name, value in self.statistic.values.items()}
         return UndrawnRows(Statistic(self.statistic.count, values), self.space)
 
-    def summed(self, family: Family) -> Statistic:
+    def sum_up(self, family: Family) -> Statistic:
         """The sufficient statistics."""
         return self.statistic
 

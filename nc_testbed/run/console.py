@@ -88,7 +88,11 @@ class Console:
         """
         self._stop()
         rows = {k: v for k, v in summary["metrics"].items() if not re.search(r"_rank_\d+$", k)}
-        header = ["metric", f"generation {summary['first']}", f"generation {summary['last']}"]
+        header = [
+            "metric",
+            f"generation {summary['first']}",
+            f"generation {summary['last']}",
+        ]
         cells = [[k, _text(v["first"]), _text(v["last"])] for k, v in rows.items()]
         if summary["laws"]:
             header.append(f"law at generation {summary['last']}")

@@ -74,7 +74,10 @@ def _fits(run: Prepared) -> int:
     if not isinstance(run.model, Sized):
         return 0
     first, *later = run.sizes[:-1]
-    trained = [first, *(accumulate(later, initial=first) if run.policy.window is None else later)]
+    trained = [
+        first,
+        *(accumulate(later, initial=first) if run.policy.window is None else later),
+    ]
     rows = [min(m, settings.budget or m) for m in trained[: settings.generations]]
     return settings.chains * sum(run.model.stored(run.data.space, m) for m in rows)
 

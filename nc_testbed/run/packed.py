@@ -17,7 +17,13 @@ from nc_testbed.core.interfaces import Fit, Generation, Progress
 from nc_testbed.core.machine import each
 from nc_testbed.core.storage import HOST
 from nc_testbed.loop.closed_loop import closed_loop
-from nc_testbed.loop.joined_runs import divide, join_fits, join_runs, same_rows, training_sizes
+from nc_testbed.loop.joined_runs import (
+    divide,
+    join_fits,
+    join_runs,
+    same_rows,
+    training_sizes,
+)
 from nc_testbed.loop.run import Past
 from nc_testbed.record import lock
 from nc_testbed.record.directory import RunDirectory

@@ -126,7 +126,10 @@ def _on_statistics(
     source: FamilySource, model: FamilyModel, policy: Policy, settings: Settings
 ) -> Prepared:
     """The run that draws sufficient statistics."""
-    from nc_testbed.loop.statistic_store import StatisticStore, law_data  # few runs draw them
+    from nc_testbed.loop.statistic_store import (
+        StatisticStore,
+        law_data,
+    )  # few runs draw them
 
     laws = source.laws()
     model = model.like(laws, laws[0][0].size)
