@@ -118,11 +118,11 @@ def test_the_rule_is_that_of_the_theory():
         f = k / 100
         assert rule.offset(k) == pytest.approx(-0.02 * (1 - f) / f)
         assert rule.variance(k) == pytest.approx(0.003 / (f * (2 - f)))
-        far = float(master.offset(5, f, -0.02)), float(master.spread(5, f, 0.003))
+        far = float(master.offset(5, f, -0.02)), float(master.chain_spread(5, f, 0.003))
         assert (float(rule.offset(k, 5)), float(rule.variance(k, 5))) == pytest.approx(far)
     shares = np.array([0.0, 0.5, 1.0])
     np.testing.assert_allclose(master.offset(4, shares, 1.0), [3.0, 0.875, 0.0])
-    np.testing.assert_allclose(master.spread(4, shares, 1.0), [3.0, (1 - 0.5**6) / 0.75, 1.0])
+    np.testing.assert_allclose(master.chain_spread(4, shares, 1.0), [3.0, (1 - 0.5**6) / 0.75, 1.0])
 
 
 def test_the_smallest_k_is_found():

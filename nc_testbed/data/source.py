@@ -76,13 +76,13 @@ class Data:
         return frozenset(word for word, holds in offers.items() if holds)
 
     @property
-    def shared(self) -> bool:
+    def has_shared_rows(self) -> bool:
         """Whether all chains have the same stored rows."""
         return len(self.x) == 1
 
     def rows_of(self, chain: int) -> Tensor:
         """The stored rows ``[N, D]`` of a chain; its ``training`` and ``reserve`` say which."""
-        return self.x[0 if self.shared else chain]
+        return self.x[0 if self.has_shared_rows else chain]
 
     @property
     def has_tail(self) -> bool:

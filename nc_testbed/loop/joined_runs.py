@@ -143,7 +143,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def _joined_data(data: Sequence[Data], runs: Sequence[slice]) -> Data:
     """The data of all runs along the chain axis; rows that all of them share stay one."""
     first = data[0]
-    shared = all(d.shared and d.x.shape == first.x.shape for d in data)
+    shared = all(d.has_shared_rows and d.x.shape == first.x.shape for d in data)
     shared = shared and all(_same(d.x, first.x) for d in data)
     whole = {
         f.name: None if getattr(first, f.name) is None else _side_by_side(data, f.name)

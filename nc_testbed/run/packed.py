@@ -127,7 +127,7 @@ def _bytes(run: Prepared) -> int:
     """What a run keeps of rows, and draws of them to be measured."""
     window = run.policy.window or run.settings.generations
     rows = window * max(run.sizes[1:]) + run.evaluation_rows
-    own = run.data.x.nbytes if not run.data.shared or run.data.law is not None else 0
+    own = run.data.x.nbytes if not run.data.has_shared_rows or run.data.law is not None else 0
     return own + bytes_of(run.settings.chains * rows, run.data.space)
 
 

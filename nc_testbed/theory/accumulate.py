@@ -18,7 +18,7 @@ from scipy.special import gammaln
 Policy = Literal["replace", "accumulate"]
 
 
-def kept(t: ArrayLike, n: int, c: float = -1.0) -> NDArray[np.float64]:
+def variance_factor(t: ArrayLike, n: int, c: float = -1.0) -> NDArray[np.float64]:
     """Factor on the expected variance of the statistic after t refits to all rows so far (D1).
 
     prod_{i=1..t} (1 + c/(n i^2))
@@ -29,7 +29,7 @@ def kept(t: ArrayLike, n: int, c: float = -1.0) -> NDArray[np.float64]:
     bound, Gerstgrasser et al., 2024, https://arxiv.org/abs/2404.01413 and Dey and Donoho, 2024,
     https://arxiv.org/abs/2410.22812; other c: derived.
 
-    >>> kept([1, 10], 20).round(4).tolist()
+    >>> variance_factor([1, 10], 20).round(4).tolist()
     [0.95, 0.9241]
     """
     t = np.asarray(t)
@@ -37,15 +37,15 @@ def kept(t: ArrayLike, n: int, c: float = -1.0) -> NDArray[np.float64]:
     return np.cumprod(1 + c / (n * i**2))[t - 1]
 
 
-def kept_limit(n: int, c: float = -1.0) -> float:
-    """Limit of :func:`kept` at t = infinity: accumulating stops the loss (D1).
+def variance_factor_limit(n: int, c: float = -1.0) -> float:
+    """Limit of :func:`variance_factor` at t = infinity: accumulating stops the loss (D1).
 
     sin(z)/z for c < 0, sinh(z)/z for c > 0, z = pi sqrt(|c|/n)
 
-    Arguments: n rows added per generation; c != 0 as :func:`kept`. Conditions and source: as
-    :func:`kept`.
+    Arguments: n rows added per generation; c != 0 as :func:`variance_factor`. Conditions and source: as
+    :func:`variance_factor`.
 
-    >>> round(kept_limit(20), 4)
+    >>> round(variance_factor_limit(20), 4)
     0.9198
     """
     z = math.pi * math.sqrt(abs(c) / n)
@@ -58,12 +58,12 @@ def accumulated_variance(t: ArrayLike, n: int, variance: float) -> NDArray[np.fl
     E S_t = variance prod_{i=1..t} (1 - 1/(n i^2))
 
     Arguments: t >= 1; n rows per generation; variance of the truth. Conditions: exact, ddof = 0,
-    no budget. Source: as :func:`kept`.
+    no budget. Source: as :func:`variance_factor`.
 
     >>> accumulated_variance([1, 10], 20, 1.0).round(4).tolist()
     [0.95, 0.9241]
     """
-    return variance * kept(t, n)
+    return variance * variance_factor(t, n)
 
 
 def accumulated_variance_shared(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
@@ -78,7 +78,7 @@ def accumulated_variance_shared(t: ArrayLike, n: int, first: float) -> NDArray[n
     >>> accumulated_variance_shared([1, 2], 20, 2.0).round(4).tolist()
     [2.0, 1.975]
     """
-    return first * kept(t, n) / (1 - 1 / n)
+    return first * variance_factor(t, n) / (1 - 1 / n)
 
 
 def accumulated_spread(
@@ -125,8 +125,8 @@ def accumulated_gaussian(
     def row_variance(second: float, spread: float, rows: int) -> float:
         return rows / (rows - ddof) * (second - spread)
 
-    drift, fitted = np.array(list(_fits(sizes, variance, budget, row_variance))).T
-    return drift, fitted
+    drift, expected = np.array(list(_fits(sizes, variance, budget, row_variance))).T
+    return drift, expected
 
 
 def _fits(
@@ -140,18 +140,21 @@ def _fits(
     ``stored`` and ``second`` are the variance of the mean of all N stored rows and their mean
     square, both about the truth; a budget draws its rows from a finite population.
     """
-    total, stored, second = sizes[0], variance / sizes[0], variance
+    total = sizes[0]
+    stored = variance / sizes[0]
+    second = variance
     for generation, new in enumerate([*sizes[1:], 0]):
         rows = total if budget is None or generation == 0 else min(budget, total)
         population = total / max(total - 1, 1) * (second - stored)
         spread = stored + (1 / rows - 1 / total) * population
         sampled = row_variance(second, spread, rows)
         yield spread, sampled
-        # The new rows' mean has the stored mean as its expectation: their covariance is stored.
-        both = total**2 * stored + 2 * total * new * stored + new * (new * spread + sampled)
+        # Variance of the sum of all rows. The new rows' mean has the stored mean as its
+        # expectation, so that the covariance of the two means is ``stored``.
+        of_sum = total**2 * stored + 2 * total * new * stored + new * (new * spread + sampled)
         second = (total * second + new * (spread + sampled)) / (total + new)
         total += new
-        stored = both / total**2
+        stored = of_sum / total**2
 
 
 def inflation(t: ArrayLike, policy: Policy) -> NDArray[np.float64]:
@@ -168,7 +171,7 @@ def inflation(t: ArrayLike, policy: Policy) -> NDArray[np.float64]:
     """
     t = np.asarray(t)
     if policy == "replace":
-        return t * np.float64(1)
+        return 1.0 * t
     return np.cumsum(1 / np.arange(1, int(t.max()) + 1, dtype=np.float64) ** 2)[t - 1]
 
 

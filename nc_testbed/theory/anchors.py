@@ -35,7 +35,8 @@ def anchored_spread(
     >>> anchored_spread([50] * 3, 1, 0.25, -1, "fresh").round(5).tolist()
     [0.005, 0.0097, 0.01413]
     """
-    spread, shared = variance / sizes[0], _first_shared(variance, sizes[0], source)
+    spread = variance / sizes[0]
+    shared = _first_shared(variance, sizes[0], source)
     curve = [spread]
     for n in sizes[1:]:
         model = variance + c * spread
@@ -60,9 +61,11 @@ def anchored_gaussian(
     >>> drift.round(4).tolist(), fitted.round(4).tolist()
     ([0.02, 0.0388, 0.0565], [0.98, 0.9612, 0.9435])
     """
-    drift, shared = variance / sizes[0], _first_shared(variance, sizes[0], source)
+    drift = variance / sizes[0]
+    shared = _first_shared(variance, sizes[0], source)
     fitted = sizes[0] / (sizes[0] - ddof) * (variance - drift)
-    drifts, variances = [drift], [fitted]
+    drifts = [drift]
+    variances = [fitted]
     for n in sizes[1:]:
         second = k / n * variance + (1 - k / n) * (drift + fitted)
         drift, shared = _step(k, n, sizes[0], variance, source, drift, shared, fitted)
@@ -83,9 +86,10 @@ def _step(k, n, first, variance, source, spread, shared, model):
         raise ValueError(f"{k} {source} anchors in {n} rows, {first} rows at generation 0")
     f = k / n
     # f s, written so that k = 0 divides nothing by zero.
-    own = {"fresh": 0.0, "pool": f * variance / first, "fixed": variance / n}[source]
+    reused = {"fresh": 0.0, "pool": f * variance / first, "fixed": variance / n}[source]
     noise = f * variance / n + (1 - f) * model / n
-    return noise + 2 * f * (1 - f) * shared + (1 - f) ** 2 * spread, own + (1 - f) * shared
+    spread = noise + 2 * f * (1 - f) * shared + (1 - f) ** 2 * spread
+    return spread, reused + (1 - f) * shared
 
 
 def stationary_spread(k: ArrayLike, n: int, variance: float, c: float) -> NDArray[np.float64]:
@@ -154,8 +158,8 @@ def stationary_spread_reused(
     """
     f = k / n
     # Drawing without replacement: the anchors' mean varies the less, the more of the pool is used.
-    drawn = row_variance * (rows - k) / max(rows - 1, 1)
-    return (f * drawn + (1 - f) * model_variance) / (k * (2 - f) - c * (1 - f))
+    of_anchors = row_variance * (rows - k) / max(rows - 1, 1)
+    return (f * of_anchors + (1 - f) * model_variance) / (k * (2 - f) - c * (1 - f))
 
 
 def fixed_one_bernoulli(t: ArrayLike, n: int, p: float, anchor: int) -> NDArray[np.float64]:

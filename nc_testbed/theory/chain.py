@@ -27,10 +27,11 @@ def binomial(n: int, p: ArrayLike) -> NDArray[np.float64]:
     >>> binomial(2, [0.0, 0.5]).round(10).tolist()
     [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]
     """
-    j, p = np.arange(n + 1.0), np.asarray(p, dtype=np.float64)[..., None]
+    j = np.arange(n + 1.0)
+    p = np.asarray(p, dtype=np.float64)[..., None]
     count = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1)
     law = np.exp(count + xlogy(j, p) + xlog1py(n - j, -p))
-    law[law < 1e-100] = 0.0  # numbers near the smallest float make matrix products crawl
+    law[law < 1e-100] = 0.0  # subnormal numbers make matrix products many times slower
     return law / law.sum(-1, keepdims=True)
 
 
@@ -129,7 +130,8 @@ def distribution(n: int, p: float, t: int, k: int = 0) -> NDArray[np.float64]:
     >>> distribution(2, 0.5, 2).round(4).tolist()
     [0.375, 0.25, 0.375]
     """
-    matrix, law = anchored_transition(n, k, p) if k else transition(n), binomial(n, p)
+    matrix = anchored_transition(n, k, p) if k else transition(n)
+    law = binomial(n, p)
     for _ in range(t - 1):
         law = law @ matrix
     return law

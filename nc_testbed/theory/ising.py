@@ -57,7 +57,8 @@ def moments(spins: int, theta_1: float, theta_2: float) -> tuple[float, float]:
     >>> [round(x, 4) for x in moments(10, 0.5, 0.0)]
     [0.4621, 0.2922]
     """
-    law, m = level_law(spins, theta_1, theta_2), levels(spins)
+    law = level_law(spins, theta_1, theta_2)
+    m = levels(spins)
     return float(law @ m), float(law @ m**2)
 
 

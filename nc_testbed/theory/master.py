@@ -28,7 +28,7 @@ def offset(t: ArrayLike, share: ArrayLike, bias: ArrayLike) -> NDArray[np.float6
     return b * np.where(f == 0, steps, (1 - f) / safe * (1 - (1 - f) ** steps))
 
 
-def spread(t: ArrayLike, share: ArrayLike, noise: ArrayLike) -> NDArray[np.float64]:
+def chain_spread(t: ArrayLike, share: ArrayLike, noise: ArrayLike) -> NDArray[np.float64]:
     """Variance over chains around generation 0's value.
 
     Var = v (1 - (1-f)^(2(t-1)))/(f (2-f)), in the end v/(f (2-f)); f = 0: (t-1) v
@@ -37,7 +37,7 @@ def spread(t: ArrayLike, share: ArrayLike, noise: ArrayLike) -> NDArray[np.float
     t is infinite; noise v per generation. Arrays of fitting shapes. Conditions: linear
     response, f and v constant. Source: derived.
 
-    >>> spread([1, 2, 1000], 0.01, 0.01).round(4).tolist()
+    >>> chain_spread([1, 2, 1000], 0.01, 0.01).round(4).tolist()
     [0.0, 0.01, 0.5025]
     """
     steps, f, v = _arrays(t, share, noise)

@@ -68,9 +68,11 @@ def expected_map(
     >>> float(expected_map(50, 100, 0.2, 2, 0.5, "mean"))  # uniform prior: maximum likelihood
     0.2
     """
-    count, total = prior_count, prior_count * prior_mean
+    count = prior_count
+    total = prior_count * prior_mean
     if coordinates == "mean":
-        count, total = count - 2, total - 1
+        count -= 2
+        total -= 1
     limit = total / count if count else mean
     return limit + (mean - limit) * memory(t, n, count)
 
@@ -97,7 +99,9 @@ def map_curves(
     ([0.2059, 0.2116, 0.2173], [0.00154, 0.00303, 0.00449])
     """
     a, b, c = function
-    centre, spread, curves = mean, 0.0, []
+    centre = mean
+    spread = 0.0
+    curves = []
     for n in sizes:
         noise = (a + b * centre + c * (centre**2 + spread)) / n
         spread = (n / (n + prior_count)) ** 2 * (spread + noise)

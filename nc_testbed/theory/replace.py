@@ -94,7 +94,7 @@ def all_up(magnetisation: ArrayLike) -> NDArray[np.float64]:
     return (1 + np.asarray(magnetisation, dtype=np.float64)) / 2
 
 
-def mean_absorption_time(n: int, p: ArrayLike) -> NDArray[np.float64]:
+def diffusion_absorption_time(n: int, p: ArrayLike) -> NDArray[np.float64]:
     """Mean number of refits until a Bernoulli law is all ones or all zeros (A3).
 
     E t = -2 n (p ln p + q ln q), q = 1 - p
@@ -102,7 +102,7 @@ def mean_absorption_time(n: int, p: ArrayLike) -> NDArray[np.float64]:
     Arguments: n rows per refit; p in [0, 1], the truth's share. Conditions: diffusion limit,
     n p q >> 1, about two refits too late; exact: ``chain.mean_absorption_time``. Source: derived.
 
-    >>> round(float(mean_absorption_time(100, 0.5)), 2)
+    >>> round(float(diffusion_absorption_time(100, 0.5)), 2)
     138.63
     """
     p = np.asarray(p, dtype=np.float64)
@@ -219,4 +219,5 @@ def tempered_variance(t: ArrayLike, variance: float, factor: float) -> NDArray[n
 
 
 def _power(base: float, exponent: ArrayLike) -> NDArray[np.float64]:
+    """``base^exponent`` as float64, for integers too."""
     return np.power(base, np.asarray(exponent, dtype=np.float64))

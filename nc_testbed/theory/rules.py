@@ -1,4 +1,4 @@
-"""How a simulated figure is held against a law: pass, fail or inconclusive.
+"""Tests of a simulated figure against a law: pass, fail or inconclusive.
 
 Every rule passes only what it could have refused: a figure too rough to tell a wrong law from a
 right one is inconclusive, never a pass. Values are one per independent chain, at one time point:
@@ -33,7 +33,7 @@ _JITTER = 0x6A6974
 
 @dataclass(frozen=True)
 class Check:
-    """A figure, its law, and what follows.
+    """A figure, its law, and the verdict.
 
     ``mean`` is the figure (a mean, a share, a KS distance), ``law`` what it should be, ``error``
     its standard error and ``z`` their distance in standard errors, for display.
@@ -47,10 +47,15 @@ class Check:
 
 
 class Distribution(Protocol):
-    """What :func:`ks_check` needs of a law: scipy's frozen distributions have it."""
+    """A law as :func:`ks_check` needs it; scipy's frozen distributions are such laws."""
 
-    def cdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]: ...
-    def support(self) -> tuple[float, float]: ...
+    def cdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cumulative probabilities at x."""
+        ...
+
+    def support(self) -> tuple[float, float]:
+        """The smallest and the largest value that can occur."""
+        ...
 
 
 def mean_check(
@@ -76,9 +81,12 @@ def mean_check(
     >>> mean_check((1.02, 0.5, 10), 1.0).verdict
     'inconclusive'
     """
-    law, (mean, sample, chains) = float(law), _summary(values)
-    deviation, scale = max(sample, sd or 0.0), abs(law) if scale is None else scale
-    error, gap = deviation / math.sqrt(max(chains, 1)), mean - law
+    law = float(law)
+    mean, sample, chains = _summary(values)
+    deviation = max(sample, sd or 0.0)
+    scale = abs(law) if scale is None else scale
+    error = deviation / math.sqrt(max(chains, 1))
+    gap = mean - law
     if not math.isfinite(mean):
         return Check(law, mean, error, math.nan, "inconclusive")
     rounding = tolerance * max(abs(law), abs(mean), scale)
@@ -87,9 +95,12 @@ def mean_check(
         z = 0.0 if equal else math.copysign(math.inf, gap)
         return Check(law, mean, error, z, "pass" if equal else "fail")
     # Four sigma of a Student law with R - 1 degrees of freedom, unless the sd is the exact one.
-    few = LIMIT if deviation > sample else float(stdtrit(chains - 1, stats.norm.cdf(LIMIT)))
+    if deviation > sample:
+        limit = LIMIT
+    else:
+        limit = float(stdtrit(chains - 1, stats.norm.cdf(LIMIT)))
     z = gap / error
-    if abs(z) > max(LIMIT, few):
+    if abs(z) > max(LIMIT, limit):
         return Check(law, mean, error, z, "fail")
     precise = abs(z) <= LIMIT and error <= PRECISION * scale
     return Check(law, mean, error, z, "pass" if precise else "inconclusive")
@@ -108,7 +119,9 @@ def share_check(successes: int, trials: int, law: float, width: float = WIDTH) -
     >>> [share_check(s, 2000, 0.5).verdict for s in (1010, 1200)], share_check(9, 20, 0.5).verdict
     (['pass', 'fail'], 'inconclusive')
     """
-    s, n, law = int(successes), int(trials), float(law)
+    s = int(successes)
+    n = int(trials)
+    law = float(law)
     if not 0 <= s <= n or not 0 <= law <= 1:
         raise ValueError(f"{s} successes in {n} trials, law {law}")
     if n == 0:
@@ -159,7 +172,8 @@ def lattice_check(states: ArrayLike, law: ArrayLike, seed: int = 0) -> Check:
     >>> lattice_check(np.arange(1000) % 4, [0.25] * 4).verdict
     'pass'
     """
-    x, p = np.asarray(states), np.asarray(law, dtype=np.float64)
+    x = np.asarray(states)
+    p = np.asarray(law, dtype=np.float64)
     return _uniform_check((np.cumsum(p) - p)[x] + _uniform(len(x), seed) * p[x])
 
 
@@ -207,6 +221,7 @@ def _distance(gap: float, error: float) -> float:
 
 
 def _uniform(size: int, seed: int) -> NDArray[np.float64]:
+    """Jitter on [0, 1)."""
     return np.random.default_rng([_JITTER, seed]).random(size)
 
 
@@ -218,10 +233,6 @@ def _uniform_check(u: NDArray[np.float64]) -> Check:
     visible = float(stats.kstwobign.isf(LEVEL)) / math.sqrt(len(u))
     z = float(stats.norm.isf(test.pvalue / 2))
     verdict: Verdict = "pass" if visible <= WIDTH else "inconclusive"
-    return Check(
-        0.0,
-        float(test.statistic),
-        1 / math.sqrt(len(u)),
-        z,
-        "fail" if test.pvalue < LEVEL else verdict,
-    )
+    if test.pvalue < LEVEL:
+        verdict = "fail"
+    return Check(0.0, float(test.statistic), 1 / math.sqrt(len(u)), z, verdict)
