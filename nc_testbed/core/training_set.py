@@ -23,12 +23,13 @@ class RowStream(Protocol):
 class TrainingSet:
     """m rows per chain as a view of the archive; :meth:`gather` copies only a batch.
 
-    real: ``[S, N, D]``, S = 1 where all chains share them, else R. synthetic: ``[R, M, D]``, the
-    sets of the last generations one after the other, n rows each. rows: ``[R, m]`` addresses, of
-    real rows below N, of synthetic ones N and above. slot_origin: ``[window + 1]``, which
-    generation each synthetic set is from, see :meth:`nc_testbed.loop.archive.Archive.origins`.
-    weights: ``[R, m]`` >= 0 with mean 1 in every chain, or None where all rows count the same.
-    stream: where fresh rows come from that stand for the synthetic ones; None: the stored ones.
+    real: ``[S, N, D]``, S = 1 where all chains share them, else R. synthetic:
+    ``[R, M, D]``, the sets of the last generations one after the other, n rows each.
+    rows: ``[R, m]`` addresses, of real rows below N, of synthetic ones N and above.
+    slot_origin: ``[window + 1]``, which generation each synthetic set is from, see
+    :meth:`nc_testbed.loop.archive.Archive.origins`. weights: ``[R, m]`` >= 0 with mean 1
+    in every chain, or None where all rows count the same. stream: where fresh rows come
+    from that stand for the synthetic ones; None: the stored ones.
     """
 
     space: Space
