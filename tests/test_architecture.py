@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nc_testbed"
 ROOMS = (
-    "core", "theory", "policies", "data", "families", "metrics", "loop", "models", "laws", "config",
+    "core", "theory", "laws", "policies", "data", "families", "metrics", "loop", "models", "config",
     "record", "view", "run", "sweeps", "report", "claims", "plan", "bench", "cli", "plugins",
 )  # fmt: skip
 """A module imports its own room and rooms to the left of it."""

@@ -16,10 +16,10 @@ from nc_testbed.core.interfaces import Sampling
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.families.estimator import FamilyModel
+from nc_testbed.families.linear import LinearModel
 from nc_testbed.loop.archive import Archive
 from nc_testbed.metrics.evaluation import fit_provides
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.models.linear import LinearModel
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.collect import Collect
 

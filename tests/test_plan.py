@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from nc_testbed.families import source as sources
+from nc_testbed.families.bernoulli import BernoulliModel, BernoulliSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.poisson import PoissonModel, PoissonSource
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.plan import command as main
 from nc_testbed.plan import tail
 from nc_testbed.plan.answer import answer
@@ -65,9 +64,9 @@ def test_the_k_of_a_family_solves_its_exact_law(overrides, variance, c, share):
 
 
 SIMULATED = [
-    (sources.BernoulliSource(p=0.2), BernoulliModel(), "mean"),
-    (sources.PoissonSource(rate=3.0), PoissonModel(), "mean"),
-    (sources.GaussianSource(variance=4.0), GaussianModel(dim=1, learn="mean"), "mean"),
+    (BernoulliSource(p=0.2), BernoulliModel(), "mean"),
+    (PoissonSource(rate=3.0), PoissonModel(), "mean"),
+    (GaussianSource(variance=4.0), GaussianModel(dim=1, learn="mean"), "mean"),
 ]
 
 

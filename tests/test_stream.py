@@ -15,7 +15,7 @@ from nc_testbed.core.machine import Compute
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.scikit import Digits
-from nc_testbed.families.source import GaussianSource
+from nc_testbed.families.gaussian import GaussianSource
 from nc_testbed.loop.archive import Archive
 from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.loop.stream import STREAMED, Stream

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from nc_testbed.bench.measure import alternately, line, ratio, wait
-from nc_testbed.families.source import GaussianSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.policies.replace import Replace
 
 GENERATIONS = 1000

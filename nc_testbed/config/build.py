@@ -141,8 +141,8 @@ def build_target(
     own = isinstance(target, type) and target.__module__.split(".")[0] in allowed
     require(own and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
     made = build(target, values, f"{group}.", extensions)
-    wanted = getattr(kind, "__name__", "")
-    remedy = f"has not all that a {wanted.lower()} has: name a class that is one"
+    contract = f"{kind.__module__}.{kind.__name__}"
+    remedy = f"is no {kind.__name__.lower()}: name a class that is one, as {contract} says"
     require(isinstance(made, kind), key, name, remedy)
     return made
 

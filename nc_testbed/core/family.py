@@ -46,6 +46,11 @@ class Family(ABC):
     def size(self) -> int:
         """D, how many numbers a row has."""
 
+    @property
+    def equal_sets(self) -> bool:
+        """Whether all sets must have as many rows as the first."""
+        return False
+
     @abstractmethod
     def draws(self, rows: Tensor) -> Tensor:
         """Whether rows ``[..., D]`` can be drawn by some law of the family, ``[...]`` bool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -185,44 +186,42 @@ class Store(Protocol):
         ...
 
 
-@runtime_checkable
-class Policy(Protocol):
-    """Which rows, from which generation, a fit is trained on."""
+class Policy(ABC):
+    """Which rows, from which generation, a fit is trained on.
 
-    @property
-    def window(self) -> int | None:
-        """Past synthetic sets it looks back on, None = all."""
-        ...
+    A subclass says how to compose them. All else has a default, which fits a policy that
+    composes from the last synthetic set and generation 0's real rows, and refuses nothing.
+    """
 
-    @property
-    def trains_on_real(self) -> bool:
-        """Whether real rows may be trained on after generation 0."""
-        ...
+    window: ClassVar[int | None] = 1
+    """Past synthetic sets that it looks back on, None = all."""
+    trains_on_real: ClassVar[bool] = True
+    """Whether it may train on real rows after generation 0."""
+    needs_classifier: ClassVar[bool] = False
+    """Whether it needs the referee's opinion of every synthetic row."""
 
-    @property
-    def needs_classifier(self) -> bool:
-        """Whether it needs the referee's opinion of every synthetic row."""
-        ...
+    @abstractmethod
+    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
+        """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
 
-    def check(self, n: int, budget: int | None, real: int) -> None:
-        """Raise :class:`BadInput` if it cannot serve n synthetic rows a generation and
-        ``real`` rows at generation 0; keys are the policy's own, or the run's ``n`` and
-        ``budget``."""
-        ...
+    def check(self, n: int, budget: int | None, real: int) -> None:  # noqa: B027
+        """Raise :class:`BadInput` if it cannot serve these settings; by default it serves all.
+
+        n: rows of a synthetic set. real: rows of generation 0. Keys are the policy's own, or the
+        run's ``n`` and ``budget``.
+        """
 
     def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
-        """Real rows taken in every generation after generation 0, by source: fresh (never
-        seen before), pool (of generation 0, drawn anew), fixed (of generation 0, the
-        same)."""
-        ...
+        """Real rows taken in every generation after generation 0, by source.
+
+        Sources are fresh (never seen before), pool (of generation 0, drawn anew) and fixed (of
+        generation 0, the same). Rows that ``archive.original()`` gives are not counted.
+        """
+        return {}
 
     def needs_rows(self, budget: int | None) -> bool:
         """Whether it draws from stored synthetic rows, so that statistics are not enough."""
-        ...
-
-    def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
-        """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
-        ...
+        return False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from nc_testbed.core.machine import at_once
 from nc_testbed.core.rng import RandomStreams, parts
 from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.laws.context import LawContext
+from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.models.climb import Climb, climb
 from nc_testbed.models.covariance import Covariance, Diagonal, Full, log_normal
 from nc_testbed.models.em import (
@@ -130,6 +132,13 @@ class GMM:
             start = em.hard(kmeans_plus_plus(rows, self.components, draws), self.components)
         climbed = climb(em, start, self.max_iter, self.tolerance, progress)
         return _mixture(training.space, rows, climbed)
+
+    def exact_laws(self, truth: Mapping[str, Any], context: LawContext) -> dict[str, ExactLaw]:
+        """The variance of one Gaussian: EM gives a mixture the moments of its rows."""
+        if "factor" not in truth:
+            return {}
+        fitted = context.gaussian(float(truth["factor"][0, 0]) ** 2, ddof=0)
+        return {} if fitted is None else {"variance": law(fitted[0], fitted[2])}
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Mixture:
         """The fit whose ``state_dict()`` this is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from nc_testbed.core.machine import at_once, each
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.laws.context import LawContext
+from nc_testbed.laws.law import ExactLaw, law
+from nc_testbed.theory import replace
 
 EXACT = "donot_use_mm_for_euclid_dist"
 """How torch.cdist computes distances: by |a|^2 + |b|^2 - 2 ab, no faster here, rows far
@@ -93,6 +96,14 @@ class KDE:
         """
         scott = m ** (-1 / (d + 4))
         return scott if self.rule == "scott" else scott * (4 / (d + 2)) ** (1 / (d + 4))
+
+    def exact_laws(self, truth: Mapping[str, Any], context: LawContext) -> dict[str, ExactLaw]:
+        """Under replace, the variance of a kernel density with one bandwidth on Gaussian data."""
+        if not context.replaces or self.bandwidth is None or "factor" not in truth:
+            return {}
+        variance = float(truth["factor"][0, 0]) ** 2
+        values = replace.kde_fit_variance(context.t, context.sizes[0], self.bandwidth, variance)
+        return {"variance": law(replace.kde_fit_variance, values)}
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> KDEFit:
         """The fit whose ``state_dict()`` this is."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import nc_testbed
 from nc_testbed.core.intervals import Interval, share
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.groups import headline
 from nc_testbed.record.alarms import alarms
 from nc_testbed.record.law_check import law_check
@@ -30,7 +30,7 @@ def summarise(
     wall_s: float,
     device: str,
     notes: Sequence[str] = (),
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, ExactLaw] | None = None,
 ) -> dict[str, Any]:
     """The content of summary.json, safe for JSON: what is undefined is null.
 
@@ -163,7 +163,7 @@ def _troubles(runs: Trajectories) -> dict[str, dict[str, int]]:
     }
 
 
-def _held(runs: Trajectories, name: str, law: Law) -> dict[str, Any]:
+def _held(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
     """A law beside what was measured, at every recorded generation."""
     checks = [law_check(runs, name, law, t) for t in range(len(runs.generations))]
     return {

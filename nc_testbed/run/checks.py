@@ -14,7 +14,6 @@ from nc_testbed.core.interfaces import Policy, Stepwise
 from nc_testbed.core.machine import Compute, no_message, total
 from nc_testbed.core.space import Space
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.families.linear import LinearGaussian
 
 PAYS = 10_000_000
 """Updates of chains from which on compiling a loss for a GPU pays: it takes half a minute, and in a
@@ -73,8 +72,7 @@ def check_family(
     budget = settings.budget
     whole = len(set(drawn)) == 1 and budget is None and not policy.real_row_budget(drawn[1], None)
     remedy = "the same rows x need equal samples that are kept whole: give fresh"
-    fits = whole or not (isinstance(family, LinearGaussian) and family.design == "same")
-    require(fits, "data.design", "same", remedy)
+    require(whole or not family.equal_sets, "data.design", "same", remedy)
     least, fewest = model.least_rows(), min(drawn)
     require(fewest >= least, "n", fewest, f"this estimator needs at least {least} rows")
     ok = budget is None or budget >= least

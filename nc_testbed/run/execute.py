@@ -17,8 +17,8 @@ from nc_testbed.config.config_file import root, settings_hash, stored
 from nc_testbed.core.errors import require
 from nc_testbed.core.interfaces import Fit, Generation, Progress
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.laws.expected import expected
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.expected import expected_laws
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.loop.closed_loop import World, closed_loop, drawn_again
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.record import lock
@@ -195,14 +195,14 @@ def fit_of(directory: RunDirectory, world: World, generation: int) -> Fit:
     return world.model.restore(weights, world.data.space)
 
 
-def laws_of(run: Prepared | Laboratory) -> dict[str, Law]:
+def laws_of(run: Prepared | Laboratory) -> dict[str, ExactLaw]:
     """The exact laws of a run, by metric; none where its data have no known one.
 
     None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
     """
     if isinstance(run, Laboratory):
         args = (run.policy, run.sizes[:-1], run.budget)
-        return expected(run.model, run.truth, *args) if run.temperature == 1 else {}
+        return expected_laws(run.model, run.truth, *args) if run.temperature == 1 else {}
     if run.settings.stream or run.settings.sampling.temperature != 1:
         return {}
     true_parameters = run.data.true_parameters
@@ -210,7 +210,7 @@ def laws_of(run: Prepared | Laboratory) -> dict[str, Law]:
         true_parameters = tuple(pair for pair in true_parameters if pair[0] == run.model.family())
     args = (run.policy, run.sizes[:-1], run.settings.budget)
     return (
-        expected(run.model, true_parameters[0][1], *args)
+        expected_laws(run.model, true_parameters[0][1], *args)
         if true_parameters and true_parameters[0][1]
         else {}
     )

@@ -19,7 +19,7 @@ from nc_testbed.core.interfaces import Generation
 from nc_testbed.core.intervals import Interval
 from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.groups import beside, thirds
 from nc_testbed.record.alarms import Following, told
 from nc_testbed.record.law_check import law_check
@@ -54,7 +54,7 @@ class Dashboard:
         config: Mapping[str, Any],
         data: Data | None = None,
         start: int = 0,
-        laws: Mapping[str, Law] | None = None,
+        laws: Mapping[str, ExactLaw] | None = None,
     ):
         self._config, self._data, self._laws = config, data, laws or {}
         self._single = bool(config.get("dashboard", {}).get("single_chains", False))
@@ -180,7 +180,7 @@ def rebuild(
     config: Mapping[str, Any],
     table: pa.Table | None,
     data: Data | None = None,
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, ExactLaw] | None = None,
 ) -> Dashboard:
     """``tensorboard/`` of a run written anew; the dashboard stays open for what comes next.
 

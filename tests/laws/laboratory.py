@@ -11,18 +11,18 @@ import torch
 
 from nc_testbed.core.interfaces import Generation, Sampling
 from nc_testbed.core.rng import RandomStreams
+from nc_testbed.families.bernoulli import BernoulliModel
+from nc_testbed.families.categorical import CategoricalModel
+from nc_testbed.families.exponential import ExponentialModel
+from nc_testbed.families.gaussian import GaussianModel
+from nc_testbed.families.ising import IsingModel
+from nc_testbed.families.linear import LinearModel
+from nc_testbed.families.poisson import PoissonModel
 from nc_testbed.loop.closed_loop import World, closed_loop
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.categorical import CategoricalModel
-from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.ising import IsingModel
-from nc_testbed.models.linear import LinearModel
-from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.policies.replace import Replace
 from nc_testbed.run.prepare import _to
 

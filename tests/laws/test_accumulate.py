@@ -7,17 +7,11 @@ import pytest
 import torch
 from laboratory import CHAINS, simulated, simulated_rows, streams
 
-from nc_testbed.families.bernoulli import Bernoulli
-from nc_testbed.families.exponential import Exponential
-from nc_testbed.families.poisson import Poisson
-from nc_testbed.families.source import (
-    BernoulliSource,
-    ExponentialSource,
-    GaussianSource,
-    LinearSource,
-    PoissonSource,
-)
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.bernoulli import Bernoulli, BernoulliSource
+from nc_testbed.families.exponential import Exponential, ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.linear import LinearSource
+from nc_testbed.families.poisson import Poisson, PoissonSource
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.replace import Replace
 from nc_testbed.theory import accumulate

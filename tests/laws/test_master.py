@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from laboratory import simulated
 
-from nc_testbed.families.source import GaussianSource
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.theory import master
 from nc_testbed.theory.rules import mean_check

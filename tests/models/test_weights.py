@@ -30,9 +30,9 @@ def sets(space, real):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_honours_weights(name):
-    target = f"nc_testbed.families.source.{name.capitalize()}Source"
+    target = f"nc_testbed.families.{name}.{name.capitalize()}Source"
     data = build_target({"_target_": target, "rows": N}, "data", ()).load(R, 0, 0, 1)
-    kind = f"nc_testbed.models.{name}.{name.capitalize()}Model"
+    kind = f"nc_testbed.families.{name}.{name.capitalize()}Model"
     model = build_target({"_target_": kind}, "model", ()).like(
         data.true_parameters, data.space.size
     )

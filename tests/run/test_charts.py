@@ -10,7 +10,7 @@ from fabricated import config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.view.charts import LIMITS, layout
 from nc_testbed.view.tensorboard import Dashboard
 
@@ -62,7 +62,7 @@ def test_one_chain_is_drawn_as_a_line():
 
 
 def test_a_law_is_drawn_over_its_curve(tmp_path):
-    falling = Law("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
+    falling = ExactLaw("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
     board = Dashboard(tmp_path, config(), laws={"recall": falling})
     values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "precision": torch.ones(4)}
     for g in (0, 2):

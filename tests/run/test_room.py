@@ -11,7 +11,7 @@ import torch
 from nc_testbed.cli import checking
 from nc_testbed.cli import train as cli
 from nc_testbed.config.config_file import stored
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.record import directory
 from nc_testbed.record import disk_errors as room
 from nc_testbed.record.directory import RunDirectory

@@ -15,6 +15,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.core.status import WORDS
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
+from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.loop import closed_loop as loop
 from nc_testbed.loop.archive import Archive
 from nc_testbed.loop.closed_loop import World, closed_loop
@@ -29,7 +30,6 @@ from nc_testbed.metrics.vendi import Vendi
 from nc_testbed.models import autoencoder, steps
 from nc_testbed.models.adam import Adam
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.gmm import GMM, Mixture
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.vae import VAE

@@ -16,10 +16,8 @@ from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.family import Statistic
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.families.ising import CoupledSpins, IndependentSpins
-from nc_testbed.families.source import IsingSource
+from nc_testbed.families.ising import CoupledSpins, IndependentSpins, IsingModel, IsingSource
 from nc_testbed.loop.archive import Archive
-from nc_testbed.models.ising import IsingModel
 
 
 def levels(N):

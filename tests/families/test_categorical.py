@@ -7,8 +7,8 @@ from scipy import optimize, special
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.family import Statistic
-from nc_testbed.families.source import CategoricalSource
-from nc_testbed.models.categorical import CategoricalModel
+from nc_testbed.families.bernoulli import BernoulliModel
+from nc_testbed.families.categorical import CategoricalModel, CategoricalSource
 
 COUNTS = np.array([[5.0, 3.0, 1.0, 1.0], [10.0, 0.0, 0.0, 0.0], [4.0, 3.0, 2.0, 1.0]])
 PRIOR = (0.1, 0.2, 0.3, 0.4)
@@ -77,8 +77,6 @@ def test_the_penalised_fit_is_found_at_any_penalty(K, penalty):
 
 
 def test_two_classes_are_a_bernoulli():
-    from nc_testbed.models.bernoulli import BernoulliModel
-
     ones = np.array([[7.0, 3.0]])
     for settings in ({}, {"estimator": "map"}, {"estimator": "map", "coordinates": "mean"}):
         both = fitted(ones, **settings)[0, 0]

@@ -7,9 +7,7 @@ from scipy import optimize
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.rng import RandomStreams
-from nc_testbed.families.linear import LinearGaussian
-from nc_testbed.families.source import LinearSource
-from nc_testbed.models.linear import LinearModel
+from nc_testbed.families.linear import LinearGaussian, LinearModel, LinearSource
 
 NOISE = 0.7
 

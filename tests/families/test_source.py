@@ -8,16 +8,13 @@ import torch
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.rng import RandomStreams
-from nc_testbed.families.ising import CoupledSpins, IndependentSpins
-from nc_testbed.families.source import (
-    BernoulliSource,
-    CategoricalSource,
-    ExponentialSource,
-    GaussianSource,
-    IsingSource,
-    LinearSource,
-    PoissonSource,
-)
+from nc_testbed.families.bernoulli import BernoulliSource
+from nc_testbed.families.categorical import CategoricalSource
+from nc_testbed.families.exponential import ExponentialSource
+from nc_testbed.families.gaussian import GaussianSource
+from nc_testbed.families.ising import CoupledSpins, IndependentSpins, IsingSource
+from nc_testbed.families.linear import LinearSource
+from nc_testbed.families.poisson import PoissonSource
 
 SOURCES = [
     BernoulliSource(p=0.2),

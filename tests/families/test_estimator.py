@@ -10,24 +10,15 @@ from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.family import Statistic
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.families.bernoulli import Bernoulli
+from nc_testbed.families.bernoulli import Bernoulli, BernoulliModel, BernoulliSource
+from nc_testbed.families.categorical import CategoricalModel, CategoricalSource
 from nc_testbed.families.estimator import FamilyModel, bisect, posterior_mean
-from nc_testbed.families.source import (
-    BernoulliSource,
-    CategoricalSource,
-    ExponentialSource,
-    GaussianSource,
-    IsingSource,
-    PoissonSource,
-)
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.categorical import CategoricalModel
-from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.ising import IsingModel
+from nc_testbed.families.exponential import ExponentialModel, ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.ising import IsingModel, IsingSource
+from nc_testbed.families.linear import LinearModel
+from nc_testbed.families.poisson import PoissonModel, PoissonSource
 from nc_testbed.models.kde import KDE
-from nc_testbed.models.linear import LinearModel
-from nc_testbed.models.poisson import PoissonModel
 
 
 def double(values):
