@@ -27,9 +27,11 @@ class ExactKL:
     collapse: ClassVar[str] = "diverging risk"
     columns: ClassVar[dict[str, Column]] = {
         "exact_kl": Column(
-            "per row; 0 for a perfect fit up to Monte Carlo noise, inf when the fit gives a "
-            "held-out row no density",
+            "KL divergence of the fit from the known law, per row; 0 for a perfect fit up to "
+            "Monte Carlo noise, inf when the fit gives a held-out row no density",
             unit="nats",
+            group="3 likelihood",
+            overall=4,
         ),
     }
 

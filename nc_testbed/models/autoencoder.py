@@ -18,6 +18,7 @@ from nc_testbed.core.machine import current
 from nc_testbed.core.rng import Generators, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.metrics.column import Column
 from nc_testbed.models.adam import Adam
 from nc_testbed.models.autoencoder_fit import AutoencoderFit
 from nc_testbed.models.steps import Inputs, take_steps
@@ -54,6 +55,15 @@ class Autoencoder(ABC):
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "encoder"})
+    columns: ClassVar[dict[str, Column]] = {
+        "fit_variance": Column(
+            "autoencoders with `model.likelihood=gaussian` and `model.variance=null`: the "
+            "decoder's variance",
+            low=0,
+            worse="either",
+            group="7 fit",
+        ),
+    }
 
     latent_dim: int = 20
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"

@@ -21,6 +21,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
+from nc_testbed.metrics.column import Column
 from nc_testbed.models.climb import Climb, climb
 from nc_testbed.models.covariance import Covariance, Diagonal, Full, log_normal
 from nc_testbed.models.em import (
@@ -65,6 +66,39 @@ class GMM:
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+    columns: ClassVar[dict[str, Column]] = {
+        "fit_floored": Column(
+            "`gmm`: components that were raised to the smallest allowed variance",
+            low=0,
+            unit="components",
+            group="7 fit",
+        ),
+        "fit_dead": Column(
+            "`gmm`: components of weight 0",
+            low=0,
+            unit="components",
+            group="7 fit",
+        ),
+        "fit_steps": Column(
+            "`gmm`: EM steps, at most `model.max_iter`",
+            low=1,
+            worse="either",
+            group="7 fit",
+        ),
+        "fit_converged": Column(
+            "`gmm`: 1 where EM ended by its tolerance, else 0",
+            low=0,
+            high=1,
+            worse="lower",
+            group="7 fit",
+        ),
+        "fit_log_likelihood": Column(
+            "`gmm`: mean log-likelihood of the training rows",
+            worse="either",
+            unit="nats per row",
+            group="7 fit",
+        ),
+    }
 
     components: int = 8
     covariance: Literal["full", "diagonal", "spherical"] = "full"

@@ -20,6 +20,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
+from nc_testbed.metrics.column import Column
 from nc_testbed.theory import replace
 
 EXACT = "donot_use_mm_for_euclid_dist"
@@ -45,6 +46,14 @@ class KDE:
     rule: Literal["scott", "silverman"] = "scott"
 
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+    columns: ClassVar[dict[str, Column]] = {
+        "fit_bandwidth": Column(
+            "`kde`: geometric mean of the bandwidths over coordinates",
+            low=0,
+            worse="either",
+            group="7 fit",
+        ),
+    }
 
     def __post_init__(self) -> None:
         ok = self.bandwidth is None or self.bandwidth > 0

@@ -21,6 +21,7 @@ from nc_testbed.laws.expected import expected_laws
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.loop.closed_loop import World, closed_loop, drawn_again
 from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.disk_errors import exit_on_io_error, resume_command
@@ -62,7 +63,8 @@ def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Pa
 
 def _execute(run: Open, signals: Signals) -> None:
     """All generations of a run that are not there yet."""
-    with Console(run.world.generations, run.next) as console:
+    columns = Columns.from_records(run.config)
+    with Console(run.world.generations, run.next, columns) as console:
         since = time.monotonic()
         for generation in loop(run, signals.watched(console.step)):
             with signals.writing:

@@ -13,10 +13,12 @@ from nc_testbed.config.config_file import settings_hash
 from nc_testbed.data.source import Data
 from nc_testbed.loop.closed_loop import World
 from nc_testbed.loop.statistics_loop import Laboratory
+from nc_testbed.metrics.column import Columns
+from nc_testbed.metrics.parameters import Parameters
 
 
 def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, Any]:
-    """The configuration with what it led to: sizes, hashes of data and referee, ranks."""
+    """The configuration with what it led to: sizes, hashes of data and referee, ranks, columns."""
     drawn = world.sizes[1] if len(set(world.sizes[1:])) == 1 else list(world.sizes[1:])
     facts: dict[str, Any] = {
         "n": drawn,
@@ -27,6 +29,7 @@ def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, 
         facts |= {"draw": "statistics", "event": [world.model.family().size], "image": False}
         truth = {name: value[0].tolist() for name, value in world.truth.items()}
         facts |= {"truth": truth, "real_sha256": sha256(json.dumps(truth).encode()).hexdigest()}
+        facts["columns"] = Columns.declared_by([Parameters]).as_record()
         return {**config, "hash": settings_hash(config), "facts": facts}
     data = world.data
     facts |= {
@@ -38,6 +41,7 @@ def recorded(config: Mapping[str, Any], world: World | Laboratory) -> dict[str, 
         "image": data.space.image,
         "classes": list(data.classes),
         "evaluation_rows": world.evaluation_rows,
+        "columns": Columns.declared_by([*world.metrics.values(), world.model]).as_record(),
     }
     if data.rank is not None and data.held_out_y is not None:
         facts["rank_to_class"] = data.rank.argsort(1).tolist()

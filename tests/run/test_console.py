@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fabricated import config, metrics, run
+from fabricated import config, described, metrics, run
 
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.summary import summarise
@@ -30,7 +30,7 @@ def terminal(monkeypatch):
 
 
 def work(stream: io.StringIO) -> str:
-    with Console(2, stream=stream) as console:
+    with Console(2, columns=described(), stream=stream) as console:
         for g in range(2):
             for done in range(50):
                 console.step(done, 50)
