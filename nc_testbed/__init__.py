@@ -9,9 +9,9 @@ NOTEBOOKS = ("load_run", "load_samples", "load_sweep", "load_weights")
 
 def __getattr__(name: str) -> Any:
     """What notebooks read runs with, imported when it is asked for: see
-    :mod:`nc_testbed.report.arrays`."""
+    :mod:`nc_testbed.report.load`."""
     if name in NOTEBOOKS:
-        return getattr(importlib.import_module("nc_testbed.report.arrays"), name)
+        return getattr(importlib.import_module("nc_testbed.report.load"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

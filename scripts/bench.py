@@ -1,5 +1,6 @@
-"""Speed, as ratios measured side by side: python scripts/bench.py rows=vae,families."""
+"""Speed, as ratios measured side by side: ``python scripts/bench.py rows=vae,families``."""
 
-from nc_testbed.bench.command import main
+from nc_testbed.cli.bench import main
 
-main()
+if __name__ == "__main__":
+    main()

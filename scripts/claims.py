@@ -1,5 +1,6 @@
-"""A verdict on every claim: python scripts/claims.py claims=all size=quick."""
+"""A verdict on every claim: ``python scripts/claims.py claims=all size=quick``."""
 
-from nc_testbed.claims.command import main
+from nc_testbed.cli.claims import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,9 +8,10 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from nc_testbed.bench import command, families, floor, gmm, metrics, packed, runs, scaling, vae
+from nc_testbed.bench import families, floor, gmm, metrics, packed, runs, scaling, vae
 from nc_testbed.bench.command import BenchSettings, run
 from nc_testbed.bench.vae import Usual
+from nc_testbed.cli import bench as verb
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.loop import closed_loop as loop
@@ -115,13 +116,13 @@ def test_mixtures_that_differ_are_an_error(monkeypatch):
         (["rows=vea"], "rows=vea: did you mean vae?"),
         (["device=tpu"], "device=tpu: did you mean cpu? (auto, cpu, cuda)"),
         (["chains=0"], "chains=0: give at least 1 chain"),
-        (["--rows"], "--rows=: write key=value"),
+        (["--rows"], "--rows=: write rows=VALUE"),
     ],
 )
 def test_bad_input_is_one_line(words, line, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["bench.py", *words])
     with pytest.raises(SystemExit) as left:
-        command.main()
+        verb.main()
     assert left.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith(f"nc_testbed: {line}")

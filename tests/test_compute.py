@@ -194,8 +194,8 @@ def test_a_gpu_rounds_its_products_in_fits_alone():
         return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
 
     before = switches()
-    with compute._rounded(False, gpu):
-        with compute._rounded(True, gpu):
+    with compute._use_tf32(False, gpu):
+        with compute._use_tf32(True, gpu):
             assert switches() == ("high", True)
             torch.compile(torch.relu, backend="eager")(torch.ones(2))  # it asks them too
         assert switches() == ("highest", False)

@@ -16,10 +16,10 @@ from nc_testbed.core.interfaces import Sampling
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.families.estimator import FamilyModel
+from nc_testbed.families.linear import LinearModel
 from nc_testbed.loop.archive import Archive
 from nc_testbed.metrics.evaluation import fit_provides
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.models.linear import LinearModel
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.collect import Collect
 
@@ -44,7 +44,7 @@ def settings(group: str, name: str) -> dict:
 
 def archive(space, window=None, real=None, device: torch.device = CPU) -> Archive:
     values = RandomStreams(1, (0,))("x").uniform(N, space.size, dtype=torch.float64)
-    real = (space.stored(values) if real is None else real).to(device)
+    real = (space.stored_form(values) if real is None else real).to(device)
     rows = torch.arange(N, device=device).expand(R, -1)
     shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64, device=device).expand(R, -1)
     return Archive(space, real, rows[:, :24], rows[:, 24:], M, window or 5, shares=shares)

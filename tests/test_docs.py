@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nc_testbed.cli import train as cli
+from nc_testbed.cli.request import read_request
 from nc_testbed.cli.resume import resumed
+from nc_testbed.config.compose import configurations
 from nc_testbed.core.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,8 @@ def test_every_command_of_the_readme_can_be_run(command, tmp_path, monkeypatch):
         return
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
     monkeypatch.setattr("nc_testbed.sweeps.engines._installed", lambda plugin: True)  # an extra
-    cli.check([w for w in words if not w.startswith("-")], multirun="-m" in words)
+    with configurations():
+        read_request([w for w in words if not w.startswith("-")], "-m" in words, [])
 
 
 def test_every_law_and_every_study_is_listed():

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from nc_testbed.cli import train as cli
+from nc_testbed.cli.request import read_request
+from nc_testbed.config.compose import configurations
 
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "conf" / "experiment").glob("*.yaml"))
 
@@ -58,7 +60,8 @@ def test_the_full_size_of_an_experiment_can_be_run(path, end):
     values = {key: value[end] if isinstance(value, list) else value for key, value in size.items()}
     texts = {k: "null" if v is None else str(v).replace("\\$", "$") for k, v in values.items()}
     kept = [f"{key}={text}" for key, text in texts.items()]
-    cli.check([f"experiment={path.stem}", "size=full", *kept], multirun=False)
+    with configurations():
+        read_request([f"experiment={path.stem}", "size=full", *kept], False, [])
 
 
 def test_a_study_sweeps_draws_over_its_runs_and_yields_to_the_command_line(

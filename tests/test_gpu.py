@@ -36,7 +36,7 @@ def training(device=GPU, rows: int = 1000) -> TrainingSet:
     squares = [(axis - place[:, i, None]).square() for i in (0, 1)]
     x = (-(squares[0][:, :, None] + squares[1][:, None]) / 12).exp().flatten(1)
     order = torch.arange(rows, device=device).expand(R, -1)
-    return Archive(SPACE, SPACE.stored(x)[None].to(device), order, order[:, :0], rows, 1).view(
+    return Archive(SPACE, SPACE.stored_form(x)[None].to(device), order, order[:, :0], rows, 1).view(
         order
     )
 

@@ -21,7 +21,10 @@ def test_the_settings_the_data_and_the_referees_are_in_the_wheel(wheel):
     conf = {f"nc_testbed/{p.relative_to(ROOT)}" for p in (ROOT / "conf").rglob("*.yaml")}
     assert len(conf) > 30
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "nc_testbed").rglob("*.py")}
-    assert conf | package <= names
+    pages = ("*.j2", "*.css")
+    templates = {p for kind in pages for p in (ROOT / "nc_testbed").rglob(kind)}
+    assert len(templates) >= 5
+    assert conf | package | {str(p.relative_to(ROOT)) for p in templates} <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"nc_testbed"}
     assert sum("/presets/" in name for name in names) >= 8
     assert sum(name.endswith("-ubyte.gz") for name in names) == 4
@@ -31,7 +34,7 @@ def test_the_settings_the_data_and_the_referees_are_in_the_wheel(wheel):
 
 def test_the_console_command_is_declared(wheel):
     entry = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "nc-testbed = nc_testbed.cli.train:main" in wheel.read(entry).decode()
+    assert "nc-testbed = nc_testbed.cli:main" in wheel.read(entry).decode()
 
 
 def test_every_dependency_has_a_floor():

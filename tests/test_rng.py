@@ -51,9 +51,8 @@ def test_ambient_seeds_change_nothing_and_are_not_changed():
 
 def test_scopes_and_generations_are_apart():
     streams = RandomStreams(0, (0,))
-    draws = [
-        s("x").normal(3) for s in (streams, streams.at(1), streams.scoped("a"), streams.scoped("b"))
-    ]
+    scopes = (streams.enter_scope("a"), streams.enter_scope("b"))
+    draws = [s("x").normal(3) for s in (streams, streams.at(1), *scopes)]
     assert len({tuple(d.flatten().tolist()) for d in draws}) == 4
 
 

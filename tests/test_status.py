@@ -12,13 +12,12 @@ from statistic_runs import statistic_run
 from nc_testbed.core.interfaces import Generation, Sampling
 from nc_testbed.core.status import status
 from nc_testbed.data.mixtures import Blobs
-from nc_testbed.families.gaussian import Gaussian
+from nc_testbed.families.gaussian import Gaussian, GaussianModel
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.row_store import RowStore
 from nc_testbed.loop.run import Run
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.vae import VAE
 from nc_testbed.policies.replace import Replace
 from nc_testbed.record.summary import summarise

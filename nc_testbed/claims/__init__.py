@@ -1,1 +1,1 @@
-"""Sentences people make decisions on, each held against runs by a rule fixed before them."""
+"""Sentences people act on, each held against runs by a rule fixed before them."""

@@ -1,37 +1,27 @@
-"""python scripts/claims.py: read the claims, make their runs, judge, and write the report."""
+"""The claims: read, their runs made, judged, and the report written."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nc_testbed.claims.claim import Claim, Size, load, read
-from nc_testbed.claims.figure import figure
-from nc_testbed.claims.judge import find, verdict
-from nc_testbed.claims.page import Judged, page, record, table
-from nc_testbed.claims.runs import Run, check, make, planned
-from nc_testbed.config.build import build, keyed
-from nc_testbed.config.compose import CONF, HOME, configurations
-from nc_testbed.config.output_dir import output
-from nc_testbed.core.errors import BadInput
+from nc_testbed.claims.claim import Claim, Size, load_yaml, read_claims
+from nc_testbed.claims.claim_figure import draw_claim
+from nc_testbed.claims.claim_runs import ClaimRun, check_runs, make_runs, plan_run
+from nc_testbed.claims.judge import answer_questions, claim_verdict
+from nc_testbed.claims.verdict_page import (
+    JudgedClaim,
+    claims_json,
+    claims_markdown,
+    render_claims,
+)
+from nc_testbed.config.compose import configurations
+from nc_testbed.config.output_dir import CONF, output_of
 from nc_testbed.record.directory import write
-from nc_testbed.report.compare import Arm
-from nc_testbed.report.compare import read as read_runs
-
-HELP = """A verdict on every claim.
-
-python scripts/claims.py                                          all claims, on a CPU
-python scripts/claims.py claims=one_datapoint size=full           one of them, on a GPU
-
-  claims   all (default), or names of conf/claims, separated by commas
-  size     quick (default) or full: the worlds of conf/worlds.yaml
-  out      a directory; one that was begun is gone on with, its finished runs are kept
-  folder   other claims than the project's: a folder of files like those of conf/claims,
-           with a worlds.yaml beside the folder"""
+from nc_testbed.report.arm import Arm, read_arms
 
 
 @dataclass(frozen=True)
@@ -46,63 +36,69 @@ class ClaimsSettings:
     folder: str = str(CONF / "claims")
 
 
-def main() -> None:
-    """Print one line and exit with 2 for what cannot be run; else make, judge and write."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(HELP)
-        return
-    try:
-        judge(build(ClaimsSettings, keyed(sys.argv[1:])), print)
-    except BadInput as error:
-        print(f"nc_testbed: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
-    """Make the runs of the claims, judge them and write claims.json, claims.md and report.html.
+def judge_claims(settings: ClaimsSettings, say: Callable[[str], None]) -> list[JudgedClaim]:
+    """Make the runs of the claims, judge them, write claims.json, claims.md and report.html.
 
     Every setting of every run is checked before the first is made. Raises BadInput.
     """
-    began = datetime.now()
-    folder = Path(settings.folder)
-    claims = read(folder, settings.claims)
-    worlds = load(folder.parent / "worlds.yaml")
-    now = began.strftime("%Y-%m-%d_%H-%M-%S")
-    out = output("out", settings.out or HOME / "outputs" / "claims" / now, HOME / "outputs")
+    start = datetime.now()
+    claims = read_claims(Path(settings.folder), settings.claims)
+    out = output_of("claims", settings.out)
+    runs = _make_all_runs(claims, settings, out, say)
+    results = []
+    figures = {}
+    for name, claim in claims.items():
+        arms = {run: read_arms([made.path])[0] for run, made in runs[name].items()}
+        result = _judge_claim(name, claim, runs[name], arms, settings)
+        results.append(result)
+        figures[name] = draw_claim(claim, arms, result.answers)
+        say(f"{name}: {result.verdict.text}")
+    seconds = (datetime.now() - start).total_seconds()
+    html = render_claims(results, figures, _remarks(settings, arms, seconds))
+    _write_files(out, settings, results, html)
+    say(f"report: {out / 'report.html'} ({seconds:.0f} s)")
+    return results
+
+
+def _make_all_runs(
+    claims: Mapping[str, Claim],
+    settings: ClaimsSettings,
+    out: Path,
+    say: Callable[[str], None],
+) -> dict[str, dict[str, ClaimRun]]:
+    """The runs of every claim, each made once however many claims ask for it."""
+    worlds = load_yaml(Path(settings.folder).parent / "worlds.yaml")
     with configurations():
         runs = {
             name: {
-                k: planned(v, out / "runs")
-                for k, v in claim.overrides(settings.size, worlds).items()
+                run: plan_run(overrides, out / "runs")
+                for run, overrides in claim.overrides(settings.size, worlds).items()
             }
             for name, claim in claims.items()
         }
-        distinct = list({run.path: run for mine in runs.values() for run in mine.values()}.values())
+        by_path = {run.path: run for group in runs.values() for run in group.values()}
+        distinct = list(by_path.values())
         say(f"{len(claims)} claims, {len(distinct)} runs; interrupted, go on with out={out}")
-        check(distinct)
-        make(distinct, say)
-    judged, figures = [], {}
-    for name, claim in claims.items():
-        each, arms = _judged(name, claim, runs[name], settings)
-        judged.append(each)
-        figures[name] = figure(claim, arms, each.findings)
-        say(f"{name}: {each.verdict.text}")
-    seconds = (datetime.now() - began).total_seconds()
-    _write(out, settings, judged, page(judged, figures, _about(settings, arms, seconds)))
-    say(f"report: {out / 'report.html'} ({seconds:.0f} s)")
-    return judged
+        check_runs(distinct)
+        make_runs(distinct, say)
+    return runs
 
 
-def _judged(
-    name: str, claim: Claim, runs: Mapping[str, Run], settings: ClaimsSettings
-) -> tuple[Judged, dict[str, Arm]]:
-    arms = {run: read_runs([made.path])[0] for run, made in runs.items()}
-    findings = find(claim, arms)
+def _judge_claim(
+    name: str,
+    claim: Claim,
+    runs: Mapping[str, ClaimRun],
+    arms: Mapping[str, Arm],
+    settings: ClaimsSettings,
+) -> JudgedClaim:
+    """A claim with its verdict, and the command that makes it alone."""
+    answers = answer_questions(claim, arms)
     command = f"python scripts/claims.py claims={name} size={settings.size}"
-    return Judged(name, claim, findings, verdict(findings), runs, command), arms
+    return JudgedClaim(name, claim, answers, claim_verdict(answers), runs, command)
 
 
-def _about(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) -> list[str]:
+def _remarks(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) -> list[str]:
+    """What stands below the title of the page."""
     device = ", ".join(sorted({device for arm in arms.values() for device in arm.devices}))
     return [
         f"size={settings.size}; {device}; {seconds:.0f} s with the runs that were made.",
@@ -111,8 +107,10 @@ def _about(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) ->
     ]
 
 
-def _write(out: Path, settings: ClaimsSettings, judged: Sequence[Judged], html: str) -> None:
-    content = {"size": settings.size, "claims": record(judged)}
+def _write_files(
+    out: Path, settings: ClaimsSettings, results: Sequence[JudgedClaim], html: str
+) -> None:
+    content = {"size": settings.size, "claims": claims_json(results)}
     write(out / "claims.json", json.dumps(content, indent=1, allow_nan=False).encode())
-    write(out / "claims.md", table(judged).encode())
+    write(out / "claims.md", claims_markdown(results).encode())
     write(out / "report.html", html.encode())

@@ -1,8 +1,8 @@
-"""The command line."""
+"""The command line: one door, a verb for every thing that is done."""
 
 
 def main() -> None:
-    """What ``nc-testbed`` runs."""
-    from nc_testbed.cli import train
+    """Run ``nc-testbed VERB ...``."""
+    from nc_testbed.cli.door import open_door
 
-    train.main()
+    open_door()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from nc_testbed.core.safe_yaml import LOADER
+from nc_testbed.core.safe_loading import LOADER
 
 LABEL = re.compile(r"[A-Z]\w*:|$")
 """What ends a file's first comment: a line about something else (``Source:``), or an empty one."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,14 +64,6 @@ class Chosen:
                 said |= {f"{at}.{option}": file.text} if len(options) > 1 else {}
                 said[at] = f"{option}: {file.text}" if len(options) == 1 else ""
         return said
-
-
-def show(page: str) -> None:
-    """Print a page; whoever reads it may have seen enough (``--help | head``)."""
-    try:
-        print(page, flush=True)
-    except BrokenPipeError:  # nothing more may be written, not at the exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def help_page(chosen: Chosen) -> str:

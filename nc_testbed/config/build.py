@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 import types
 import typing
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.safe_loading import require_allowed_target
 
 RENAMED = {
     "rate": "lr",
@@ -28,6 +30,7 @@ RENAMED = {
     "gini": "heterozygosity",
     "modes_held": "modes_captured",
     "high_quality": "high_quality_share",
+    "origin": "out",
 }
 """Keys and columns of the first version, and what each is called now."""
 
@@ -61,18 +64,6 @@ def _beside(name: str, known: list[str]) -> list[str]:
     return alike or [other for other in known if "." not in other]
 
 
-def keyed(words: Iterable[str]) -> dict[str, str]:
-    """The ``key=value`` words of a command line; raises BadInput for any other word.
-
-    >>> keyed(["size=full", "out=a=b"])
-    {'size': 'full', 'out': 'a=b'}
-    """
-    pairs = [word.partition("=") for word in words]
-    for key, equals, _ in pairs:
-        require(bool(equals), key, "", "write key=value")
-    return {key: value for key, _, value in pairs}
-
-
 def build(
     cls: Any, values: Mapping[str, Any], prefix: str = "", extensions: Iterable[str] = ()
 ) -> Any:
@@ -101,10 +92,14 @@ def build(
 
 
 def check_extensions(names: Iterable[str]) -> None:
-    """Raise BadInput unless every name is that of a package or module that is there.
+    """Raise BadInput unless every name is that of a package or module that can be imported.
 
-    None of them is imported: that waits until all that needs no extension has been checked.
+    It may lie in the folder the user stands in, which is searched from now on. None is imported:
+    that waits until all that needs no extension has been checked.
     """
+    names = tuple(names)
+    if names and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     for name in names:
         remedy = "name a package of your own: letters, digits and _, no dots"
         require(name.isidentifier(), "extensions", name, remedy)
@@ -130,8 +125,7 @@ def build_target(
     key, values = f"{group}._target_", dict(node)
     name = values.pop("_target_", None)
     allowed = ("nc_testbed", *extensions)
-    remedy = f"name a class of {' or '.join(allowed)}; declare others in extensions=[...]"
-    require(isinstance(name, str) and name.split(".")[0] in allowed, key, name, remedy)
+    require_allowed_target(name, allowed, key)
     module, _, attribute = str(name).rpartition(".")
     try:
         target = getattr(importlib.import_module(module), attribute)
@@ -141,8 +135,8 @@ def build_target(
     own = isinstance(target, type) and target.__module__.split(".")[0] in allowed
     require(own and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
     made = build(target, values, f"{group}.", extensions)
-    wanted = getattr(kind, "__name__", "")
-    remedy = f"has not all that a {wanted.lower()} has: name a class that is one"
+    contract = f"{kind.__module__}.{kind.__name__}"
+    remedy = f"is no {kind.__name__.lower()}: name a class that is one, as {contract} says"
     require(isinstance(made, kind), key, name, remedy)
     return made
 

@@ -4,29 +4,65 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nc_testbed.config.build import nearest
-from nc_testbed.config.hydra_guard import NEEDED, check_hydra
-from nc_testbed.config.omegaconf import CONF, HOME, STUDY, named, own, register
+from nc_testbed.config.hydra_app import STUDY, named, own, register
+from nc_testbed.config.output_dir import CONF, HOME, check_places
+from nc_testbed.config.overrides import check_single_values, line_of, parse, text_of
 from nc_testbed.core.errors import BadInput, require
-from nc_testbed.core.safe_yaml import DEPTH
 
-__all__ = ["CONF", "HOME", "STUDY", "chosen", "composed", "configurations", "launched", "parse"]
+__all__ = [
+    "CONF",
+    "HOME",
+    "STUDY",
+    "Composition",
+    "chosen",
+    "compose_run",
+    "composed",
+    "configurations",
+    "parse",
+]
 
-LONG = 2**16
-"""Longest value of an override, characters."""
+LAUNCH = (
+    "callbacks", "launcher", "sweeper", "output_subdir", "job.name", "run.dir", "sweep.dir",
+    "sweep.subdir", "sweeper.max_batch_size", "runtime.choices",
+)  # fmt: skip
+"""Hydra's own settings that decide where and how a job runs."""
+PLUGINS = ("hydra", "hydra_plugins", "optuna")
+"""Packages whose classes may start the jobs of a sweep, and choose them."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a command line composes to.
+
+    cfg: as Hydra composes it. config: the settings of a run and of its study, plain values.
+    launch: the settings of Hydra's in LAUNCH, by dotted key.
+    """
+
+    cfg: DictConfig
+    config: dict[str, Any]
+    launch: dict[str, Any]
+
+    @property
+    def experiment(self) -> str | None:
+        """The name of the experiment, None without one."""
+        return self.launch["runtime.choices"].get("experiment")
+
+    def split(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The settings of the run, and those of the study it belongs to."""
+        run = {key: value for key, value in self.config.items() if key not in STUDY}
+        return run, {key: self.config[key] for key in STUDY}
 
 
 @contextlib.contextmanager
@@ -37,70 +73,64 @@ def configurations() -> Generator[None]:
         yield
 
 
-def parse(overrides: Sequence[str]) -> list[Override]:
-    """Hydra's reading of the overrides, or BadInput for what it cannot read."""
-    parser = OverridesParser.create()
-    for text in overrides:
-        key, _, value = text.partition("=")
-        require(len(key) <= 200, key, value, "no key is so long")
-        require(len(value) <= LONG, key, value, f"give at most {LONG} characters")
-        require(_depth(value) <= DEPTH, key, value, f"give at most {DEPTH} nested brackets")
-        try:
-            parser.parse_override(text)
-        except (HydraException, ValueError, RecursionError) as error:
-            remedy = "cannot be read; write key=value, unusual values quoted twice: 'key=\"a=b\"'"
-            raise BadInput(key, value, remedy) from error
-    return parser.parse_overrides(list(overrides))
-
-
-def _given(override: Override) -> str:
-    """The value as it was written."""
-    return str(override.input_line).partition("=")[2]
-
-
-def _depth(text: str) -> int:
-    """How deep brackets may be nested in a text."""
-    return max(itertools.accumulate((c in "[{(") - (c in "]})") for c in text), default=0)
-
-
 def composed(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, Any]:
     """The composed configuration as plain values, or BadInput for what Hydra refuses."""
-    return _checked(overrides, search)[1]
+    return compose_run(overrides, search).config
 
 
 def chosen(
     overrides: Sequence[str], search: Sequence[str] = (), resolve: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings, ``${n}`` as written unless resolve, and what was chosen of every group."""
-    cfg = _checked(overrides, search)[0]
+    cfg = compose_run(overrides, search).cfg
     return own(cfg, resolve), dict(cfg.hydra.runtime.choices)
 
 
-def launched(
-    overrides: Sequence[str], search: Sequence[str] = ()
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """:func:`composed`, and those of Hydra's own settings that decide where and how a job runs."""
-    return _checked(overrides, search)[1:]
+def compose_run(overrides: Sequence[str], search: Sequence[str] = ()) -> Composition:
+    """What Hydra composes, and of it the run's own settings and Hydra's, all checked.
 
-
-def _checked(
-    overrides: Sequence[str], search: Sequence[str]
-) -> tuple[DictConfig, dict[str, Any], dict[str, Any]]:
-    """What Hydra composes, and of it the run's own settings and Hydra's, all checked."""
-    _check_choices(parse(overrides), search)
+    search: an override that says where more configuration files lie.
+    """
+    parsed = parse(overrides)
+    _check_choices(parsed, search)
     try:
         cfg = compose("config", [*overrides, *search], return_hydra_config=True)
         choices = dict(cfg.hydra.runtime.choices)
         values = own(cfg)
     except Exception as error:  # files and values of a user's may raise anything in there
-        raise _complaint(overrides, search, error) from error
+        raise _complaint(parsed, search, error) from error
     config = named(values, choices)
     try:
-        launch = _launch(cfg)
+        launch = _launch_settings(cfg)
     except Exception as error:
-        raise _complaint(overrides, search, error) from error
-    check_hydra(launch, HOME / "outputs")
-    return cfg, config, launch
+        raise _complaint(parsed, search, error) from error
+    _check_launch(launch)
+    return Composition(cfg, config, launch)
+
+
+def _check_launch(launch: Mapping[str, Any]) -> None:
+    """Refuse code that Hydra would call beside what starts and chooses jobs, and wrong places."""
+    remedy = "callbacks are code that Hydra calls: leave them out"
+    require(not launch["callbacks"], "hydra.callbacks", launch["callbacks"], remedy)
+    for part in ("launcher", "sweeper"):
+        for target in _targets(launch[part]):
+            allowed = str(target).split(".")[0] in PLUGINS
+            remedy = f"name a class of {' or '.join(PLUGINS)}"
+            require(allowed, f"hydra.{part}._target_", target, remedy)
+    batch = launch["sweeper.max_batch_size"]
+    positive = batch is None or (isinstance(batch, int) and (batch == -1 or batch > 0))
+    remedy = "give at least 1 run at once, or null"
+    require(positive, "hydra.sweeper.max_batch_size", batch, remedy)
+    check_places(launch)
+
+
+def _targets(node: Any) -> Iterator[Any]:
+    """Every ``_target_`` at any depth."""
+    if isinstance(node, Mapping) and "_target_" in node:
+        yield node["_target_"]
+    children = node.values() if isinstance(node, Mapping) else node
+    for child in children if isinstance(node, Mapping | list) else ():
+        yield from _targets(child)
 
 
 def _options(group: str, search: Sequence[str]) -> list[str]:
@@ -113,23 +143,22 @@ def _options(group: str, search: Sequence[str]) -> list[str]:
 def _check_choices(parsed: Sequence[Override], search: Sequence[str]) -> None:
     """Refuse what is no option of its group, several values for one run, and what is left out."""
     for override in parsed:
-        key, value = override.key_or_group, override.value()
-        text = _given(override)
-        require(key not in ("", "hydra"), key, text, "write key=value")
-        groups = not override.is_add() and not override.is_delete() and "." not in key
-        options = _options(key, search) if groups else []
-        whole = override.is_delete() and "." not in key
-        require(not whole, f"~{key}", text, "a run needs it: leave it, or give another value")
-        remedy = "several values make several runs: add -m; a list is written [a,b]"
-        require(not override.is_sweep_override(), key, text, remedy)
+        key = override.key_or_group
+        require(key not in ("", "hydra"), key, text_of(override), "write key=value")
+        is_group = not override.is_add() and not override.is_delete() and "." not in key
+        options = _options(key, search) if is_group else []
+        node_left_out = override.is_delete() and "." not in key
+        remedy = "a run needs it: leave it, or give another value"
+        require(not node_left_out, f"~{key}", text_of(override), remedy)
+        check_single_values([override])
+        value = override.value()
         for option in value if isinstance(value, list) else [value]:
             if options and option not in options:
                 raise BadInput(key, option, nearest(str(option), options))
 
 
-def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception) -> BadInput:
+def _complaint(parsed: Sequence[Override], search: Sequence[str], error: Exception) -> BadInput:
     """Which override is at fault, and the nearest name that would have been right."""
-    parsed = parse(overrides)
     groups = [o for o in parsed if _options(o.key_or_group, search)]
     with contextlib.suppress(Exception):  # groups may be what cannot be composed
         known = _keys(own(_composed(groups, search)))
@@ -137,7 +166,7 @@ def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception
             key = override.key_or_group
             ours = override not in groups and not key.startswith("hydra")
             if ours and not override.is_add() and key not in known:
-                return BadInput(key, _given(override), nearest(key, known))
+                return BadInput(key, text_of(override), nearest(key, known))
     ordered = [*groups, *(o for o in parsed if o not in groups)]
     faults: dict[int, Exception | None] = {}
 
@@ -147,23 +176,23 @@ def _complaint(overrides: Sequence[str], search: Sequence[str], error: Exception
 
     at = bisect.bisect_left(range(len(ordered) + 1), True, key=fails)
     if not 0 < at <= len(ordered):
-        return BadInput("overrides", " ".join(overrides), _reason(error))
+        return BadInput("overrides", " ".join(map(line_of, parsed)), _reason(error))
     remedy = f"cannot be used here ({_reason(faults.get(at) or error)})"
-    return BadInput(ordered[at - 1].key_or_group, _given(ordered[at - 1]), remedy)
+    return BadInput(ordered[at - 1].key_or_group, text_of(ordered[at - 1]), remedy)
 
 
 def _fault(parsed: Sequence[Override], search: Sequence[str]) -> Exception | None:
     """Why these overrides do not compose, or None."""
     try:
         own(cfg := _composed(parsed, search))
-        _launch(cfg)
+        _launch_settings(cfg)
     except Exception as fault:
         return fault
     return None
 
 
 def _composed(parsed: Sequence[Override], search: Sequence[str]) -> DictConfig:
-    texts = [str(override.input_line) for override in parsed]
+    texts = [line_of(override) for override in parsed]
     return compose("config", [*texts, *search], return_hydra_config=True)
 
 
@@ -174,21 +203,22 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).partition("full_key:")[0].split()) or type(error).__name__
 
 
-def _launch(cfg: DictConfig) -> dict[str, Any]:
-    """What of Hydra's settings :func:`check_hydra` wants to know, as they are in a job."""
+def _launch_settings(cfg: DictConfig) -> dict[str, Any]:
+    """What of Hydra's settings LAUNCH, as they are in a job."""
     with open_dict(cfg.hydra.job):
         cfg.hydra.job.num, cfg.hydra.job.id = 0, "0"
     instance = HydraConfig.instance()
     before, instance.cfg = instance.cfg, None
     try:
-        found = {"sweep.dir": OmegaConf.select(cfg.hydra, "sweep.dir")}  # read before any job is
+        # Hydra reads it before there is a job.
+        values = {"sweep.dir": OmegaConf.select(cfg.hydra, "sweep.dir")}
         instance.set_config(cfg)
-        found |= {key: OmegaConf.select(cfg.hydra, key) for key in NEEDED if key not in found}
+        values |= {key: OmegaConf.select(cfg.hydra, key) for key in LAUNCH if key not in values}
     finally:
         instance.cfg = before
     return {
         key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        for key, value in found.items()
+        for key, value in values.items()
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from nc_testbed.core.errors import BadInput
-from nc_testbed.core.safe_yaml import parse_yaml
+from nc_testbed.core.safe_loading import parse_yaml
 
 NAME = "config.yaml"
 LARGEST = 2**24

@@ -1,4 +1,4 @@
-"""What all runs of one command have in common is read once."""
+"""A cache for what all runs of one command have in common, such as the rows of a data set."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ from contextlib import contextmanager
 from typing import Any
 
 MOST = 2
-"""Values that are kept, the last ones; real rows are the largest of them."""
-_kept: dict[Hashable, Any] | None = None
+"""Values in the cache, the last ones made; real rows are the largest of them."""
+_values: dict[Hashable, Any] | None = None
 
 
 @contextmanager
 def caching() -> Generator[None]:
-    """While it is entered, :func:`once` keeps what it has made: files must stay as they are.
+    """Context in which :func:`from_cache` keeps values; files that they come from must not change.
 
     >>> with caching():
-    ...     cached("a", list) is cached("a", list)
+    ...     from_cache("a", list) is from_cache("a", list)
     True
     """
-    global _kept
-    before, _kept = _kept, {}
+    global _values
+    before = _values
+    _values = {}
     try:
         yield
     finally:
-        _kept = before
+        _values = before
 
 
-def cached(key: Hashable, make: Callable[[], Any]) -> Any:
-    """``make()``, or what it gave before for this key.
+def from_cache(key: Hashable, make: Callable[[], Any]) -> Any:
+    """``make()``, or its value at an earlier call with this key inside :func:`caching`.
 
-    >>> cached("a", list) is cached("a", list)
+    >>> from_cache("a", list) is from_cache("a", list)
     False
     """
-    if _kept is None:
+    if _values is None:
         return make()
-    if key not in _kept:
-        while len(_kept) >= MOST:
-            del _kept[next(iter(_kept))]
-        _kept[key] = make()
-    return _kept[key]
+    if key not in _values:
+        while len(_values) >= MOST:
+            del _values[next(iter(_values))]
+        _values[key] = make()
+    return _values[key]

@@ -1,4 +1,4 @@
-"""The contract of every family: rows, sufficient statistics, and what a fit's parameters say."""
+"""The contract of every exponential family: its rows, statistics, and metrics of parameters."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from nc_testbed.core.rng import RandomStreams
 
 Parameters = dict[str, Tensor]
-"""``{name: [R, ...]}`` float64; a truth that all chains share has R = 1."""
+"""``{name: [R, ...]}`` float64; true parameters, which all chains share, have R = 1."""
 
-SHOWN = 8
-"""Most coordinates of a mean that are columns of their own."""
+MEANS = 8
+"""Most coordinates of a mean that are columns."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Statistic:
     values: dict[str, Tensor]
 
     def __post_init__(self) -> None:
-        # A whole number beyond 2^53 rounds otherwise than the float that a file holds.
+        # A file holds a float: an int beyond 2^53 would round otherwise before and after a resume.
         object.__setattr__(self, "count", float(self.count))
 
 
@@ -37,43 +37,48 @@ class Family(ABC):
     """One family of laws with all its parameters free; every method serves R chains at once."""
 
     on_gpu: ClassVar[bool]
-    """Whether normals and gammas are all it draws, so that a GPU can draw it."""
+    """Whether it draws normals and gammas alone, which a GPU can draw too."""
     tempers: ClassVar[bool]
-    """Whether ``p(x)^(1/T)`` is a law of the family again."""
+    """Whether ``p(x)^(1/T)``, normalised, is a law of the family."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """D, the numbers in one row."""
+        """D, how many numbers a row has."""
+
+    @property
+    def equal_sets(self) -> bool:
+        """Whether all sets must have as many rows as the first."""
+        return False
 
     @abstractmethod
     def draws(self, rows: Tensor) -> Tensor:
-        """Whether rows ``[..., D]`` are of the kind that the family draws, ``[...]`` bool."""
+        """Whether rows ``[..., D]`` can be drawn by some law of the family, ``[...]`` bool."""
 
     @abstractmethod
     def draw(
         self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
-        """Statistics of n >= 1 rows, drawn without the rows: the cost does not depend on n."""
+        """Statistics of n >= 1 rows, drawn without the rows, at a cost that n does not change."""
 
     @abstractmethod
     def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
         """n rows per chain, ``[R, n, D]``."""
 
     @abstractmethod
-    def summed(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
-        """The statistics of rows ``[R, m, D]``, with weights ``[R, m]`` of mean 1 if given."""
+    def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
+        """The statistics of rows ``[R, m, D]``, with weights ``[R, m]`` of mean 1 or without."""
 
     @abstractmethod
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
-        """The statistics of both sets of rows together."""
+        """The statistics of two sets of rows taken together."""
 
     @abstractmethod
     def log_prob(self, parameters: Parameters, rows: Tensor) -> Tensor:
         """Log density or probability ``[R, H]`` of rows ``[H, D]``, nats."""
 
     @abstractmethod
-    def tempered(self, parameters: Parameters, temperature: float) -> Parameters:
+    def temper(self, parameters: Parameters, temperature: float) -> Parameters:
         """The parameters of ``p(x)^(1/T)``, normalised; only where the family ``tempers``."""
 
     @abstractmethod
@@ -82,28 +87,29 @@ class Family(ABC):
 
 
 def add(a: Statistic, b: Statistic) -> Statistic:
-    """Sums of both: the merge of statistics that are plain sums over rows.
+    """The merge of statistics that are sums over rows.
 
-    >>> one = Statistic(2, {"ones": torch.tensor([1.0])})
-    >>> add(one, one).values["ones"].tolist()
+    >>> two_rows = Statistic(2, {"ones": torch.tensor([1.0])})
+    >>> add(two_rows, two_rows).values["ones"].tolist()
     [2.0]
     """
     return Statistic(a.count + b.count, {k: v + b.values[k] for k, v in a.values.items()})
 
 
-def scaled(values: Tensor, weights: Tensor | None) -> Tensor:
-    """Values of rows ``[R, m, ...]`` times the rows' weights ``[R, m]``, if there are any."""
+def scale_rows(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Values of rows ``[R, m, ...]`` times the rows' weights ``[R, m]``; None: as they are."""
     if weights is None:
         return values
     return values * weights.view(*weights.shape, *[1] * (values.dim() - 2))
 
 
-def sharpened(shares: Tensor, temperature: float) -> Tensor:
+def sharpen(shares: Tensor, temperature: float) -> Tensor:
     """``p_i^(1/T)``, normalised over the last axis.
 
-    >>> sharpened(torch.tensor([[0.2, 0.8]]).double(), 0.5).round(decimals=3).tolist()
+    >>> sharpen(torch.tensor([[0.2, 0.8]]).double(), 0.5).round(decimals=3).tolist()
     [[0.059, 0.941]]
     """
+    # Over the largest first: a high power of a small share would underflow.
     powers = (shares / shares.amax(-1, keepdim=True)) ** (1 / temperature)
     return powers / powers.sum(-1, keepdim=True)
 
@@ -116,15 +122,15 @@ def means(coordinates: Tensor) -> dict[str, Tensor]:
     """
     if coordinates.shape[1] == 1:
         return {"mean": coordinates[:, 0]}
-    return {f"mean_{i + 1}": coordinates[:, i] for i in range(min(SHOWN, coordinates.shape[1]))}
+    return {f"mean_{i + 1}": coordinates[:, i] for i in range(min(MEANS, coordinates.shape[1]))}
 
 
 def discrete(shares: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """Columns of laws on K classes: shares ``[R, K]`` against the truth's ``[1, K]``.
 
-    ``heterozygosity = 1 - sum p_i^2``; ``kl = sum p_i ln(p_i / truth_i)``; ``absorbed`` 1 where one
-    class holds all mass; ``alive_classes`` those with any; ``missing_mass`` the truth's mass of the
-    others.
+    ``heterozygosity = 1 - sum p_i^2``; ``kl = sum p_i ln(p_i / truth_i)``, nats;
+    ``absorbed``: 1 where a single class has all the mass; ``alive_classes``: how many
+    have any; ``missing_mass``: the truth's mass of the classes that have none.
     """
     alive = shares > 0
     return {

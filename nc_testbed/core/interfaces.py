@@ -1,7 +1,8 @@
-"""The interfaces that every room shares, and the space rows live in."""
+"""The interfaces between the rooms: models and their fits, stores, policies, generations."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 
 Progress = Callable[[int, int], None]
-"""Told after every step of a fit: steps done, steps in all."""
+"""Called after every step of a fit with the steps done and the steps in all."""
 
 
 def no_progress(done: int, total: int) -> None:
-    """The progress nobody watches."""
+    """A progress callback that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Sampling:
 
     ``decode``: ``sample`` draws from the model's whole law; ``mean`` takes the decoder's
     mean of a latent draw, as four published VAE studies do. It changes the collapse.
-    ``temperature``: T > 0, sampling bias: below 1 samples are truer to type and less diverse.
-    Families are sampled from ``p(x)^(1/T)``, normalised; a Gaussian's variance is multiplied by
-    T, as are a mixture's covariances, a kernel's variance and the variance of an autoencoder's
-    latent draws. ``draw``: ``rows``, or the ``statistics`` of as many rows, of the same law and
-    at a cost that does not depend on their number; ``auto`` = statistics where model, data,
-    policy and metrics allow it.
+    ``temperature``: T > 0, sampling bias: below 1 samples are truer to type and less
+    diverse. Families are sampled from ``p(x)^(1/T)``, normalised; a Gaussian's variance
+    is multiplied by T, as are a mixture's covariances, a kernel's variance and the
+    variance of an autoencoder's latent draws. ``draw``: ``rows``, or the ``statistics``
+    of as many rows, of the same law and at a cost that does not depend on their number;
+    ``auto`` = statistics where model, data, policy and metrics allow it.
     """
 
     decode: Literal["sample", "mean"] = "sample"
@@ -52,11 +53,15 @@ class Fit(Protocol):
     """R fitted models: frozen tensors ``[R, ...]``."""
 
     @property
-    def space(self) -> Space: ...
+    def space(self) -> Space:
+        """The space of its samples."""
+        ...
 
     def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
-        """n independent rows per chain in stored form, ``[R, n, D]``, in no order: the first m
-        of them are a sample too."""
+        """n independent rows per chain in stored form, ``[R, n, D]``.
+
+        They come in no order: the first m of them are a sample of m rows.
+        """
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -64,31 +69,32 @@ class Fit(Protocol):
         ...
 
     def report(self) -> Mapping[str, Tensor]:
-        """What the fit itself has to say per chain ``{name: [R]}`` (loss, floors hit, ...)."""
+        """Diagnostics of the fit per chain, ``{name: [R]}`` (floors hit, steps taken, ...)."""
         ...
 
 
 @runtime_checkable
 class Model(Protocol):
-    """Frozen hyperparameters; fitting returns a :class:`Fit`."""
+    """The frozen hyperparameters of a model; fitting returns a :class:`Fit`."""
 
     provides: ClassVar[frozenset[str]]
-    """What metrics may ask of its fits: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob),
-    ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
+    """What its fits offer to metrics: ``likelihood`` (log_prob or elbo), ``exact``
+    (log_prob), ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
         """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
         ...
 
     def stacks(self, space: Space) -> bool:
-        """Whether one CPU thread gives every chain the same bits when it fits many together.
+        """Whether one CPU thread gives a chain the same bits when it fits many together.
 
-        False is always right, and slower: a CPU then fits one chain at a time on each core.
+        False is always right, and slower: a CPU then fits one chain at a time on each
+        core. What makes it true is told in :mod:`nc_testbed.core.exactness`.
         """
         ...
 
     def workspace(self, space: Space, m: int) -> int:
-        """About how many bytes one chain takes while it is fitted to m rows, or draws m."""
+        """About how many bytes of memory one chain takes to be fitted to m rows, or to draw m."""
         ...
 
     def fit(
@@ -98,7 +104,7 @@ class Model(Protocol):
         previous: Fit | None = None,
         progress: Progress = no_progress,
     ) -> Fit:
-        """R independent fits; ``previous`` is the last generation's (for a warm start)."""
+        """R independent fits; ``previous`` is the last generation's fit, for a warm start."""
         ...
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Fit:
@@ -119,35 +125,36 @@ class Stepwise(Protocol):
 class Sized(Protocol):
     """A model that says how large its fits are."""
 
-    def stored(self, space: Space, m: int) -> int:
+    def disk_bytes(self, space: Space, m: int) -> int:
         """About how many bytes one chain's fit to m rows takes on disk."""
         ...
 
 
+# Any and no union: the same policy serves both stores, and each store takes back its own parts.
 Part = Any
-"""Some rows of a store: addresses ``[R, m]``, or their sufficient statistics."""
+"""Some rows of a store: addresses ``[R, m]``, or a :class:`nc_testbed.core.family.Statistic`."""
 Training = Any
-"""What a model is fitted to: a view of rows, or sufficient statistics."""
+"""What a model is fitted to: a :class:`TrainingSet`, or a ``Statistic``."""
 
 
 class Store(Protocol):
-    """Everything a policy can take rows from: the rows themselves, or their statistics.
+    """All rows that a policy can choose from, or their sufficient statistics.
 
-    The methods that take ``streams`` are given those of the generation that is composed.
+    ``streams`` are those of the generation whose training set is composed.
     """
 
     @property
     def size(self) -> int:
-        """n, the rows of the last synthetic set."""
+        """n, how many rows the last synthetic set has."""
         ...
 
     @property
     def first(self) -> int:
-        """n0, the real rows of generation 0."""
+        """n0, how many real rows generation 0 has."""
         ...
 
     def original(self) -> Part:
-        """Generation 0's real rows."""
+        """All real rows of generation 0."""
         ...
 
     def latest(self, m: int) -> Part:
@@ -171,7 +178,7 @@ class Store(Protocol):
         ...
 
     def collected(self, k: int, streams: RandomStreams) -> Part:
-        """Generation 0's real rows and k fresh ones for every generation since."""
+        """Generation 0's real rows and k fresh ones for every generation since then."""
         ...
 
     def view(self, *parts: Part) -> Training:
@@ -179,51 +186,53 @@ class Store(Protocol):
         ...
 
 
-@runtime_checkable
-class Policy(Protocol):
+class Policy(ABC):
     """Which rows, from which generation, a fit is trained on.
 
-    window: past synthetic sets it looks back on, None = all. trains_on_real: whether real rows
-    may be trained on after generation 0. needs_classifier: whether it needs the referee's opinion
-    of every synthetic row.
+    A subclass says how to compose them. All else has a default, which fits a policy that
+    composes from the last synthetic set and generation 0's real rows, and refuses nothing.
     """
 
-    @property
-    def window(self) -> int | None: ...
+    window: ClassVar[int | None] = 1
+    """Past synthetic sets that it looks back on, None = all."""
+    trains_on_real: ClassVar[bool] = True
+    """Whether it may train on real rows after generation 0."""
+    needs_classifier: ClassVar[bool] = False
+    """Whether it needs the referee's opinion of every synthetic row."""
 
-    @property
-    def trains_on_real(self) -> bool: ...
-
-    @property
-    def needs_classifier(self) -> bool: ...
-
-    def check(self, n: int, budget: int | None, real: int) -> None:
-        """Raise :class:`BadInput` if it cannot serve n synthetic rows a generation and ``real``
-        rows at generation 0; keys are the policy's own, or the run's ``n`` and ``budget``."""
-        ...
-
-    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
-        """Real rows taken in every generation after generation 0, by source: fresh (never seen
-        before), pool (of generation 0, drawn anew), fixed (of generation 0, the same)."""
-        ...
-
-    def needs_rows(self, budget: int | None) -> bool:
-        """Whether it draws from stored synthetic rows, so that their statistics do not do."""
-        ...
-
+    @abstractmethod
     def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
-        ...
+
+    def check(self, n: int, budget: int | None, real: int) -> None:  # noqa: B027
+        """Raise :class:`BadInput` if it cannot serve these settings; by default it serves all.
+
+        n: rows of a synthetic set. real: rows of generation 0. Keys are the policy's own, or the
+        run's ``n`` and ``budget``.
+        """
+
+    def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
+        """Real rows taken in every generation after generation 0, by source.
+
+        Sources are fresh (never seen before), pool (of generation 0, drawn anew) and fixed (of
+        generation 0, the same). Rows that ``archive.original()`` gives are not counted.
+        """
+        return {}
+
+    def needs_rows(self, budget: int | None) -> bool:
+        """Whether it draws from stored synthetic rows, so that statistics are not enough."""
+        return False
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What one generation left: the fit's tensors, a record {metric: [R]}, and what it drew.
+    """The result of one generation.
 
-    record: empty where the generation was not to be measured. Of rows: synthetic ``[R, n, D]``
-    and pictures ``[R, m, D]``, and the lineage of the rows trained on, for each run whose chains
-    these are (see :func:`nc_testbed.loop.lineage.lineage`). Of sufficient statistics: those the
-    fit was made from.
+    number: of the generation. weights: the fit's tensors. record: ``{metric: [R]}``,
+    empty where the generation was not to be measured. In a loop on rows: synthetic
+    ``[R, n, D]``, pictures ``[R, m, D]``, and the lineage of the rows trained on, for
+    each run whose chains these are (see :func:`nc_testbed.loop.lineage.lineage`). In a
+    loop on sufficient statistics: those that the fit was made from.
     """
 
     number: int

@@ -14,19 +14,22 @@ from scipy.special import betaincinv, stdtrit
 
 from nc_testbed.core.rng import SHARED, RandomStreams
 
-FEW, MANY = 20, 1000
-"""Below FEW chains the t interval is used: the bootstrap covers 80% at R = 4. From MANY on it is
-used again: a mean of that many is normal, and resampling 10^5 chains would outlast the run."""
+FEW = 20
+"""Below so many chains the t interval is used: the bootstrap covers 80% at R = 4."""
+MANY = 1000
+"""From so many chains on the t interval is used again: a mean of that many is normal, and
+resampling 10^5 chains would outlast the run."""
 RESAMPLES = 2000
 POSITIONS = 1000
-"""Positions resampled at once, for the sake of memory."""
+"""Positions resampled at once, so that memory does not grow with them."""
 
 
 @dataclass(frozen=True)
 class Interval:
     """A mean with its 95% interval and the number of chains behind it, arrays of one shape.
 
-    ``low`` and ``high`` are NaN where fewer than two chains are finite, ``mean`` where none is.
+    ``low`` and ``high`` are NaN where fewer than two chains are finite, ``mean`` where
+    none is.
     """
 
     mean: NDArray[np.float64]
@@ -37,8 +40,8 @@ class Interval:
     @staticmethod
     def of(mean: float, low: float, high: float, chains: int) -> Interval:
         """One mean from plain numbers."""
-        centre, bottom, top = (np.asarray(end, dtype=np.float64) for end in (mean, low, high))
-        return Interval(centre, bottom, top, np.asarray(chains))
+        bounds = (np.asarray(value, dtype=np.float64) for value in (mean, low, high))
+        return Interval(*bounds, np.asarray(chains))
 
     def __getitem__(self, at: Any) -> Interval:
         return Interval(self.mean[at], self.low[at], self.high[at], self.chains[at])
@@ -52,20 +55,20 @@ class Interval:
         if not np.isfinite(self.mean):
             return "n/a"
         form = _form(float(self.mean), float(self.high - self.low))
-        ends = (format(end, form) for end in (self.low, self.high))
-        return f"{self.mean:{form}} [{', '.join(ends) if np.isfinite(self.low) else 'n/a'}]"
+        bounds = f"{self.low:{form}}, {self.high:{form}}" if np.isfinite(self.low) else "n/a"
+        return f"{self.mean:{form}} [{bounds}]"
 
 
 def interval(values: ArrayLike) -> Interval:
     """Mean and 95% interval over the first axis (chains), for every trailing position.
 
     ``mean +- t_{.975, R-1} s / sqrt(R)`` below 20 chains and again from 1000 on (Student,
-    1908, https://doi.org/10.2307/2331554), the percentile bootstrap over chains between (Efron,
-    1979, https://doi.org/10.1214/aos/1176344552). Whole chains are resampled, the same ones at
-    every position and in every call, so give it differences of trajectories to compare policies
-    on paired chains. Values that are not finite (undefined, or infinite) are left out and
-    ``Interval.chains`` says how many were used. Equal values have an interval of width zero,
-    one chain has none (NaN).
+    1908, https://doi.org/10.2307/2331554), the percentile bootstrap over chains between
+    (Efron, 1979, https://doi.org/10.1214/aos/1176344552). Whole chains are resampled, the
+    same ones at every position and in every call, so give it differences of trajectories
+    to compare policies on paired chains. Values that are not finite (undefined, or
+    infinite) are left out and ``Interval.chains`` says how many were used. Equal values
+    have an interval of width zero, one chain has none (NaN).
 
     values: ``[R, ...]``, any real type; the result has shape ``[...]``.
 
@@ -80,30 +83,33 @@ def interval(values: ArrayLike) -> Interval:
     with np.errstate(all="ignore"):
         mean = x.sum(0) / count
         half = _half_width(x, finite, mean, count)
-    low, high = mean - half, mean + half
+    low = mean - half
+    high = mean + half
     between = (count >= FEW) & (count < MANY)
     if np.any(between) and len(x) < MANY:
-        resampled = _bootstrap(x, finite)
-        low = np.where(between, resampled[0], low)
-        high = np.where(between, resampled[1], high)
+        quantiles = _bootstrap(x, finite)
+        low = np.where(between, quantiles[0], low)
+        high = np.where(between, quantiles[1], high)
     smallest = np.where(finite, x, np.inf).min(0)
     equal = (count > 1) & (smallest == np.where(finite, x, -np.inf).max(0))
-    mean, low, high = (np.where(equal, smallest, end) for end in (mean, low, high))
+    # Of equal values the mean is that value, which a sum over many need not give.
+    mean, low, high = (np.where(equal, smallest, value) for value in (mean, low, high))
     return Interval(mean, low, high, count)
 
 
 def share(successes: int, trials: int) -> Interval:
     """A share with its exact 95% interval: the beta quantiles of Clopper and Pearson.
 
-    ``low = B^-1(.025; s, n-s+1)``, ``high = B^-1(.975; s+1, n-s)`` (Clopper and Pearson, 1934,
-    https://doi.org/10.1093/biomet/26.4.404). All NaN when there were no trials.
+    ``low = B^-1(.025; s, n-s+1)``, ``high = B^-1(.975; s+1, n-s)`` (Clopper and Pearson,
+    1934, https://doi.org/10.1093/biomet/26.4.404). All NaN when there were no trials.
 
     >>> share(0, 10).text()
     '0.00 [0.00, 0.31]'
     """
     if not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials")
-    s, n = successes, trials
+    s = successes
+    n = trials
     if n == 0:
         return Interval.of(np.nan, np.nan, np.nan, 0)
     low = betaincinv(s, n - s + 1, 0.025) if s > 0 else 0.0
@@ -121,28 +127,30 @@ def _form(mean: float, width: float) -> str:
 
 
 def _half_width(x, finite, mean, count):
-    """Half the width of the t interval; NaN below two chains."""
+    """Half the width of the t interval, ``[...]``; NaN below two chains."""
     squares = np.where(finite, (x - mean) ** 2, 0.0).sum(0)
     return stdtrit(count - 1, 0.975) * np.sqrt(squares / (count - 1) / count)
 
 
 def _bootstrap(x, finite):
     """The 2.5% and 97.5% quantiles ``[2, ...]`` of the mean over resampled chains."""
-    flat, used = x.reshape(len(x), -1), finite.reshape(len(x), -1).astype(np.float64)
-    ends = np.empty((2, flat.shape[1]))
+    flat = x.reshape(len(x), -1)
+    counts = finite.reshape(len(x), -1).astype(np.float64)
+    times = _resample(len(x))
+    bounds = np.empty((2, flat.shape[1]))
     for start in range(0, flat.shape[1], POSITIONS):
         part = slice(start, start + POSITIONS)
         with np.errstate(invalid="ignore"):
-            means = (_resampled(len(x)) @ flat[:, part]) / (_resampled(len(x)) @ used[:, part])
+            means = (times @ flat[:, part]) / (times @ counts[:, part])
         undefined = np.isnan(means).all(0)  # no chain is finite there
-        means[:, undefined] = 0
-        ends[:, part] = np.nanquantile(means, [0.025, 0.975], axis=0)
-        ends[:, part][:, undefined] = np.nan
-    return ends.reshape(2, *x.shape[1:])
+        means[:, undefined] = 0  # for nanquantile, which warns of positions without a number
+        bounds[:, part] = np.nanquantile(means, [0.025, 0.975], axis=0)
+        bounds[:, part][:, undefined] = np.nan
+    return bounds.reshape(2, *x.shape[1:])
 
 
 @lru_cache(maxsize=4)
-def _resampled(R):
+def _resample(R):
     """How often each of R chains was drawn in every resample, ``[2000, R]``."""
     draws = RandomStreams(seed=0, chains=(SHARED,))("bootstrap")
     times = np.empty((RESAMPLES, R))

@@ -1,4 +1,7 @@
-"""How much of a machine a run takes at once, and how it multiplies: never what it computes."""
+"""How much of the machine a run takes: cores, memory, and the precision of products.
+
+None of it changes what a run computes, but for the precision on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,25 @@ CORES = torch.get_num_threads()
 """Cores to use: what torch finds, or OMP_NUM_THREADS."""
 
 RAN_OUT = "memory ran out"
-SAID = ("can't allocate memory", "Cannot allocate memory", "out of memory", "ALLOC_FAILED",
-        "could not create a primitive", "can't start new thread")  # fmt: skip
-"""How torch, the system, CUDA's libraries, oneDNN and threads say so in errors of no own kind."""
+MESSAGES = ("can't allocate memory", "Cannot allocate memory", "out of memory", "ALLOC_FAILED",
+            "could not create a primitive", "can't start new thread")  # fmt: skip
+"""How torch, the system, CUDA's libraries, oneDNN and threads put it in errors of general types."""
 
 
 def no_message(line: str) -> None:
-    """Whom nothing is said to."""
+    """A message callback that does nothing."""
 
 
 @dataclass
 class Compute:
     """What a run may take of its machine at once; halved whenever memory runs out.
 
-    chains: most chains taken together, None = all. memory: bytes of the device's memory, None =
-    all of it: at most half for stored rows, the rest for what is made of them on the way.
-    precision: of float32 products in fits on a GPU, ``tf32`` (10 bits of mantissa), ``float32``,
-    or ``bf16`` (7 bits), which a CPU has too. compile: whether losses are compiled. say: told
-    when memory has run out.
+    chains: most chains taken together, None = all. memory: bytes of the device's memory,
+    None = all of it: at most half for stored rows, the rest for what is made of them on
+    the way. precision: of float32 products in fits on a GPU, ``tf32`` (10 bits of
+    mantissa), ``float32``, or ``bf16`` (7 bits), which a CPU has too. compile: whether
+    losses are compiled. say: called with a line when memory has run out. halvings: how
+    often it has.
     """
 
     chains: int | None = None
@@ -54,43 +58,44 @@ class Compute:
         return min(self.memory or total(device), total(device))
 
     def room(self, device: torch.device) -> int:
-        """Bytes that one worker may take for what is not stored: a core, or a GPU."""
+        """Bytes that one worker, a core or a GPU, may take for what is not stored."""
         workers = CORES if device.type == "cpu" else 1
         return self.budget(device) // 2 // workers >> self.halvings
 
-    def together(self, chains: int, each: int, device: torch.device) -> int:
-        """Chains that one worker takes at once, of those it has, at ``each`` bytes a chain."""
+    def together(self, chains: int, bytes_per_chain: int, device: torch.device) -> int:
+        """How many of its chains one worker takes at once; at least 1."""
         most = min(chains, self.chains or chains) >> self.halvings
-        return max(1, min(most, self.room(device) // max(1, each)))
+        return max(1, min(most, self.room(device) // max(1, bytes_per_chain)))
 
 
 _now = Compute()
 
 
 def current() -> Compute:
-    """What is in force: everything, outside of a run."""
+    """The limits in force; outside of :func:`memory_limit` the whole machine."""
     return _now
 
 
-def at_once(each: int, most: int, device: torch.device) -> int:
-    """How many things of ``each`` bytes to make at once: ``most`` bytes, or what the run has room
-    for if that is less; 1 at least.
+def at_once(item_bytes: int, most: int, device: torch.device) -> int:
+    """How many items to compute at once, so that they take at most ``most`` bytes, or
+    what the run has room for if that is less; at least 1.
 
     >>> at_once(1000, 10_000, torch.device("cpu"))
     10
     """
-    return max(1, min(most >> _now.halvings, _now.room(device)) // max(1, each))
+    return max(1, min(most >> _now.halvings, _now.room(device)) // max(1, item_bytes))
 
 
 @contextmanager
 def memory_limit(compute: Compute, device: torch.device) -> Generator[None]:
-    """Keep to this much of the machine; on a GPU the allocator itself refuses more."""
+    """Context that keeps to these limits; on a GPU the allocator itself refuses more."""
     global _now
-    before, _now = _now, compute
+    before = _now
+    _now = compute
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(compute.budget(device) / total(device))
     try:
-        with _rounded(False, device):
+        with _use_tf32(False, device):
             yield
     finally:
         _now = before
@@ -98,39 +103,42 @@ def memory_limit(compute: Compute, device: torch.device) -> Generator[None]:
 
 @contextmanager
 def matmul_precision(device: torch.device) -> Generator[None]:
-    """Float32 products of a fit in the precision in force; outside of fits none is rounded.
+    """Context of a fit: its float32 products have the precision in force, others never less.
 
     TF32 and bfloat16 round the factors of a product, not its sum.
     """
-    tf32, bf16 = _now.precision == "tf32", _now.precision == "bf16"
+    tf32 = _now.precision == "tf32"
+    bf16 = _now.precision == "bf16"
     # A cache of rounded weights would outlive the step that is recorded on a GPU.
-    rounded = torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=False)
-    with _rounded(tf32, device), rounded:
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=False)
+    with _use_tf32(tf32, device), autocast:
         yield
 
 
 @contextmanager
-def _rounded(tf32: bool, device: torch.device) -> Generator[None]:
-    """Factors of float32 products on a GPU; a CPU's workers share these switches and need none.
+def _use_tf32(tf32: bool, device: torch.device) -> Generator[None]:
+    """Context in which a GPU rounds the factors of float32 products to TF32, or does not.
 
-    torch has newer switches, but its compiler asks the old ones and fails where both are used.
+    A CPU's workers share these switches and need none. torch has newer ones, but its
+    compiler asks for the old ones and fails where both are used.
     """
     if device.type == "cpu":
         yield
         return
     cudnn = torch.backends.cudnn
-    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    precision_before = torch.get_float32_matmul_precision()
+    cudnn_before = cudnn.allow_tf32
     try:
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         cudnn.allow_tf32 = tf32
         yield
     finally:
-        torch.set_float32_matmul_precision(before[0])
-        cudnn.allow_tf32 = before[1]
+        torch.set_float32_matmul_precision(precision_before)
+        cudnn.allow_tf32 = cudnn_before
 
 
 def within_memory(work: Callable[[], T], chains: int) -> T:
-    """``work()`` on so many chains, again with half as much at once whenever memory runs out.
+    """``work()``, tried again with half as many chains at once whenever memory runs out.
 
     Raises MemoryError when a chain by itself does not fit.
     """
@@ -140,28 +148,33 @@ def within_memory(work: Callable[[], T], chains: int) -> T:
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error):
                 raise
-            said = str(error).split("\n")[0]
-        # Only here, outside, are the tensors free that the error's traceback held.
+            message = str(error).split("\n")[0]
+        # Only out here are the tensors free that the traceback of the error refers to.
         if chains >> _now.halvings <= 1:
-            raise MemoryError(f"{RAN_OUT} with a single chain at once: {said}")
+            raise MemoryError(f"{RAN_OUT} with a single chain at once: {message}")
         _now.halvings += 1
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        _now.say(f"{RAN_OUT}, so half as many chains are taken at once from here on: {said}")
+        _now.say(f"{RAN_OUT}, so half as many chains are taken at once from here on: {message}")
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether memory has run out, in this error or in the one that it followed upon: a step that
-    cannot be recorded for want of memory is then called invalid.
+    """Whether memory has run out, in this error or in the one that it came from.
+
+    A step that cannot be recorded on a GPU for want of memory raises a second error,
+    which says that the recording is invalid.
 
     >>> ran_out(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     True
     """
-    named = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    before = error.__context__
-    said = isinstance(error, RuntimeError | OSError) and any(text in str(error) for text in SAID)
-    return named or said or (before is not None and ran_out(before))
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, RuntimeError | OSError):
+        message = str(error)
+        if any(text in message for text in MESSAGES):
+            return True
+    return error.__context__ is not None and ran_out(error.__context__)
 
 
 def total(device: torch.device) -> int:
@@ -179,6 +192,6 @@ def each(function: Callable[[A], B], items: Sequence[A], device: torch.device) -
     """
     if device.type != "cpu" or len(items) == 1 or CORES == 1:
         return [function(item) for item in items]
-    # A new thread's first matrix product would be split, whatever the thread that made it does.
+    # A new thread begins with the threads of the process, whatever the one that made it has set.
     with one_thread(), ThreadPoolExecutor(CORES, "", torch.set_num_threads, (1,)) as pool:
         return list(pool.map(function, items))

@@ -24,10 +24,11 @@ def key(seed: int, chain: int, generation: int, purpose: str) -> int:
 
 
 class Generators:
-    """Stateful draws for R chains, ``[R, ...]``; each chain reads only its own generator.
+    """Random numbers for R chains, ``[R, ...]``; every chain has a generator of its own.
 
-    On a CPU the generators are numpy's: torch's CPU generator keeps 32 bits of its seed, too
-    few for hundreds of thousands of streams. On a GPU they are torch's Philox, keyed by 64 bits.
+    On a CPU the generators are numpy's: torch's CPU generator keeps 32 bits of its seed,
+    too few for hundreds of thousands of streams. On a GPU they are torch's Philox, keyed
+    by 64 bits.
     """
 
     def __init__(self, keys: Sequence[int], device: torch.device):
@@ -42,11 +43,11 @@ class Generators:
 
     def normal(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Standard normals, ``[R, *shape]``."""
-        return self._each("standard_normal", torch.randn, shape, dtype)
+        return self._fill("standard_normal", torch.randn, shape, dtype)
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Uniforms on [0, 1), ``[R, *shape]``."""
-        return self._each("random", torch.rand, shape, dtype)
+        return self._fill("random", torch.rand, shape, dtype)
 
     def permutation(self, m: int) -> Tensor:
         """A random order of 0..m-1 per chain, ``[R, m]`` int64."""
@@ -68,7 +69,7 @@ class Generators:
     def categorical(self, shares: Tensor, n: int) -> Tensor:
         """n class indices per chain with probabilities ``shares`` [R, C] or [C]: ``[R, n]`` int64.
 
-        By inversion of the cumulative shares, so one uniform makes one index.
+        By inversion of the cumulative shares, so that every index takes one uniform.
         """
         cumulative = shares.to(torch.float64).cumsum(-1)
         cumulative = (cumulative / cumulative[..., -1:]).expand(len(self._generators), -1)
@@ -76,16 +77,14 @@ class Generators:
         index = torch.searchsorted(cumulative.contiguous(), u, right=True)
         return index.clamp_(max=shares.shape[-1] - 1)
 
-    def _each(
+    def _fill(
         self, host_name: str, device_draw: Any, shape: tuple[int, ...], dtype: torch.dtype
     ) -> Tensor:
+        """Numbers ``[R, *shape]`` by numpy's method of this name, or by torch's function."""
         if not self._host:
-            return torch.stack(
-                [
-                    device_draw(shape, generator=g, device=self.device, dtype=dtype)
-                    for g in self._generators
-                ]
-            )
+            options: dict[str, Any] = {"device": self.device, "dtype": dtype}
+            rows = [device_draw(shape, generator=g, **options) for g in self._generators]
+            return torch.stack(rows)
         out = torch.empty(len(self._generators), *shape, dtype=dtype)
         for row, generator in zip(out.numpy(), self._generators, strict=True):
             getattr(generator, host_name)(out=row, dtype=row.dtype)
@@ -99,13 +98,14 @@ CPU = torch.device("cpu")
 class RandomStreams:
     """The streams of some chains at one generation.
 
-    A chain's draws depend on the seed, its own number, the generation and the purpose: not on
-    the other chains, on how chains are split to fit memory, on the policy, or on the metrics.
-    seed: of all chains, or one for each where chains of several runs lie side by side.
+    A chain's draws depend on the seed, its own number, the generation and the purpose:
+    not on the other chains, on how chains are split to fit memory, on the policy, or on
+    the metrics. seed: of all chains, or one for each where chains of several runs lie
+    side by side.
 
-    >>> both = RandomStreams(seed=0, chains=(0, 1))("example").normal(3)
+    >>> pair = RandomStreams(seed=0, chains=(0, 1))("example").normal(3)
     >>> alone = RandomStreams(seed=0, chains=(1,))("example").normal(3)
-    >>> torch.equal(both[1], alone[0])
+    >>> torch.equal(pair[1], alone[0])
     True
     >>> other = RandomStreams(seed=(0, 7), chains=(1, 1))("example").normal(3)
     >>> torch.equal(other[0], alone[0]), torch.equal(other[1], alone[0])
@@ -119,28 +119,29 @@ class RandomStreams:
     scope: str = ""
 
     def __call__(self, purpose: str) -> Generators:
-        """The draws for a purpose, always from their beginning."""
+        """The generators of a purpose, always from their beginning."""
         purpose = self.scope + purpose
         seeds = repeat(self.seed) if isinstance(self.seed, int) else self.seed
-        pairs = zip(seeds, self.chains, strict=False)  # one seed has no end
+        pairs = zip(seeds, self.chains, strict=False)  # repeat() never ends
         return Generators(
             [key(s, chain, self.generation, purpose) for s, chain in pairs], self.device
         )
 
-    def scoped(self, scope: str) -> RandomStreams:
+    def enter_scope(self, scope: str) -> RandomStreams:
         """The same chains with every purpose inside a scope, apart from all others.
 
-        Training rows and evaluation rows of one fit are both samples; they must not be the same.
+        Training rows and evaluation rows of one fit are both samples; they must not be
+        the same.
         """
         return replace(self, scope=f"{self.scope}{scope}/")
 
     def at(self, generation: int) -> RandomStreams:
         """The same chains at another generation."""
-        # Not by replace(): it takes twice as long, and loops on statistics ask in every generation.
+        # Not by replace(), which takes twice as long: loops on statistics call it every generation.
         return RandomStreams(self.seed, self.chains, generation, self.device, self.scope)
 
     def part(self, part: slice) -> RandomStreams:
-        """The streams of some of these chains."""
+        """The streams of some of the chains."""
         seed = self.seed if isinstance(self.seed, int) else self.seed[part]
         return replace(self, seed=seed, chains=self.chains[part])
 

@@ -1,4 +1,4 @@
-"""Where rows live: pictures of bytes, or vectors."""
+"""The space of rows: pictures of bytes, or vectors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Space:
-    """Where rows live: images are stored as uint8 0..255, vectors as float64.
+    """The space of rows: images are stored as uint8 0..255, vectors as float64.
 
     Rows are stored flat, ``[..., D]`` with ``D = prod(event)``; ``event`` is the shape a
-    picture or a convolution needs: ``(H, W)`` or ``(C, H, W)`` for images, ``(D,)`` for vectors.
+    picture or a convolution needs: ``(H, W)`` or ``(C, H, W)`` for images, ``(D,)`` for
+    vectors.
 
     >>> import torch
     >>> digits = Space((8, 8), image=True)
@@ -41,17 +42,20 @@ class Space:
         return torch.uint8 if self.image else torch.float64
 
     def floats(self, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Stored rows as numbers a model works on, float32 unless another type is asked for:
-        pixels in [0, 1], vectors as they are."""
+        """Stored rows as numbers that a model works on: pixels in [0, 1], vectors as they are.
+
+        dtype: float32 by default.
+        """
         import torch
 
         numbers = rows.to(dtype or torch.float32)
         return numbers / 255 if self.image else numbers
 
-    def stored(self, values: Tensor) -> Tensor:
+    def stored_form(self, values: Tensor) -> Tensor:
         """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255.
 
-        A pixel has no NaN: one is stored as 0, on every machine. A vector's stays NaN.
+        NaN is stored as pixel 0 (a cast of NaN to uint8 differs between machines) and
+        stays NaN in a vector.
         """
         if not self.image:
             return values.to(self.dtype)

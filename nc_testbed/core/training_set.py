@@ -24,9 +24,13 @@ class RowStream(Protocol):
 class TrainingSet:
     """m rows per chain as a view of the archive; :meth:`gather` copies only a batch.
 
-    rows: ``[R, m]`` addresses. slot_origin: ``[window + 1]``, see :meth:`Archive.origins`.
-    weights: ``[R, m]`` >= 0 with mean 1 in every chain, or None where all rows count the same.
-    stream: where fresh rows come from that stand for the synthetic ones, or None: the stored ones.
+    real: ``[S, N, D]``, S = 1 where all chains share them, else R. synthetic:
+    ``[R, M, D]``, the sets of the last generations one after the other, n rows each.
+    rows: ``[R, m]`` addresses, of real rows below N, of synthetic ones N and above.
+    slot_origin: ``[window + 1]``, which generation each synthetic set is from, see
+    :meth:`nc_testbed.loop.archive.Archive.origins`. weights: ``[R, m]`` >= 0 with mean 1
+    in every chain, or None where all rows count the same. stream: where fresh rows come
+    from that stand for the synthetic ones; None: the stored ones.
     """
 
     space: Space
@@ -59,8 +63,10 @@ class TrainingSet:
         if self.synthetic.shape[1] == 0:
             return real
         if self.stream is None:
-            home, row = self.synthetic.device, (address - N).clamp(min=0)
-            synthetic = self.synthetic[chain.to(home), row.to(home)].to(real.device)
+            # Beside a GPU the archive may lie in the host's memory: its rows are picked there.
+            device = self.synthetic.device
+            row = (address - N).clamp(min=0).to(device)
+            synthetic = self.synthetic[chain.to(device), row].to(real.device)
         else:
             synthetic = self.stream.batch(index.shape[1])
         return torch.where((address < N)[..., None], real, synthetic)
@@ -72,37 +78,52 @@ class TrainingSet:
 
     def sum_up(self, family: Family) -> Statistic:
         """Sufficient statistics of all rows, weighted as they are."""
-        return family.summed(self.all(), self.weights)
+        return family.summarise(self.all(), self.weights)
 
     def origin(self) -> Tensor:
         """Where each row came from, ``[R, m]``: 0 = real, g + 1 = sampled from generation g."""
-        N, slots = self.real.shape[1], len(self.slot_origin) - 1
+        N = self.real.shape[1]
+        slots = len(self.slot_origin) - 1
         n = max(1, self.synthetic.shape[1] // max(1, slots))
         slot = torch.where(self.rows < N, -1, (self.rows - N) // n)
         return self.slot_origin[slot + 1]
 
     @property
-    def synthesised(self) -> bool:
+    def has_synthetic(self) -> bool:
         """Whether any row is synthetic."""
         return bool((self.rows >= self.real.shape[1]).any())
 
-    def weighted(self, weights: Tensor) -> TrainingSet:
+    def with_weights(self, weights: Tensor) -> TrainingSet:
         """The same rows with these weights ``[R, m]``, on top of those they have.
 
-        A chain whose weights are all zero keeps equal ones: there is nothing else to fit.
+        A chain whose weights are all zero gets equal ones: there is nothing else to fit.
         """
-        whole = weights if self.weights is None else weights * self.weights
-        mean = whole.mean(1, keepdim=True)
-        return replace(self, weights=torch.where(mean > 0, whole / mean, 1.0))
+        product = weights if self.weights is None else weights * self.weights
+        mean = product.mean(1, keepdim=True)
+        return replace(self, weights=torch.where(mean > 0, product / mean, 1.0))
 
-    def streamed(self, stream: RowStream) -> TrainingSet:
+    def with_stream(self, stream: RowStream) -> TrainingSet:
         """The same real rows, with fresh draws in the place of the synthetic ones."""
         return replace(self, stream=stream)
 
     def part(self, part: slice) -> TrainingSet:
         """The training sets of some of the chains."""
         assert self.stream is None, "a stream belongs to all the chains it was made for"
-        real = self.real[part] if len(self.real) > 1 else self.real
-        weights = None if self.weights is None else self.weights[part]
-        rows, synthetic = self.rows[part], self.synthetic[part]
-        return replace(self, real=real, synthetic=synthetic, rows=rows, weights=weights)
+        return replace(
+            self,
+            real=of_chains(self.real, part),
+            synthetic=self.synthetic[part],
+            rows=self.rows[part],
+            weights=None if self.weights is None else self.weights[part],
+        )
+
+
+def of_chains(real: Tensor, part: slice) -> Tensor:
+    """The real rows ``[S, N, D]`` of some chains: all of them where S = 1, since all share them.
+
+    >>> of_chains(torch.zeros(1, 9, 2), slice(3, 5)).shape[0]
+    1
+    >>> of_chains(torch.zeros(7, 9, 2), slice(3, 5)).shape[0]
+    2
+    """
+    return real[part] if len(real) > 1 else real

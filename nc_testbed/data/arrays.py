@@ -16,9 +16,9 @@ from numpy.lib import format as npy
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.space import Space
-from nc_testbed.data.checks import check_path
-from nc_testbed.data.real import RealSource, check_common
-from nc_testbed.data.rows import Rows, relabelled
+from nc_testbed.data.ranges import check_path
+from nc_testbed.data.real_source import RealSource
+from nc_testbed.data.rows import Rows, relabel
 
 LIMIT = 4 * 2**30
 """Largest array accepted, bytes as stored."""
@@ -35,7 +35,7 @@ class Member(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What an array says of itself before it is read."""
+    """Shape and dtype of an array, as its file declares them."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -46,36 +46,35 @@ class Header(NamedTuple):
 class Arrays(RealSource):
     """Images or vectors from the user's ``.npz`` (x, optional y) or ``.npy`` (x alone).
 
-    path: the file. x: uint8 images ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` with C = 1
-    or 3 (stored channel-first; first if it could be either; a single channel is dropped), or
-    vectors of floats ``[N, D]``. y: whole numbers ``[N]``, of which every value is a class.
-    Shape, dtype and size are checked in the header before anything is read; no pickle is ever read.
+    path: the file. x: uint8 images ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``
+    with C = 1 or 3 (stored channel-first; first if it could be either; a single channel
+    is dropped), or vectors of floats ``[N, D]``. y: whole numbers ``[N]``, of which every
+    value is a class. Shape, dtype and size are checked in the header before anything is
+    read; no pickle is ever read.
     """
 
     path: str | None = None
 
     def __post_init__(self) -> None:
-        check_common(self)
+        super().__post_init__()
         check_path("path", self.path, "give the .npz (x, optional y) or .npy (x) of your data")
 
     def read(self) -> Rows:
         """All rows; raises BadInput (``path``) in one line for whatever is wrong with the file."""
         path = Path(os.path.expanduser(str(self.path)))
-        require(
-            os.path.isfile(path), "path", self.path, "no such file: give an existing .npz or .npy"
-        )
+        remedy = "no such file: give an existing .npz or .npy"
+        require(os.path.isfile(path), "path", self.path, remedy)  # Path.is_file may raise
         try:
             with ExitStack() as opened:
                 return self._rows(path, self._members(path, opened))
         except BadInput:
             raise
-        except (
-            Exception
-        ) as error:  # a hostile file may raise anything: it is bad input all the same
+        except Exception as error:  # a hostile file may raise anything: it is bad input
             remedy = f"not a readable .npz or .npy ({' '.join(str(error).split())[:120]})"
             raise BadInput("path", self.path, f"{remedy}: write it with numpy.save") from error
 
     def _rows(self, path: Path, members: dict[str, Member]) -> Rows:
+        """The rows of a file, once its headers are found to be in order."""
         self._refuse_unless(
             "x" in members and set(members) <= {"x", "y"},
             f"holds {', '.join(sorted(members)) or 'nothing'}, not x and at most y",
@@ -85,7 +84,7 @@ class Arrays(RealSource):
         x = _content(members["x"])
         y = _content(members["y"]) if "y" in members else None
         x, space = self._vectors(x) if x.ndim == 2 else _pixels(x)
-        classes, values = (None, ()) if y is None else relabelled(y)
+        classes, values = (None, ()) if y is None else relabel(y)
         return Rows(
             name=path.stem,
             space=space,
@@ -136,17 +135,19 @@ class Arrays(RealSource):
         if "y" in headers:
             y = headers["y"]
             self._refuse_unless(y.dtype.kind in "iu", f"y is {y.dtype}: give whole numbers")
-            fits = y.shape == shape[:1]
-            self._refuse_unless(fits, f"y is {list(y.shape)}: give one label per row, {shape[0]}")
+            paired = y.shape == shape[:1]
+            self._refuse_unless(paired, f"y is {list(y.shape)}: give one label per row, {shape[0]}")
 
     def _vectors(self, x: np.ndarray) -> tuple[np.ndarray, Space]:
+        """Vectors as float64 rows, refused where one is not finite."""
         x = np.ascontiguousarray(x, dtype=np.float64)
         bad = int((~np.isfinite(x).all(1)).sum())
         self._refuse_unless(bad == 0, f"x has NaN or infinity in {bad} rows: remove them")
         return x, Space((x.shape[1],), image=False)
 
-    def _refuse_unless(self, fits: bool, why: str) -> None:
-        require(fits, "path", self.path, why)
+    def _refuse_unless(self, ok: bool, remedy: str) -> None:
+        """Raise BadInput (``path``) unless the file is in order."""
+        require(ok, "path", self.path, remedy)
 
 
 def _pixels(x: np.ndarray) -> tuple[np.ndarray, Space]:
@@ -159,5 +160,6 @@ def _pixels(x: np.ndarray) -> tuple[np.ndarray, Space]:
 
 
 def _content(member: Member) -> np.ndarray:
+    """The array itself, without pickle."""
     with member.open() as stream:
         return npy.read_array(stream, allow_pickle=False)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.rng import Generators
-from nc_testbed.data.checks import check_number
-from nc_testbed.data.exact import ExactSource, Family, check_drawn
+from nc_testbed.data.exact_source import ClassLaws, ExactSource
+from nc_testbed.data.ranges import check_range
 
 
 @final
@@ -19,29 +19,29 @@ from nc_testbed.data.exact import ExactSource, Family, check_drawn
 class Moons(ExactSource):
     """Two interleaving half circles; a row's class is its moon. No closed density.
 
-    ``(cos t, sin t)`` or ``(1 - cos t, 1/2 - sin t)``, t uniform on [0, pi], plus Gaussian noise.
-    noise: its standard deviation, >= 0, in units of the radius.
-    Source: scikit-learn's ``make_moons`` with independent rows, as in the study of J. Kazdan et
+    ``(cos t, sin t)`` or ``(1 - cos t, 1/2 - sin t)``, t uniform on [0, pi], plus
+    Gaussian noise. noise: its standard deviation, >= 0, in units of the radius. Source:
+    scikit-learn's ``make_moons`` with independent rows, as in the study of J. Kazdan et
     al. 2024 (https://arxiv.org/abs/2410.16713); the default noise is ours.
     """
 
     noise: float = 0.05
 
     def __post_init__(self) -> None:
-        check_drawn(self)
-        check_number("noise", self.noise, 0)
+        super().__post_init__()
+        check_range("noise", self.noise, 0)
 
-    def family(self) -> Family:
+    def class_laws(self) -> ClassLaws:
         """The upper and the lower moon."""
 
-        def given(labels: Tensor, draws: Generators) -> Tensor:
+        def rows_of(labels: Tensor, draws: Generators) -> Tensor:
             t = math.pi * draws.uniform(labels.shape[1], dtype=torch.float64)
             upper = torch.stack([t.cos(), t.sin()], -1)
             lower = torch.stack([1 - t.cos(), 0.5 - t.sin()], -1)
             noise = draws.normal(labels.shape[1], 2, dtype=torch.float64)
             return torch.where((labels == 0)[..., None], upper, lower) + self.noise * noise
 
-        return Family("moons", ("upper", "lower"), given)
+        return ClassLaws("moons", ("upper", "lower"), rows_of)
 
 
 @final
@@ -49,25 +49,26 @@ class Moons(ExactSource):
 class SwissRoll(ExactSource):
     """A spiral: the plane of a Swiss roll across its axis. Unlabelled, no closed density.
 
-    ``(t cos t, t sin t)``, t uniform on [3 pi/2, 9 pi/2], plus Gaussian noise.
-    noise: its standard deviation, >= 0, in the units of t (turns lie 2 pi apart).
-    Source: scikit-learn's ``make_swiss_roll`` (S. Marsland 2014), coordinates x and z, as in the
-    study of J. Kazdan et al. 2024 (https://arxiv.org/abs/2410.16713); the default noise is ours.
+    ``(t cos t, t sin t)``, t uniform on [3 pi/2, 9 pi/2], plus Gaussian noise. noise: its
+    standard deviation, >= 0, in the units of t (turns lie 2 pi apart). Source:
+    scikit-learn's ``make_swiss_roll`` (S. Marsland 2014), coordinates x and z, as in the
+    study of J. Kazdan et al. 2024 (https://arxiv.org/abs/2410.16713); the default noise
+    is ours.
     """
 
     noise: float = 0.05
 
     def __post_init__(self) -> None:
-        check_drawn(self)
-        check_number("noise", self.noise, 0)
+        super().__post_init__()
+        check_range("noise", self.noise, 0)
 
-    def family(self) -> Family:
-        """The one spiral."""
+    def class_laws(self) -> ClassLaws:
+        """The spiral, a single class without a name."""
 
-        def given(labels: Tensor, draws: Generators) -> Tensor:
+        def rows_of(labels: Tensor, draws: Generators) -> Tensor:
             u = draws.uniform(labels.shape[1], dtype=torch.float64)
             t = 1.5 * math.pi * (1 + 2 * u)
             noise = draws.normal(labels.shape[1], 2, dtype=torch.float64)
             return torch.stack([t * t.cos(), t * t.sin()], -1) + self.noise * noise
 
-        return Family("swiss_roll", (), given)
+        return ClassLaws("swiss_roll", (), rows_of)

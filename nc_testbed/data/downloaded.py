@@ -1,117 +1,107 @@
-"""Image sets that torchvision knows how to fetch, found on disk first."""
+"""Image sets that torchvision knows how to fetch, looked for on disk first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Literal, final
 
 import numpy as np
 
 from nc_testbed.core.space import Space
-from nc_testbed.data.checks import check_choice, check_flag, check_path
-from nc_testbed.data.place import Place, idx_rows
-from nc_testbed.data.real import RealSource, check_common
+from nc_testbed.data.ranges import check_path
+from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.rows import Rows
+from nc_testbed.data.torchvision_files import ImageSet, read_images
 
 ROOT = "~/.cache/nc_testbed/torchvision"
 """Where files are looked for unless the settings say otherwise (torchvision's layout)."""
 
-EMNIST_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
 
-
-@final
 @dataclass(frozen=True, kw_only=True)
-class FashionMnist(RealSource):
-    """Fashion-MNIST: ten kinds of clothes, 60,000 and 10,000 images of 28x28 grey pixels.
+class Downloaded(RealSource):
+    """Settings common to the sets that torchvision fetches.
 
-    root: folder that holds ``FashionMNIST/raw``. download: whether to fetch what is not there.
-    Source: H. Xiao, K. Rasul, R. Vollgraf 2017, https://arxiv.org/abs/1708.07747, MIT.
+    root: folder in torchvision's layout. download: whether to fetch what is not in it.
     """
 
     root: str = ROOT
     download: bool = False
 
     def __post_init__(self) -> None:
-        check_common(self)
-        check_place(self.root, self.download)
-
-    def read(self) -> Rows:
-        """All rows, from disk or the network."""
-        return idx_rows(Place("FashionMNIST", self.root, self.download))
+        super().__post_init__()
+        check_path("root", self.root, "give the folder that torchvision's files are in")
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Kmnist(RealSource):
+class FashionMnist(Downloaded):
+    """Fashion-MNIST: ten kinds of clothes, 60,000 and 10,000 images of 28x28 grey pixels.
+
+    root: folder that holds ``FashionMNIST/raw``. download: whether to fetch what is
+    missing. Source: H. Xiao, K. Rasul, R. Vollgraf 2017,
+    https://arxiv.org/abs/1708.07747, MIT.
+    """
+
+    def read(self) -> Rows:
+        """All rows, from disk or the network."""
+        return read_images(ImageSet("FashionMNIST", self.root, self.download))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Kmnist(Downloaded):
     """Kuzushiji-MNIST: ten cursive Japanese characters, 60,000 and 10,000 images of 28x28 pixels.
 
-    root: folder that holds ``KMNIST/raw``. download: whether to fetch what is not there.
+    root: folder that holds ``KMNIST/raw``. download: whether to fetch what is missing.
     Source: T. Clanuwat et al. 2018, https://arxiv.org/abs/1812.01718, CC BY-SA 4.0.
     """
 
-    root: str = ROOT
-    download: bool = False
-
-    def __post_init__(self) -> None:
-        check_common(self)
-        check_place(self.root, self.download)
-
     def read(self) -> Rows:
         """All rows, from disk or the network."""
-        return idx_rows(Place("KMNIST", self.root, self.download))
+        return read_images(ImageSet("KMNIST", self.root, self.download))
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Emnist(RealSource):
+class Emnist(Downloaded):
     """EMNIST: handwritten letters and digits, 28x28 grey pixels, turned upright.
 
     split: ``balanced`` (47 classes, 2,400 rows each), ``digits``, ``letters``, ``mnist``,
-    ``byclass`` or ``bymerge``. root: folder that holds ``EMNIST/raw``. download: whether to fetch
-    what is not there (560 MB). Source: G. Cohen et al. 2017, https://arxiv.org/abs/1702.05373.
+    ``byclass`` or ``bymerge``. root: folder that holds ``EMNIST/raw``. download: whether
+    to fetch what is missing (560 MB). Source: G. Cohen et al. 2017,
+    https://arxiv.org/abs/1702.05373.
     """
 
-    split: str = "balanced"
-    root: str = ROOT
-    download: bool = False
-
-    def __post_init__(self) -> None:
-        check_common(self)
-        check_choice("split", self.split, EMNIST_SPLITS)
-        check_place(self.root, self.download)
+    split: Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"] = "balanced"
 
     def read(self) -> Rows:
         """All rows, from disk or the network; the files hold every image transposed."""
-        return idx_rows(Place("EMNIST", self.root, self.download, self.split))
+        return read_images(ImageSet("EMNIST", self.root, self.download, self.split))
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Cifar10(RealSource):
+class Cifar10(Downloaded):
     """CIFAR-10: ten kinds of objects, 50,000 and 10,000 images of 3x32x32 pixels, channel-first.
 
-    root: folder that holds ``cifar-10-batches-py``. download: whether to fetch what is not there.
-    The batches are pickles: torchvision opens them only if their md5 is the published one.
-    Source: A. Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
+    root: folder that holds ``cifar-10-batches-py``. download: whether to fetch what is
+    missing. The batches are pickles: torchvision opens them only if their md5 is the
+    published one. Source: A. Krizhevsky 2009,
+    https://www.cs.toronto.edu/~kriz/cifar.html.
     """
-
-    root: str = ROOT
-    download: bool = False
-
-    def __post_init__(self) -> None:
-        check_common(self)
-        check_place(self.root, self.download)
 
     def read(self) -> Rows:
         """All rows, from disk or the network."""
-        place = Place("CIFAR10", self.root, self.download)
-        known = place.torchvision()
-        files = [known.train_list, known.test_list, [[known.meta["filename"], ""]]]
-        place.find([name for group in files for name, _ in group])
+        images = ImageSet("CIFAR10", self.root, self.download)
+        published = images.torchvision()
+        meta = [[published.meta["filename"], ""]]
+        files = [*published.train_list, *published.test_list, *meta]
+        images.find([name for name, _ in files])
         try:
-            train, test = known(place.base, train=True), known(place.base, train=False)
+            train = published(images.base, train=True)
+            test = published(images.base, train=False)
         except RuntimeError as error:
-            raise place.damaged(place.folder) from error
+            raise images.damage(images.folder) from error
         return Rows(
             name="cifar10",
             space=Space((3, 32, 32), image=True),
@@ -126,9 +116,3 @@ class Cifar10(RealSource):
 def _channel_first(images: np.ndarray) -> np.ndarray:
     """Images ``[N, H, W, C]`` as flat rows ``[N, C H W]``."""
     return np.ascontiguousarray(np.moveaxis(images, 3, 1)).reshape(len(images), -1)
-
-
-def check_place(root: Any, download: Any) -> None:
-    """Raise BadInput unless ``root`` is a path and ``download`` a flag."""
-    check_path("root", root, "give the folder that torchvision's files are in")
-    check_flag("download", download)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +12,8 @@ import numpy as np
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.space import Space
-from nc_testbed.data.idx import parse_idx
-from nc_testbed.data.real import RealSource
+from nc_testbed.data.idx import dimensions_of, parse_idx, read_file
+from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.rows import Rows
 
 FILES = Path(__file__).parent / "mnist_files"
@@ -57,12 +55,11 @@ class Mnist(RealSource):
 def read_mnist(folder: Path) -> tuple[np.ndarray, ...]:
     """Training images ``[60000, 784]`` and digits, test images ``[10000, 784]`` and digits.
 
-    Images are read-only uint8, digits int64. Every file is held against its md5; read once per
-    process. Raises BadInput (``files``) for a missing or damaged file.
+    Images are read-only uint8, digits int64. Every file is held against its md5; read
+    once per process. Raises BadInput (``files``) for a missing or damaged file.
     """
     images, digits, test_images, test_digits = (
-        parse_idx(_verified(folder / f"{name}.gz", md5), 3 if "idx3" in name else 1)
-        for name, md5 in MD5.items()
+        _array(folder / f"{name}.gz", md5) for name, md5 in MD5.items()
     )
     return (
         images.reshape(len(images), -1),
@@ -72,13 +69,14 @@ def read_mnist(folder: Path) -> tuple[np.ndarray, ...]:
     )
 
 
-def _verified(path: Path, md5: str) -> bytes:
-    """The uncompressed bytes of a file, if they are the published ones."""
+def _array(path: Path, md5: str) -> np.ndarray:
+    """The array in a gzipped file, if its uncompressed bytes are the published ones."""
     remedy = "missing or damaged: install nc_testbed again"
+    dimensions = dimensions_of(path.name)
     try:
-        data = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
+        data = read_file(path, dimensions)
+    except (OSError, ValueError) as error:
         raise BadInput("files", path, remedy) from error
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    require(found == md5, "files", path, f"md5 {found} is not {md5}, {remedy}")
-    return data
+    actual = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    require(actual == md5, "files", path, f"md5 {actual} is not {md5}, {remedy}")
+    return parse_idx(data, dimensions)

@@ -9,11 +9,12 @@ import numpy as np
 from nc_testbed.core.errors import require
 from nc_testbed.core.rng import Generators
 
-_BLOCK = 4096  # rows drawn at a time, so that 60,000 images need no 200 MB of uniforms at once
+_BLOCK = 4096
+"""Rows drawn at a time, so that 60,000 images need no 200 MB of uniforms at once."""
 
 
-def binarized(x: np.ndarray, draws: Generators) -> np.ndarray:
-    """Each pixel v of ``x`` [N, D] uint8 becomes 255 with probability v/255, else 0.
+def binarize(x: np.ndarray, draws: Generators) -> np.ndarray:
+    """Pixels of ``x`` [N, D] uint8 drawn as 255 with probability v/255, else as 0.
 
     Source: R. Salakhutdinov and I. Murray 2008 (stochastic binarisation of MNIST).
     """
@@ -25,25 +26,26 @@ def binarized(x: np.ndarray, draws: Generators) -> np.ndarray:
     return out
 
 
-def standardized(x: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardize(x: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both tables less the mean of ``x`` [N, D] over its standard deviation (ddof=0).
 
     A column that is constant in ``x`` is only centred.
     """
-    mean, sd = x.mean(0), x.std(0)
+    mean = x.mean(0)
+    sd = x.std(0)
     sd = np.where(sd > 0, sd, 1.0)
     return (x - mean) / sd, (others - mean) / sd
 
 
-def projected(x: np.ndarray, others: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+def project(x: np.ndarray, others: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """Both tables on the first principal axes of ``x`` [N, D], float64 ``[., dimensions]``.
 
-    Raises BadInput (``projection``) above min(N, D). Source: scikit-learn's PCA, an exact solver
-    (its default picks a randomised one for some shapes).
+    Raises BadInput (``projection``) above min(N, D). Source: scikit-learn's PCA, an exact
+    solver (its default picks a randomised one for some shapes).
     """
     most = min(x.shape)
     require(dimensions <= most, "projection", dimensions, f"give at most {most}, or null")
-    # imported here: it takes a second, and few runs project
+    # Imported here: it takes a second, and few runs project.
     from sklearn.decomposition import PCA
 
     solver = "covariance_eigh" if len(x) >= x.shape[1] else "full"

@@ -11,11 +11,12 @@ from nc_testbed.core.space import Space
 
 @dataclass(frozen=True)
 class Rows:
-    """What a source of real rows reads.
+    """All rows of a source of real data.
 
-    x: ``[N, D]`` in stored form, uint8 pixels or float64. y: ``[N]`` int64 classes 0..C-1, or None.
-    test_x, test_y: the source's own test split, where it has one. standardize: whether columns are
-    to be brought to mean 0 and standard deviation 1 (over the rows that are not held out).
+    x: ``[N, D]`` in stored form, uint8 pixels or float64. y: ``[N]`` int64 classes
+    0..C-1, or None. test_x, test_y: the source's own test split, where it has one.
+    standardize: whether columns are to be brought to mean 0 and standard deviation 1
+    (over the rows that are not held out).
     """
 
     name: str
@@ -30,7 +31,7 @@ class Rows:
 
     @property
     def labels(self) -> np.ndarray:
-        """The classes ``[N]``; a single one where there are no labels."""
+        """The classes ``[N]``; all 0 where there are no labels."""
         return np.zeros(len(self.x), dtype=np.int64) if self.y is None else self.y
 
     def sizes(self, y: np.ndarray) -> np.ndarray:
@@ -38,10 +39,10 @@ class Rows:
         return np.bincount(y, minlength=max(1, len(self.classes)))
 
 
-def relabelled(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The classes 0..C-1 of labels ``[N]``, int64, and the C labels they stand for, ascending.
+def relabel(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes 0..C-1 of labels ``[N]``, int64, and the C labels they stand for, ascending.
 
-    >>> classes, values = relabelled(np.array([7, 3, 7]))
+    >>> classes, values = relabel(np.array([7, 3, 7]))
     >>> classes.tolist(), values.tolist()
     ([1, 0, 1], [3, 7])
     """

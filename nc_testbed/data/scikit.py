@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from nc_testbed.core.space import Space
-from nc_testbed.data.real import RealSource
+from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.rows import Rows
 
 
@@ -18,13 +18,14 @@ from nc_testbed.data.rows import Rows
 class Digits(RealSource):
     """1,797 handwritten digits, 8x8 pixels of 0..16 stored as ``round(255 v / 16)`` uint8.
 
-    Source: E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits (UCI,
-    CC BY 4.0), the test part, as in scikit-learn's ``load_digits``.
+    Source: E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits
+    (UCI, CC BY 4.0), the test part, as in scikit-learn's ``load_digits``.
     """
 
     def read(self) -> Rows:
-        """All rows."""
-        from sklearn.datasets import load_digits  # imported where used: it takes a second
+        """All rows of the data set."""
+        # Imported where used: it takes a second.
+        from sklearn.datasets import load_digits
 
         bunch: Any = load_digits()
         return Rows(
@@ -70,6 +71,7 @@ class Wine(RealSource):
 
 
 def _table(name: str, bunch: Any) -> Rows:
+    """The rows of a table that scikit-learn has loaded."""
     return Rows(
         name=name,
         space=Space((bunch.data.shape[1],), image=False),

@@ -1,4 +1,4 @@
-"""What a data source hands to the loop, whatever it is made of."""
+"""What every source of data gives to the loop: rows, and what is known of their law."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from nc_testbed.core.space import Space
 
 
 @dataclass(frozen=True)
-class Law:
-    """The exact law of a source, where there is one.
+class DataLaw:
+    """The exact law of a source's rows, where there is one.
 
-    draw(n, streams, purpose): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or None).
-    log_prob(x): log density of rows ``[..., D]``, or None where it has no closed form.
-    centres ``[C, D]``, scale (standard deviation of one mode) and weights ``[C]``: set for
-    mixtures of isotropic Gaussians, so that modes can be counted. Under imbalance the rare
-    class rotates over chains: weights are ``[R, C]``, and draw and log_prob serve all R chains.
+    draw(n, streams, purpose): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or
+    None). log_prob(x): log density of rows ``[..., D]``, or None where it has no closed
+    form. centres ``[C, D]``, scale (standard deviation of one mode) and weights ``[C]``:
+    set for mixtures of isotropic Gaussians, so that modes can be counted. Under imbalance
+    the rare class rotates over chains: weights are ``[R, C]``, and draw and log_prob
+    serve all R chains.
     """
 
     draw: Callable[[int, RandomStreams, str], tuple[Tensor, Tensor | None]]
@@ -35,15 +36,16 @@ class Law:
 class Data:
     """Real rows, how chains use them, and what is known about their law.
 
-    x: ``[S, N, D]`` stored real rows for training and reserve; S = 1 when all chains share
-    them, R when every chain draws its own from an exact law. y: ``[S, N]`` int64 classes.
-    training ``[R, n0]``: rows (positions in x) of generation 0. reserve ``[R, m]``: rows that no
-    generation has seen, in the order in which FRESH anchors use them.
-    held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of each class.
-    shares ``[R, C]``: class shares of each chain's training rows. rank ``[R, C]``: rarity rank of
-    each class in each chain, 0 the commonest.
-    classes: names of the C classes. true_parameters: families that hold the law, with its
-    parameters ``[1, ...]`` in each.
+    x: ``[S, N, D]`` stored real rows for training and reserve; S = 1 when all chains
+    share them, R when every chain draws its own from an exact law. y: ``[S, N]`` int64
+    classes. training ``[R, n0]``: rows (positions in x) of generation 0. reserve
+    ``[R, m]``: rows that no generation has seen, in the order in which FRESH anchors use
+    them. held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of
+    each class. shares ``[R, C]``: class shares of each chain's training rows. rank
+    ``[R, C]``: rarity rank of each class in each chain, 0 the commonest. classes: names
+    of the C classes. true_parameters: families that hold the law, with its parameters
+    ``[1, ...]`` in each. record: what provenance tells of the rows: sha256 of files,
+    sizes of the split.
     """
 
     name: str
@@ -57,14 +59,14 @@ class Data:
     shares: Tensor | None = None
     rank: Tensor | None = None
     classes: tuple[str, ...] = ()
-    law: Law | None = None
+    law: DataLaw | None = None
     true_parameters: tuple[tuple[Family, Parameters], ...] = ()
-    record: dict[str, object] = field(default_factory=dict)  # sha256 of files, split sizes, ...
+    record: dict[str, object] = field(default_factory=dict)
 
     @property
     def provides(self) -> frozenset[str]:
-        """What metrics may ask for: labels, tail, image, planar, modes, density."""
-        true = {
+        """What these data offer to metrics, of: labels, tail, image, planar, modes, density."""
+        offers = {
             "labels": self.y is not None,
             "tail": self.has_tail,
             "image": self.space.image,
@@ -72,7 +74,16 @@ class Data:
             "modes": self.law is not None and self.law.centres is not None,
             "density": self.law is not None and self.law.log_prob is not None,
         }
-        return frozenset(word for word, holds in true.items() if holds)
+        return frozenset(word for word, holds in offers.items() if holds)
+
+    @property
+    def has_shared_rows(self) -> bool:
+        """Whether all chains have the same stored rows."""
+        return len(self.x) == 1
+
+    def rows_of(self, chain: int) -> Tensor:
+        """The stored rows ``[N, D]`` of a chain; its ``training`` and ``reserve`` say which."""
+        return self.x[0 if self.has_shared_rows else chain]
 
     @property
     def has_tail(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which rows are held out, kept in reserve, or trained on: per class, by a fixed permutation."""
+"""Which rows are held out, in reserve, or trained on: per class, by a fixed permutation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nc_testbed.data.rows import Rows
 class Split:
     """Held-out rows ``[H, D]`` with their classes, and positions of the others.
 
-    pool ``[N]``: rows of the source that are not held out, ascending. reserve, training: positions
-    in the pool, ascending and disjoint, together all of it.
+    pool ``[N]``: rows of the source that are not held out, ascending. reserve, training:
+    positions in the pool, ascending and disjoint, together all of it.
     """
 
     held_out: np.ndarray
@@ -29,26 +29,48 @@ class Split:
 def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
     """Split the rows per class, in this order: held-out, reserve, training.
 
-    The same for every seed. A source's own test split is what is held out, if there is one.
-    test_rows: rows per class, None for all that balance allows of a test split, else a fifth of the
-    smallest class. reserve: share of what remains of each class, rounded down, but at least 1 row
-    if above 0. Raises BadInput (``test_rows``) with the largest number that works.
+    The same for every seed. A source's own test split is what is held out, if there is
+    one. test_rows: rows per class, None for all that balance allows of a test split, else
+    a fifth of the smallest class. reserve: share of what remains of each class, rounded
+    down, but at least 1 row if above 0. Raises BadInput (``test_rows``) with the largest
+    number that works.
     """
-    y, tested = rows.labels, rows.test_x is not None
+    y = rows.labels
+    everything = np.arange(len(y))
     if rows.test_x is None or rows.test_y is None:
-        from_x, from_y, order = rows.x, y, fixed_order(len(y), "split")
+        spare = 2 if reserve > 0 else 1  # a training row, and one for the reserve
+        test = _test_rows(y, rows, test_rows, spare, 0.2, "split")
+        pool = np.setdiff1d(everything, test)
+        held_out = rows.x[test]
+        held_out_y = y[test]
     else:
-        from_x, from_y = rows.test_x, rows.test_y
-        order = fixed_order(len(from_y), "split test")
-    spare = 0 if tested else 2 if reserve > 0 else 1
-    sizes = rows.sizes(from_y)
-    share = 1.0 if tested else 0.2
+        test = _test_rows(rows.test_y, rows, test_rows, 0, 1.0, "split test")
+        pool = everything
+        held_out = rows.test_x[test]
+        held_out_y = rows.test_y[test]
+    in_reserve = reserve_mask(y[pool], reserve)
+    return Split(
+        held_out,
+        held_out_y,
+        pool,
+        reserve=np.flatnonzero(in_reserve),
+        training=np.flatnonzero(~in_reserve),
+    )
+
+
+def _test_rows(
+    y: np.ndarray,
+    rows: Rows,
+    test_rows: int | None,
+    spare: int,
+    share: float,
+    purpose: str,
+) -> np.ndarray:
+    """Positions of the held-out rows among rows of classes ``y``, ascending."""
+    order = fixed_order(len(y), purpose)
+    sizes = rows.sizes(y)
     count = held_out_count(test_rows, sizes, spare, share, rows.classes)
-    held = np.sort(first_of_each(order, from_y, np.full(len(sizes), count)))
-    pool = np.arange(len(y)) if tested else np.setdiff1d(np.arange(len(y)), held)
-    kept = reserve_mask(y[pool], reserve)
-    reserved, training = np.flatnonzero(kept), np.flatnonzero(~kept)
-    return Split(from_x[held], from_y[held], pool, reserved, training)
+    return np.sort(first_of_each(order, y, np.full(len(sizes), count)))
 
 
 def reserve_mask(y: np.ndarray, reserve: float) -> np.ndarray:
@@ -58,6 +80,7 @@ def reserve_mask(y: np.ndarray, reserve: float) -> np.ndarray:
     np.int64(9)
     """
     sizes = np.bincount(y)
+    # 1e-9: a product that is a whole number up to rounding counts as that number.
     counts = np.floor(reserve * sizes + 1e-9).astype(np.int64)
     if reserve > 0:  # at least 1, but never a class's last training row
         counts = np.clip(counts, 1, np.maximum(sizes - 1, 0))
@@ -67,13 +90,13 @@ def reserve_mask(y: np.ndarray, reserve: float) -> np.ndarray:
 
 
 def held_out_count(
-    asked: int | None,
+    test_rows: int | None,
     sizes: np.ndarray,
     spare: int,
     share: float,
     classes: tuple[str, ...],
 ) -> int:
-    """Held-out rows per class: as asked, or ``share`` of the smallest class (at least 1).
+    """Held-out rows per class: ``test_rows``, or ``share`` of the smallest class (at least 1).
 
     ``spare`` rows of every class must remain. Raises BadInput (``test_rows``) otherwise.
     """
@@ -81,10 +104,11 @@ def held_out_count(
     if most < 1:
         name = f"class {classes[int(sizes.argmin())]}" if classes else "the whole"
         needs = f"every class needs {1 + spare} rows or more and {name} has {sizes.min()}"
-        raise BadInput("test_rows", asked, f"{needs}: add rows or leave it out")
-    count = min(most, max(1, int(share * sizes.min()))) if asked is None else asked
-    require(count <= most, "test_rows", count, f"give at most {most} rows per class")
-    return count
+        raise BadInput("test_rows", test_rows, f"{needs}: add rows or leave it out")
+    if test_rows is None:
+        return min(most, max(1, int(share * sizes.min())))
+    require(test_rows <= most, "test_rows", test_rows, f"give at most {most} rows per class")
+    return test_rows
 
 
 def fixed_order(rows: int, purpose: str) -> np.ndarray:
@@ -99,10 +123,10 @@ def first_of_each(order: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.nd
     [3, 0, 2]
     """
     y_in_order = y[order]
-    chosen = np.zeros(len(order), dtype=bool)
+    mask = np.zeros(len(order), dtype=bool)
     for c, count in enumerate(counts):
-        chosen[np.flatnonzero(y_in_order == c)[:count]] = True
-    return order[chosen]
+        mask[np.flatnonzero(y_in_order == c)[:count]] = True
+    return order[mask]
 
 
 def draw_rows(
@@ -110,10 +134,11 @@ def draw_rows(
 ) -> np.ndarray:
     """Every chain's rows out of a part of the pool, ``[R, n]``, in a random order of its own.
 
-    part: positions in the pool; y: the pool's classes; counts ``[R, C]``. Without replacement.
+    part: positions in the pool; y: the pool's classes; counts ``[R, C]``. Without
+    replacement.
     """
-    drawn = []
+    rows = []
     for chain, count in enumerate(counts):
         order = RandomStreams(seed, (chain,))(purpose).permutation(len(part))[0].numpy()
-        drawn.append(part[first_of_each(order, y[part], count)])
-    return np.stack(drawn)
+        rows.append(part[first_of_each(order, y[part], count)])
+    return np.stack(rows)

@@ -1,1 +1,1 @@
-"""Exponential families and their companions: parameters, rows, sufficient statistics, distances."""
+"""Exponential families: law, estimator, data and exact laws of each in one file."""

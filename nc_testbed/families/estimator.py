@@ -1,4 +1,4 @@
-"""What all exponential-family models share: estimators, and fits from rows or statistics."""
+"""What exponential-family models share: estimators, and fits from rows or statistics."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ from nc_testbed.core.training_set import TrainingSet
 class FamilyModel(ABC):
     """Settings common to all families; a model adds its family and how it solves for it.
 
-    estimator: ``mle`` matches the moments of the rows. ``map`` is the mode of the posterior under
-    the conjugate prior, which counts like ``prior_count`` rows of mean ``prior_mean``. ``l2`` is
-    the MLE less ``penalty / 2`` |natural parameter|^2 per row.
-    coordinates: where the mode is taken, a prior's density being another in each: ``natural``
-    (pseudo-rows simply join the rows) or ``mean``. ``map`` depends on it, ``mle`` does not.
-    Raises BadInput where one is out of range.
+    estimator: ``mle`` matches the moments of the rows. ``map`` is the mode of the
+    posterior under the conjugate prior, which counts like ``prior_count`` rows of mean
+    ``prior_mean``. ``l2`` is the MLE less ``penalty / 2`` |natural parameter|^2 per row.
+    coordinates: where the mode is taken, a prior's density being another in each:
+    ``natural`` (pseudo-rows simply join the rows) or ``mean``. ``map`` depends on it,
+    ``mle`` does not. Raises BadInput where one is out of range.
+
+    A model whose runs follow exact laws says ``exact_laws(truth, context)``, see
+    :mod:`nc_testbed.laws.expected`, and one that can be planned for
+    ``variance_function(truth, metric)``, see :mod:`nc_testbed.plan.exact`. Both hold of
+    the very class that defines them.
     """
 
     estimator: Literal["mle", "map", "l2"] = "mle"
@@ -38,7 +43,17 @@ class FamilyModel(ABC):
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
 
     def __post_init__(self) -> None:
-        check_estimator(self)
+        valid = self.prior_count >= 0
+        require(valid, "prior_count", self.prior_count, "give a number >= 0 of pseudo-rows")
+        require(
+            self.penalty > 0,
+            "penalty",
+            self.penalty,
+            "give a number > 0, or estimator=mle",
+        )
+        valid = self.coordinates == "natural" or self.estimator != "l2"
+        remedy = "l2 penalises the natural parameter; give natural, or estimator=map"
+        require(valid, "coordinates", self.coordinates, remedy)
 
     @abstractmethod
     def family(self) -> Family:
@@ -62,10 +77,10 @@ class FamilyModel(ABC):
     def check(self, space: Space) -> None:
         """Raise BadInput unless rows are vectors of the family's size."""
         size = self.family().size
-        wants = f"{size} number{'s' * (size != 1)} a row"
-        fits = not space.image and space.size == size
-        remedy = f"these rows have {space.size} and this model takes {wants}"
-        require(fits, "_target_", type(self).__name__, remedy)
+        numbers = f"{size} number{'s' * (size != 1)} a row"
+        valid = not space.image and space.size == size
+        remedy = f"these rows have {space.size} and this model takes {numbers}"
+        require(valid, "_target_", type(self).__name__, remedy)
 
     def stacks(self, space: Space) -> bool:
         """True: nothing is reduced across chains."""
@@ -103,15 +118,15 @@ class FamilyFit:
         """n rows per chain, ``[R, n, D]``, at the temperature; there is no decoder."""
         law = self.parameters
         if sampling.temperature != 1:
-            law = self.family.tempered(law, sampling.temperature)
-        return self.space.stored(self.family.rows(law, n, streams, "sample"))
+            law = self.family.temper(law, sampling.temperature)
+        return self.space.stored_form(self.family.rows(law, n, streams, "sample"))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The parameters."""
+        """The law's parameters, ``{name: [R, ...]}``."""
         return self.parameters
 
     def report(self) -> dict[str, Tensor]:
-        """Nothing: what a fit has to say are its parameters."""
+        """Empty: all that a fit has to say are its parameters."""
         return {}
 
     def log_prob(self, rows: Tensor) -> Tensor:
@@ -119,41 +134,38 @@ class FamilyFit:
         return self.family.log_prob(self.parameters, rows)
 
     def columns(self, true_parameters: Iterable[tuple[Family, Parameters]]) -> dict[str, Tensor]:
-        """Metrics of the parameters against the truth's in this family, which must be there."""
+        """Metrics of the parameters against the truth's in this family, which must exist."""
         truth = next(parameters for family, parameters in true_parameters if family == self.family)
         return self.family.columns(self.parameters, truth)
 
 
-def check_estimator(model: FamilyModel) -> None:
-    """Raise BadInput for a setting common to all families that is out of range."""
-    ok = model.prior_count >= 0
-    require(ok, "prior_count", model.prior_count, "give a number >= 0 of pseudo-rows")
-    require(model.penalty > 0, "penalty", model.penalty, "give a number > 0, or estimator=mle")
-    ok = model.coordinates == "natural" or model.estimator != "l2"
-    remedy = "l2 penalises the natural parameter; give natural, or estimator=map"
-    require(ok, "coordinates", model.coordinates, remedy)
-
-
 def posterior_mean(
-    model: FamilyModel, total: Tensor, rows: float, prior_mean: float, slope: float, curve: float
+    model: FamilyModel,
+    total: Tensor,
+    rows: float,
+    prior_mean: float,
+    slope: float,
+    curve: float,
 ) -> Tensor:
     """The MLE or the mode under the conjugate prior of a one-parameter family, ``[R]``.
 
-    For a family whose variance is ``V(phi) = a + slope phi + curve phi^2`` in its mean phi:
-    ``phi = (T + A m) / (n + A)`` in natural coordinates; the density in mean coordinates has a
-    factor ``1 / V(phi)`` more, and its mode is ``(T + A m - slope) / (n + A + 2 curve)``, or 0
-    where that is negative. Source: derived from P. Diaconis and D. Ylvisaker 1979,
+    For a family whose variance is ``V(phi) = a + slope phi + curve phi^2`` in its mean
+    phi: ``phi = (T + A m) / (n + A)`` in natural coordinates; the density in mean
+    coordinates has a factor ``1 / V(phi)`` more, and its mode is
+    ``(T + A m - slope) / (n + A + 2 curve)``, or 0 where that is negative. total: T, the
+    statistic's sum over n rows. Source: derived from P. Diaconis and D. Ylvisaker 1979,
     https://doi.org/10.1214/aos/1176344611
     """
     if model.estimator == "mle":
         return total / rows
-    total, rows = total + model.prior_count * prior_mean, rows + model.prior_count
+    total = total + model.prior_count * prior_mean
+    rows = rows + model.prior_count
     if model.coordinates == "natural":
         return total / rows
     return ((total - slope) / (rows + 2 * curve)).clamp(min=0)
 
 
-def least_for_mean_coordinates(model: FamilyModel, curve: float) -> int:
+def rows_for_mode(model: FamilyModel, curve: float) -> int:
     """The fewest rows for which :func:`posterior_mean` divides by a positive number."""
     if model.estimator != "map" or model.coordinates == "natural":
         return 1
@@ -161,7 +173,7 @@ def least_for_mean_coordinates(model: FamilyModel, curve: float) -> int:
 
 
 def bisect(rising: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
-    """The root of an increasing function in [low, high], for every chain, to the last bit.
+    """The root of an increasing function in [low, high] for every chain, to the last bit.
 
     >>> bisect(lambda x: x**3 - 8, torch.zeros(1).double(), torch.full((1,), 9.0).double()).item()
     2.0
@@ -169,5 +181,6 @@ def bisect(rising: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Ten
     for _ in range(70):
         middle = (low + high) / 2
         below = rising(middle) < 0
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        low = torch.where(below, middle, low)
+        high = torch.where(below, high, middle)
     return high

@@ -12,7 +12,7 @@ from torch import Tensor
 from nc_testbed.core.rng import Generators, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.storage import storage
-from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.core.training_set import TrainingSet, of_chains
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Archive:
     def part(self, part: slice) -> Archive:
         """The archive of some of the chains, a view: sets are added to the whole alone."""
         view = copy(self)
-        view.real = self.real[part] if len(self.real) > 1 else self.real
+        view.real = of_chains(self.real, part)
         view.training = self.training[part]
         view.reserve = self.reserve[part]
         view.synthetic = self.synthetic[part]

@@ -120,7 +120,7 @@ def measure(
     training: Training | None = None,
 ) -> dict[str, Tensor]:
     """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
-    scope = streams.scoped("evaluation")
+    scope = streams.enter_scope("evaluation")
     if all(isinstance(metric, Parameters) for metric in run.metrics.values()):
         rows = run.data.x.new_empty(run.chains, 0, run.data.space.size)
     else:
@@ -140,8 +140,8 @@ def _part_of(run: Run, fit: Fit, part: slice) -> Fit:
 
 def _stream_rows(run: Run, rows: TrainingSet, before: Fit, streams: RandomStreams) -> TrainingSet:
     """The same real rows, and fresh draws of the fit before in the place of synthetic ones."""
-    if not rows.synthesised:
+    if not rows.has_synthetic:
         return rows
     from nc_testbed.loop.stream import Stream  # few runs have one
 
-    return rows.streamed(Stream(before, streams, run.sampling))
+    return rows.with_stream(Stream(before, streams, run.sampling))

@@ -13,7 +13,7 @@ from nc_testbed.core.interfaces import Fit, Generation, Policy
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data, DataLaw
 from nc_testbed.loop.archive import Archive
 from nc_testbed.loop.run import Run
 from nc_testbed.metrics.evaluation import Reference
@@ -148,7 +148,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def _join_data(data: Sequence[Data], runs: Sequence[slice]) -> Data:
     """The data of all runs along the chain axis; rows that all of them share stay one."""
     first = data[0]
-    shared = all(len(d.x) == 1 and d.x.shape == first.x.shape for d in data)
+    shared = all(d.has_shared_rows and d.x.shape == first.x.shape for d in data)
     shared = shared and all(_same(d.x, first.x) for d in data)
     joined = {
         f.name: None if getattr(first, f.name) is None else _side_by_side(data, f.name)
@@ -173,7 +173,7 @@ def _side_by_side(data: Sequence[Data], name: str) -> Tensor:
     return torch.cat(filled)
 
 
-def _join_laws(laws: Sequence[Law | None], runs: Sequence[slice]) -> Law | None:
+def _join_laws(laws: Sequence[DataLaw | None], runs: Sequence[slice]) -> DataLaw | None:
     """The law of all runs' chains: the same one, or each run's for its own chains."""
     exact = [law for law in laws if law is not None]
     first = exact[0] if exact else None

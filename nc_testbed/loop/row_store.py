@@ -82,7 +82,7 @@ class RowStore(LoopStore):
 
     def pictures(self, fit: Fit) -> Tensor:
         """Samples ``[R, m, D]`` on draws that stay the same over generations."""
-        streams = self.run.streams(0).scoped("pictures")
+        streams = self.run.streams(0).enter_scope("pictures")
         return steps.sample(self.run, fit, steps.PICTURES, streams)
 
     def origin(self, training: TrainingSet) -> dict[str, Any]:

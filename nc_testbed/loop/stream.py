@@ -33,7 +33,7 @@ class Stream:
         """The next rows of the fit, ``[R, size, D]``; ``size`` must not change."""
         rows = next(self._batches, None)
         if rows is None:
-            scope = self._streams.scoped(f"stream/{self._blocks}")
+            scope = self._streams.enter_scope(f"stream/{self._blocks}")
             block = self._fit.sample(STREAMED * size, scope, self._sampling)
             self._blocks += 1
             self._batches = iter(block.split(size, dim=1))

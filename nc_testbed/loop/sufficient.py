@@ -73,7 +73,7 @@ class Statistics:
         n0 = self.sizes[0]
         start = self.streams.at(0)
         if "pool" in self.reused:
-            return self.family.summed(self._pool)
+            return self.family.summarise(self._pool)
         fixed = self.reused.get("fixed", 0)
         others = self._draw(self._truth, n0 - fixed, start, "rows")
         return self.view(self.fixed(fixed, start), others)
@@ -84,7 +84,7 @@ class Statistics:
         law = self.parameters
         streams = self.streams.at(self.generation - 1)
         if self.temperature != 1:
-            law = self.family.tempered(law, self.temperature)
+            law = self.family.temper(law, self.temperature)
         return self._draw(law, m, streams, "sample")
 
     def everything(self, budget: int | None, streams: RandomStreams) -> Statistic:
@@ -102,7 +102,7 @@ class Statistics:
         self._check_open()
         k = min(k, self.sizes[0])
         pick = BlockGenerator(streams, "anchors").choice(self.sizes[0], k)[..., None]
-        return self.family.summed(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
+        return self.family.summarise(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
 
     def fixed(self, k: int, streams: RandomStreams) -> Statistic:
         """The same k rows of generation 0 in every generation."""

@@ -64,23 +64,31 @@ class Coverage:
     collapse: ClassVar[str] = "lost tails"
     columns: ClassVar[dict[str, Column]] = {
         "coverage": Column(
-            "share of overall balls that are reached, over its mean for equal laws",
-            0,
+            "share of real rows with a sample nearby, of all classes together, over its mean "
+            "for equal laws",
+            low=0,
             worse="lower",
+            group="2 quality",
+            overall=1,
         ),
         "tail_coverage": Column(
             "mean over the rarest third of the classes, only where classes are rare",
-            0,
+            low=0,
             worse="lower",
+            group="1 tail",
         ),
         "coverage_rank_i": Column(
-            "of the class of rarity rank i, 0 the commonest", 0, worse="lower"
+            "of the class of rarity rank i, 0 the commonest",
+            low=0,
+            worse="lower",
+            group="6 classes",
         ),
         "density": Column(
             "overall balls that contain a synthetic row, mean over rows, divided by k; 1 on "
             "average for a perfect fit, and rises as a generator contracts",
-            0,
+            low=0,
             worse="either",
+            group="2 quality",
         ),
     }
 

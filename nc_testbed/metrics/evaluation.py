@@ -165,7 +165,8 @@ class Metric(Protocol):
     (:attr:`Data.provides`), likelihood (an exact density or a bound), exact, encoder,
     parameters (:func:`fit_provides`).
     collapse: which of the eight definitions in ``COLLAPSES`` it measures.
-    The package's own also declare ``columns``, :class:`nc_testbed.metrics.column.Column` by name.
+    It may declare ``columns``, :class:`nc_testbed.metrics.column.Column` by name: what is said of
+    them wherever they are shown. Of a column that is not declared nothing is.
     """
 
     requires: ClassVar[frozenset[str]]

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from torch import Tensor
 
-from nc_testbed.data.source import Law
+from nc_testbed.data.source import DataLaw
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation, Exact
 
@@ -27,16 +27,18 @@ class ExactKL:
     collapse: ClassVar[str] = "diverging risk"
     columns: ClassVar[dict[str, Column]] = {
         "exact_kl": Column(
-            "per row; 0 for a perfect fit up to Monte Carlo noise, inf when the fit gives a "
-            "held-out row no density",
+            "KL divergence of the fit from the known law, per row; 0 for a perfect fit up to "
+            "Monte Carlo noise, inf when the fit gives a held-out row no density",
             unit="nats",
+            group="3 likelihood",
+            overall=4,
         ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
         data, reference = evaluation.data, evaluation.reference
-        law = cast(Law, data.law)
+        law = cast(DataLaw, data.law)
         truth = cast(Density, law.log_prob)(data.held_out)  # [H], or [R, H]
         fitted = cast(Exact, evaluation.fit).log_prob(data.held_out)  # [R, H]
         shares = None

@@ -66,12 +66,17 @@ class Frechet:
     collapse: ClassVar[str] = "any risk increase"
     columns: ClassVar[dict[str, Column]] = {
         "frechet": Column(
-            "the distance less that of other real rows, as many as synthetic ones; about 0 "
-            "for a perfect fit, then often below",
+            "distance between real and synthetic features, less that of other real rows, as many "
+            "as synthetic ones; about 0 for a perfect fit, then often below",
             unit="features squared",
+            group="2 quality",
+            overall=2,
         ),
         "frechet_raw": Column(
-            "the distance, biased upwards at finite M", 0, unit="features squared"
+            "the distance, biased upwards at finite M",
+            low=0,
+            unit="features squared",
+            group="2 quality",
         ),
     }
 

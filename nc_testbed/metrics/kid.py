@@ -96,7 +96,8 @@ class KID:
     collapse: ClassVar[str] = "any risk increase"
     columns: ClassVar[dict[str, Column]] = {
         "kid": Column(
-            "the discrepancy; 0 on average for a perfect fit, and then as often below as above"
+            "the discrepancy; 0 on average for a perfect fit, and then as often below as above",
+            group="2 quality",
         ),
     }
 

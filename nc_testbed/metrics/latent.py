@@ -35,14 +35,16 @@ class Latent:
     columns: ClassVar[dict[str, Column]] = {
         "latent_spread": Column(
             "total variance of the latent means; 0 = all samples look the same to the encoder",
-            0,
+            low=0,
             worse="lower",
+            group="4 diversity",
         ),
         "neg_elbo_train": Column(
             "training loss per row, to be read beside that of real rows, `neg_elbo`; NaN "
             "where no row has any weight",
             worse="either",
             unit="nats",
+            group="3 likelihood",
         ),
     }
 

@@ -36,7 +36,11 @@ class Likelihood:
     requires: ClassVar[frozenset[str]] = frozenset({"likelihood"})
     collapse: ClassVar[str] = "catastrophic risk increase"
     columns: ClassVar[dict[str, Column]] = {
-        f"{loss}{third}": Column(f"{_LOSSES[loss]}{_THIRDS[third]}", unit="nats")
+        f"{loss}{third}": Column(
+            f"{_LOSSES[loss]}{_THIRDS[third]}",
+            unit="nats",
+            group="3 likelihood",
+        )
         for loss in _LOSSES
         for third in _THIRDS
     }

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor
 
-from nc_testbed.data.source import Law
+from nc_testbed.data.source import DataLaw
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import blocks
@@ -20,7 +20,7 @@ HELD = 0.2
 """Share of its expected number of rows that a mode must have to be held."""
 
 
-def _weights(law: Law, chains: int) -> Tensor:
+def _weights(law: DataLaw, chains: int) -> Tensor:
     modes = len(cast(Tensor, law.centres))
     weights = torch.full((modes,), 1 / modes) if law.weights is None else law.weights
     return weights.expand(chains, -1)
@@ -39,29 +39,43 @@ class Modes:
     collapse: ClassVar[str] = "merging modes"
     columns: ClassVar[dict[str, Column]] = {
         "high_quality_share": Column(
-            "share of rows of high quality; 1 - exp(-9/2) = 0.989 for a perfect fit in the plane",
-            0,
-            1,
-            "lower",
+            "share of samples within three standard deviations of a true mode, 0.989 for a "
+            "perfect fit in the plane; it says nothing of modes that are lost",
+            low=0,
+            high=1,
+            worse="lower",
+            group="2 quality",
+            fidelity=2,
         ),
-        "modes_hit": Column("modes with at least one such row", 0, "C", "lower", "modes"),
+        "modes_hit": Column(
+            "modes with at least one such row",
+            low=0,
+            high="C",
+            worse="lower",
+            unit="modes",
+            group="4 diversity",
+        ),
         "modes_captured": Column(
-            "modes with at least `0.2 M p_c` such rows, p_c the law's weight",
-            0,
-            "C",
-            "lower",
-            "modes",
+            "modes of the true mixture that still get a fifth of their rows: at least "
+            "`0.2 M p_c` of high quality, p_c the law's weight",
+            low=0,
+            high="C",
+            worse="lower",
+            unit="modes",
+            group="4 diversity",
+            headline=2,
         ),
         "modes_kl": Column(
             "KL(q || p) of the shares of all rows by nearest centre from the law's weights",
-            0,
+            low=0,
             unit="nats",
+            group="3 likelihood",
         ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        law, chains = cast(Law, evaluation.data.law), evaluation.chains
+        law, chains = cast(DataLaw, evaluation.data.law), evaluation.chains
         centres = cast(Tensor, law.centres).to(evaluation.rows)
         scale, p = cast(float, law.scale), _weights(law, chains).to(evaluation.rows)  # p [R, C]
         modes = len(centres)

@@ -23,7 +23,15 @@ class Precision:
     requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "hallucinated data"
     columns: ClassVar[dict[str, Column]] = {
-        "precision": Column("share of synthetic rows on the real manifold", 0, 1, "lower"),
+        "precision": Column(
+            "share of samples that lie on the real manifold: that look real; it can rise while "
+            "rare things are lost, so never read it alone",
+            low=0,
+            high=1,
+            worse="lower",
+            group="2 quality",
+            fidelity=1,
+        ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:

@@ -10,6 +10,9 @@ from torch import Tensor
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation, rank_columns
 
+THIRDS = "recall: head, medium, tail"
+"""The chart in which common and rare classes are compared."""
+
 
 @dataclass(frozen=True)
 class Recall:
@@ -25,22 +28,48 @@ class Recall:
     requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "lost tails"
     columns: ClassVar[dict[str, Column]] = {
-        "tail_recall": Column(
-            "the headline: mean over the rarest third of the classes, only where classes are rare",
-            0,
-            1,
-            "lower",
+        "head_recall": Column(
+            "mean over the commonest third of the classes",
+            low=0,
+            high=1,
+            worse="lower",
+            group="2 quality",
+            chart=THIRDS,
         ),
-        "medium_recall": Column("mean over the classes between the thirds", 0, 1, "lower"),
-        "head_recall": Column("mean over the commonest third", 0, 1, "lower"),
+        "medium_recall": Column(
+            "mean over the classes between the thirds",
+            low=0,
+            high=1,
+            worse="lower",
+            group="2 quality",
+            chart=THIRDS,
+        ),
+        "tail_recall": Column(
+            "share of held-out real rows of the rarest third of the classes that samples still "
+            "reach, only where classes are rare; it falls as rare things are lost",
+            low=0,
+            high=1,
+            worse="lower",
+            group="1 tail",
+            chart=THIRDS,
+            headline=1,
+        ),
         "recall_rank_i": Column(
             "of the class of rarity rank i, 0 the commonest; times its held-out rows the "
             "manifold hits that the tail alarm watches",
-            0,
-            1,
-            "lower",
+            low=0,
+            high=1,
+            worse="lower",
+            group="6 classes",
         ),
-        "recall": Column("under the chain's training law", 0, 1, "lower"),
+        "recall": Column(
+            "share of held-out real rows that samples still reach, under the chain's training law",
+            low=0,
+            high=1,
+            worse="lower",
+            group="2 quality",
+            headline=3,
+        ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:

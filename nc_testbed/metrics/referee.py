@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import math
@@ -21,8 +20,7 @@ from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
 from nc_testbed.core.exactness import one_thread, row_blocks
 from nc_testbed.core.rng import SHARED, Generators, RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.data.mnist import Mnist
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data, DataLaw
 
 SHIPPED = Path(__file__).parent / "referees"
 FEATURES = 64  # width of the last hidden layer
@@ -95,7 +93,7 @@ class Referee:
 class NearestCentre:
     """The referee of a mixture whose centres are known: the posterior of equal isotropic modes."""
 
-    law: Law
+    law: DataLaw
 
     @property
     def sha256(self) -> str:
@@ -232,20 +230,3 @@ def cache() -> Path:
     """Where referees trained on this machine are kept: $NC_TESTBED_CACHE or ~/.cache/nc_testbed."""
     root = os.environ.get("NC_TESTBED_CACHE") or Path.home() / ".cache" / "nc_testbed"
     return Path(root) / "referees"
-
-
-def main() -> None:
-    """Train the referees that come with the package, and print their accuracy and hash."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--binarize", action="store_true", help="pixels drawn as 0 or 255")
-    parser.add_argument("--out", type=Path, default=SHIPPED, help="folder to write to")
-    arguments = parser.parse_args()
-    data = Mnist(binarize=arguments.binarize).load(1, 0, 0, 1)
-    assert data.y is not None and data.held_out_y is not None
-    referee = train(data.space, data.x[0], data.y[0])
-    right = referee.classify(referee.features(data.held_out))[0] == data.held_out_y
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / f"{data.record['x_sha256']}.safetensors"
-    path.write_bytes(save(dict(referee.weights)))
-    print(f"{path}\naccuracy {right.float().mean():.4f} on {len(right)} held-out rows")
-    print(f"sha256 of the weights {referee.sha256}")

@@ -238,13 +238,13 @@ class Reference:
         order = order[streams("metrics/real/rows").permutation(len(order))[0]]
         m = min(self.rows, len(order))
         if data.y is None:
-            return data.x[source, order[:m]]
+            return data.rows_of(chain)[order[:m]]
         drawn = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
         labels, picked = data.y[source, order], torch.empty_like(drawn)
         for c in drawn.unique().tolist():
             want, have = (drawn == c).nonzero()[:, 0], order[labels == c]
             picked[want] = have[torch.arange(len(want), device=have.device) % len(have)]
-        return data.x[source, picked]
+        return data.rows_of(chain)[picked]
 
     def held_out(self, chain: int) -> Tensor:
         """Features ``[N, F]`` of the held-out rows that stand for a chain's law."""

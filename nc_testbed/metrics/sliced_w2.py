@@ -46,9 +46,12 @@ class SlicedW2:
     collapse: ClassVar[str] = "any risk increase"
     columns: ClassVar[dict[str, Column]] = {
         "sliced_w2": Column(
-            "the distance; a perfect fit is at the sampling noise of the two sets, above 0",
-            0,
+            "distance between the real and the synthetic cloud of points; a perfect fit is at the "
+            "sampling noise of the two sets, above 0",
+            low=0,
             unit="units of x",
+            group="2 quality",
+            overall=3,
         ),
     }
 

@@ -66,9 +66,15 @@ class Spread:
         "log_spread": Column(
             "that mean: 0 for a perfect fit, -8 ln 4 when every standard deviation has halved",
             worse="lower",
+            group="4 diversity",
         ),
         "spread_classes": Column(
-            "classes in the mean: one that has died leaves it", 0, "C", "lower", "classes"
+            "classes in the mean: one that has died leaves it",
+            low=0,
+            high="C",
+            worse="lower",
+            unit="classes",
+            group="4 diversity",
         ),
     }
 

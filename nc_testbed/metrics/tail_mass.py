@@ -63,41 +63,68 @@ class TailMass:
     columns: ClassVar[dict[str, Column]] = {
         "tail_mass": Column(
             "kept mass, mean over the rarest third of the classes, only where classes are rare",
-            0,
+            low=0,
             worse="lower",
+            group="1 tail",
         ),
-        "tail_mass_raw": Column("the same from all labels", 0, worse="lower"),
+        "tail_mass_raw": Column(
+            "the same from all labels",
+            low=0,
+            worse="lower",
+            group="1 tail",
+        ),
         "mass_rank_i": Column(
-            "kept mass of the class of rarity rank i, 0 the commonest", 0, worse="lower"
+            "kept mass of the class of rarity rank i, 0 the commonest",
+            low=0,
+            worse="lower",
+            group="6 classes",
         ),
         "accepted_rank_i": Column(
             "synthetic rows that count for the class, of M; the tail alarm watches them",
-            0,
-            "M",
-            "lower",
-            "rows",
+            low=0,
+            high="M",
+            worse="lower",
+            unit="rows",
+            group="6 classes",
         ),
         "labelled_rank_i": Column(
-            "synthetic rows that are labelled as it", 0, "M", "either", "rows"
+            "synthetic rows that are labelled as it",
+            low=0,
+            high="M",
+            worse="either",
+            unit="rows",
+            group="6 classes",
         ),
         "extinct_classes": Column(
             "classes for which no row counts; of a class of share p that means something at "
             "level a only if `M >= ln(1/a)/p`",
-            0,
-            "C",
-            "higher",
-            "classes",
+            low=0,
+            high="C",
+            unit="classes",
+            group="1 tail",
         ),
         "tv": Column(
             "total variation of the label shares from the training law less its mean for "
             "equal laws; about 0 for a perfect fit",
-            -1,
-            1,
+            low=-1,
+            high=1,
+            group="5 labels",
         ),
         "effective_classes": Column(
-            "exp of the entropy of the label shares", 1, "C", "lower", "classes"
+            "exp of the entropy of the label shares",
+            low=1,
+            high="C",
+            worse="lower",
+            unit="classes",
+            group="4 diversity",
         ),
-        "confidence": Column("the referee's mean confidence", 0, 1, "either"),
+        "confidence": Column(
+            "the referee's mean confidence",
+            low=0,
+            high=1,
+            worse="either",
+            group="5 labels",
+        ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:

@@ -44,7 +44,12 @@ class Vendi:
     requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "vanishing variance"
     columns: ClassVar[dict[str, Column]] = {
-        "vendi": Column("the ratio: 1 for a perfect fit, lower is less diverse", 0, worse="lower"),
+        "vendi": Column(
+            "the ratio: 1 for a perfect fit, lower is less diverse",
+            low=0,
+            worse="lower",
+            group="4 diversity",
+        ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
+from nc_testbed.core.exactness import pad_chains
 from nc_testbed.core.status import finite
-
-LINE = 16  # float32 numbers in 64 bytes
 
 
 class Adam:
-    """R networks on their way down, weights ``[R, ..., b]`` by name (Kingma & Ba 2015).
+    """Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) for R networks at once.
 
-    No chain feels another: every number has moments of its own, and nothing is clipped.
-    weight_decay: ``weight_decay / 2`` times the squared weights is added to the loss.
+    start: weights ``[R, ..., b]`` by name. rate: the learning rate. weight_decay:
+    ``weight_decay / 2`` times the squared weights is added to the loss. stopped: chains
+    ``[R]`` bool that stay as they are, None for none. No chain feels another: every
+    number has moments of its own, and nothing is clipped.
 
-    A chain whose loss, or any of whose gradients, is NaN or infinite stops before the update that
-    they would make, and keeps its weights for good; ``stopped`` ``[R]`` are those that have
-    stopped already. To look at all gradients in every step would cost each of them another pass.
-    So a block of steps is looked at once, at its end: such a gradient leaves NaN in its weight for
-    ever, since its moments stay infinite or NaN. Where one is found the block is taken again from
-    what was kept at its beginning, and this time every step is looked at.
+    A chain whose loss, or any of whose gradients, is NaN or infinite stops before the
+    update that they would make, and keeps its weights for good. To look at all gradients
+    in every step would cost another pass over them. So a block of steps is looked at
+    once, at its end: such a gradient leaves NaN in its weight for ever, since its moments
+    stay infinite or NaN. Where a block has one, it is taken again from the weights at its
+    beginning, and then every step is looked at.
+
+    The calls of one block are: :meth:`checkpoint`, :meth:`step` for every update,
+    :meth:`lost`; then either :meth:`hold` or :meth:`restart` and :meth:`watch` for every
+    update.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Adam:
         stopped: Tensor | None = None,
     ):
         self._widths = {name: weight.shape[-1] for name, weight in start.items()}
-        self._leaves = {k: padded(v).clone().requires_grad_() for k, v in start.items()}
+        self._leaves = {k: pad_chains(v).clone().requires_grad_() for k, v in start.items()}
         # capturable keeps the step counter on a GPU, so that no step waits for it.
         first = next(iter(start.values()))
         self._adam = torch.optim.Adam(
@@ -48,16 +52,16 @@ class Adam:
         every = torch.ones(len(first), dtype=torch.bool, device=first.device)
         self._moving = every if stopped is None else ~stopped
         self._all_move = stopped is None or not bool(stopped.any())
-        self._finite = every.clone()  # all losses since weights were kept
-        self._kept: dict[str, dict[str, Tensor]] = {name: {} for name in start}
+        self._finite_losses = every.clone()  # since the last checkpoint
+        self._checkpoint: dict[str, dict[str, Tensor]] = {name: {} for name in start}
 
     @property
-    def stopped(self) -> Tensor:
-        """Chains that have stopped, ``[R]`` bool."""
+    def stopped_chains(self) -> Tensor:
+        """Chains ``[R]`` bool that have stopped."""
         return ~self._moving
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights as they are, to be differentiated by."""
+        """The weights as they are, for a loss to be differentiated by."""
         return {name: leaf[..., : self._widths[name]] for name, leaf in self._leaves.items()}
 
     def step(self, losses: Tensor) -> None:
@@ -65,37 +69,40 @@ class Adam:
         self._adam.zero_grad()
         losses.sum().backward()
         self._adam.step()
-        self._finite.logical_and_(losses.detach().isfinite())
+        self._finite_losses.logical_and_(losses.detach().isfinite())
 
     @torch.no_grad()
-    def keep(self) -> None:
-        """Remember weights and moments as they are, to come back to."""
+    def checkpoint(self) -> None:
+        """Remember weights and moments as they are, for :meth:`restart` and :meth:`hold`."""
         for name, leaf in self._leaves.items():
-            now, kept = {"weight": leaf.detach(), **self._adam.state[leaf]}, self._kept[name]
-            for key, values in now.items():
-                if key in kept:  # fresh memory would cost more than what is copied
-                    kept[key].copy_(values)
+            remembered = self._checkpoint[name]
+            current = {"weight": leaf.detach(), **self._adam.state[leaf]}
+            for key, values in current.items():
+                # The same memory every time: to allocate costs more than to copy.
+                if key in remembered:
+                    remembered[key].copy_(values)
                 else:
-                    kept[key] = values.clone()
-        self._finite.fill_(True)
+                    remembered[key] = values.clone()
+        self._finite_losses.fill_(True)
 
     @torch.no_grad()
     def restart(self) -> None:
-        """Put weights and moments back to what was kept, in the same memory."""
+        """Put weights and moments back to the checkpoint, in the same memory."""
         for name, leaf in self._leaves.items():
-            kept = self._kept[name]
-            leaf.copy_(kept["weight"])
+            remembered = self._checkpoint[name]
+            leaf.copy_(remembered["weight"])
             for key, moment in self._adam.state[leaf].items():
-                moment.copy_(kept[key]) if key in kept else moment.zero_()
-        self._finite.fill_(True)
+                # Moments are made by the first step, after the first checkpoint: they began as 0.
+                moment.copy_(remembered[key]) if key in remembered else moment.zero_()
+        self._finite_losses.fill_(True)
 
     def lost(self) -> bool:
-        """Whether a chain should have stopped since weights were kept; waits for the device."""
+        """Whether a chain should have stopped since the checkpoint; waits for a GPU."""
         return bool((self._moving & ~self._sound()).any())
 
     @torch.no_grad()
-    def watched(self, step: Callable[[], None]) -> None:
-        """Take one step, and stop the chains that are no longer finite where they were before."""
+    def watch(self, step: Callable[[], None]) -> None:
+        """Take one step, and stop the chains that it left with a NaN or an infinity."""
         before = {name: leaf.detach().clone() for name, leaf in self._leaves.items()}
         with torch.enable_grad():
             step()
@@ -104,35 +111,22 @@ class Adam:
         self._hold(before)
 
     def hold(self) -> None:
-        """Put the chains that have stopped back to what was kept of them."""
+        """Put the chains that have stopped back to the checkpoint."""
         if not self._all_move:
-            self._hold({name: kept["weight"] for name, kept in self._kept.items()})
+            self._hold({name: values["weight"] for name, values in self._checkpoint.items()})
 
-    def fitted(self) -> dict[str, Tensor]:
+    def result(self) -> dict[str, Tensor]:
         """The weights as they are, in memory of their own."""
         return {name: weight.detach().contiguous() for name, weight in self.weights().items()}
 
     def _sound(self) -> Tensor:
-        """Chains whose losses since weights were kept, and whose weights, are finite, ``[R]``."""
+        """Chains ``[R]`` bool with finite losses since the checkpoint and finite weights."""
         weights = [finite(leaf) for leaf in self._leaves.values()]
-        return torch.stack([self._finite, *weights]).all(0)
+        return torch.stack([self._finite_losses, *weights]).all(0)
 
     @torch.no_grad()
     def _hold(self, weights: Mapping[str, Tensor]) -> None:
+        """Put the chains that have stopped back to these weights."""
         for name, leaf in self._leaves.items():
             moving = self._moving.view(-1, *[1] * (leaf.dim() - 1))
             leaf.copy_(torch.where(moving, leaf, weights[name]))
-
-
-def padded(weight: Tensor) -> Tensor:
-    """``[R, .., b]`` with b widened until a chain's part fills whole 64-byte vectors.
-
-    Adam's CPU kernel rounds the last few numbers of a tensor otherwise than the rest, and which
-    numbers come last must not depend on how many chains there are.
-
-    >>> padded(torch.ones(2, 3)).shape
-    torch.Size([2, 16])
-    """
-    if math.prod(weight.shape[1:]) % LINE == 0:
-        return weight
-    return torch.nn.functional.pad(weight, (0, -weight.shape[-1] % LINE))

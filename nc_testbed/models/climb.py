@@ -1,4 +1,4 @@
-"""EM steps until every chain has stopped: those that have are left behind."""
+"""EM steps until every chain has stopped; a chain that has is left out of the later ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nc_testbed.core.interfaces import Progress, no_progress
 from nc_testbed.models.em import EM, Components
 
 SELDOM = 8
-"""Steps between two questions how many chains still climb, on a GPU: each waits for it."""
+"""Steps between two counts of the chains that still climb, on a GPU: each count waits for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,59 +26,76 @@ class Climb:
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Chains that are taken on together, by number ``[r]``: their rows, components, last
-    log-likelihood ``[r]``, steps taken ``[r]`` and whether they still climb ``[r]``."""
+    """Chains that take their steps together.
+
+    chains: their numbers ``[r]``. last: log-likelihood before the last step ``[r]``.
+    steps: how many they took ``[r]``. moving: whether they still climb ``[r]`` bool.
+    """
 
     chains: Tensor
     em: EM
-    at: Components
+    components: Components
     last: Tensor
-    taken: Tensor
+    steps: Tensor
     moving: Tensor
 
-    def part(self, those: Tensor) -> _Group:
-        """Some of them ``[r]`` bool."""
-        kept = [x[those] for x in (self.last, self.taken, self.moving)]
-        return _Group(self.chains[those], self.em.part(those), self.at.part(those), *kept)
+    def part(self, where: Tensor) -> _Group:
+        """The chains of the group at ``where`` ``[r]`` bool."""
+        return _Group(
+            self.chains[where],
+            self.em.part(where),
+            self.components.part(where),
+            self.last[where],
+            self.steps[where],
+            self.moving[where],
+        )
 
-    def step(self, moments: Tensor, now: Tensor) -> _Group:
-        """One step on, from the moments and the log-likelihood of where they are."""
-        at = self.em.maximise(moments).where(self.moving, self.at)
-        return replace(self, at=at, last=now, taken=self.taken + self.moving)
+    def step(self, moments: Tensor, log_likelihood: Tensor) -> _Group:
+        """One EM step, from the moments and the log-likelihood of the components."""
+        components = self.em.maximise(moments).where(self.moving, self.components)
+        steps = self.steps + self.moving
+        return replace(self, components=components, last=log_likelihood, steps=steps)
 
 
 def climb(
-    em: EM, start: Components, steps: int, tolerance: float, progress: Progress = no_progress
+    em: EM,
+    start: Components,
+    steps: int,
+    tolerance: float,
+    progress: Progress = no_progress,
 ) -> Climb:
-    """At most this many steps; a chain stops when its log-likelihood gains < tolerance.
+    """At most this many EM steps; a chain stops when its log-likelihood gains < tolerance.
 
-    A chain that has stopped is frozen, so it does not depend on when the others stop. Once at
-    most half of a group still climb, they go on without the others.
+    A chain that has stopped is frozen, so it does not depend on when the others stop.
+    Once at most half of a group still climb, they go on without the others.
     """
     last = torch.full_like(start.weights[:, 0], -torch.inf)
     chains = torch.arange(len(last), device=last.device)
     group = _Group(chains, em, start, last, torch.zeros_like(chains), last < 0)
     stopped: list[_Group] = []
     for step in range(steps):
-        moments, now = group.em.expect(group.at)
-        moving = group.moving & ~((now - group.last).abs() < tolerance)
+        moments, log_likelihood = group.em.expect(group.components)
+        moving = group.moving & ~((log_likelihood - group.last).abs() < tolerance)
         group = replace(group, moving=moving)
         if last.is_cpu or step % SELDOM == 1:
-            left = int(moving.sum())
-            if left == 0:
+            count = int(moving.sum())
+            if count == 0:
                 break
-            if 2 * left <= len(moving):
+            if 2 * count <= len(moving):
                 stopped.append(group.part(~moving))
-                group, moments, now = group.part(moving), moments[moving], now[moving]
-        group = group.step(moments, now)
+                group = group.part(moving)
+                moments = moments[moving]
+                log_likelihood = log_likelihood[moving]
+        group = group.step(moments, log_likelihood)
         progress(step + 1, steps)
-    return _joined(em, [*stopped, group], tolerance)
+    return _join(em, [*stopped, group], tolerance)
 
 
-def _joined(em: EM, groups: list[_Group], tolerance: float) -> Climb:
+def _join(em: EM, groups: list[_Group], tolerance: float) -> Climb:
     """All chains in their order."""
     order = torch.cat([group.chains for group in groups]).argsort()
-    at = Components.joined([group.at for group in groups]).part(order)
-    last, taken = (torch.cat([getattr(g, k) for g in groups])[order] for k in ("last", "taken"))
-    log_likelihood = em.expect(at)[1]
-    return Climb(at, log_likelihood, taken, (log_likelihood - last).abs() < tolerance)
+    components = Components.join([group.components for group in groups]).part(order)
+    last = torch.cat([group.last for group in groups])[order]
+    steps = torch.cat([group.steps for group in groups])[order]
+    log_likelihood = em.expect(components)[1]
+    return Climb(components, log_likelihood, steps, (log_likelihood - last).abs() < tolerance)

@@ -1,8 +1,9 @@
 """Covariances of Gaussian components, full or diagonal, for all chains and components at once.
 
-Rows are standardised (see :mod:`nc_testbed.models.em`); a *factor* is the lower Cholesky factor
-``[..., D', D']`` of a full covariance, or the standard deviations ``[..., D']`` of a diagonal one,
-where D' is D rounded up to 4: small matrices of whole lines.
+Rows are standardised (see :mod:`nc_testbed.models.em`); a *factor* is the lower Cholesky
+factor ``[..., D', D']`` of a full covariance, or the standard deviations ``[..., D']`` of
+a diagonal one, where D' is D rounded up to 4, for
+:func:`nc_testbed.core.exactness.invert_triangle`.
 """
 
 from __future__ import annotations
@@ -15,38 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-LINE = 8
-"""Doubles in a 64-byte cache line. A BLAS product may differ in its last bit with the alignment
-of its operands, so every chain's matrix must begin at a line: sizes are padded to multiples."""
-
-
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """Batched ``a @ b`` whose result for a chain does not depend on the other chains.
-
-    a ``[..., P, Q]``, b ``[..., Q, S]`` to ``[..., P, S]``; zeros pad every matrix to whole lines.
-
-    >>> product(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).tolist()
-    [[[3.0]], [[3.0]]]
-    """
-    P, S = a.shape[-2], b.shape[-1]
-    return (_lines(a) @ _lines(b))[..., :P, :S]
-
-
-def inverse(factors: Tensor) -> Tensor:
-    """Inverses of lower triangles ``[..., D, D]``, for each chain free of the others."""
-    D = factors.shape[-1]
-    factors = pad(factors, (0, -D % 4, 0, -D % 4))  # so matrices are whole lines
-    factors.diagonal(dim1=-2, dim2=-1)[..., D:] = 1
-    one = torch.eye(factors.shape[-1], dtype=factors.dtype, device=factors.device)
-    return torch.linalg.solve_triangular(factors, one, upper=False)[..., :D, :D]
-
-
-def _lines(x: Tensor) -> Tensor:
-    return pad(x, (0, -x.shape[-1] % LINE, 0, -x.shape[-2] % LINE)).contiguous()
+from nc_testbed.core.exactness import invert_triangle, product
 
 
 class Covariance(Protocol):
-    """What EM asks of a kind of covariance."""
+    """A kind of covariance, full or diagonal, as EM needs it."""
 
     def features(self, z: Tensor) -> Tensor:
         """Moment features ``[R, F, N]`` of rows ``[R, D, N]``: coordinates, then products."""
@@ -56,10 +30,11 @@ class Covariance(Protocol):
         """Covariances of components with mean features ``[R, K, F]`` and means ``[R, K, D']``."""
         ...
 
-    def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of the covariances raised to the floor, and which were raised ``[R, K]``.
+    def raise_to_floor(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the covariances raised to the floor, and which were raised, ``[R, K]`` bool.
 
-        constant ``[R, D']``: coordinates that never vary; they get variance 1 and no floor.
+        constant ``[R, D']``: coordinates that never vary; they get variance 1 and no
+        floor.
         """
         ...
 
@@ -82,22 +57,25 @@ class Full:
 
     def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
         """``[R, K, D', D']``: E zz' - E z E z'."""
-        D, padding = self.D, means.shape[-1] - self.D
+        D = self.D
+        padding = means.shape[-1] - D
         i, j = torch.tril_indices(D, D, device=means.device)
         position = means.new_zeros(D, D, dtype=torch.int64)
         position[i, j] = position[j, i] = D + torch.arange(len(i), device=means.device)
         second = pad(moments[..., position], (0, padding, 0, padding))
         return second - means[..., :, None] * means[..., None, :]
 
-    def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
+    def raise_to_floor(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """C + floor I wherever C - floor I is not positive definite; never raises.
 
         Should rounding still defeat the factorisation, the raised diagonal is kept.
         """
-        one = torch.eye(constant.shape[-1], dtype=covariances.dtype, device=constant.device)
-        covariances = covariances + constant[:, None, :, None] * one
-        low = torch.linalg.cholesky_ex(covariances - self.floor * one).info > 0  # [R, K]
-        raised = covariances + low[..., None, None] * (self.floor * one)
+        identity = torch.eye(constant.shape[-1], dtype=covariances.dtype, device=constant.device)
+        covariances = covariances + constant[:, None, :, None] * identity
+        # An eigenvalue is below the floor where C - floor I has no Cholesky factor, which is much
+        # cheaper to try than eigenvalues are to compute.
+        low = torch.linalg.cholesky_ex(covariances - self.floor * identity).info > 0  # [R, K]
+        raised = covariances + low[..., None, None] * (self.floor * identity)
         factors, info = torch.linalg.cholesky_ex(raised)
         diagonal = raised.diagonal(dim1=-2, dim2=-1).clamp(min=self.floor).sqrt().diag_embed()
         return torch.where((info > 0)[..., None, None], diagonal, factors), low
@@ -105,8 +83,8 @@ class Full:
     def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
         """w = (P m, -P_ij, -P_ii / 2) with the precision P; b = -m'Pm/2 - log det L - c."""
         i, j = torch.tril_indices(self.D, self.D, device=means.device)
-        whitening = inverse(factors)
-        precision = whitening.mT @ whitening  # D is padded already
+        whitening = invert_triangle(factors)
+        precision = whitening.mT @ whitening  # D' is a multiple of 4: whole vectors
         linear = (precision * means[..., None, :]).sum(-1)
         half = torch.where(i == j, -0.5, -1.0).to(means)
         weights = torch.cat([linear[..., : self.D], precision[..., i, j] * half], dim=-1)
@@ -130,7 +108,7 @@ class Diagonal:
         second = pad(moments[..., self.D : 2 * self.D], (0, means.shape[-1] - self.D))
         return second - means.square()
 
-    def floored(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
+    def raise_to_floor(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """Standard deviations; a variance below the floor is raised to it."""
         variances = covariances
         varies = ~constant[:, None, :]
@@ -150,6 +128,10 @@ class Diagonal:
 
 
 def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
+    """The part ``[R, K]`` of a log density that no row enters: -m'Pm/2 - log det L - D/2 log 2 pi.
+
+    linear: P m. scale: the factor's diagonal.
+    """
     constant = means.shape[-1] / 2 * math.log(2 * math.pi)
     return -(means * linear).sum(-1) / 2 - scale.log().sum(-1) - constant
 
@@ -157,16 +139,16 @@ def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
 def log_normal(deviation: Tensor, factor: Tensor) -> Tensor:
     """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its mean.
 
-    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where its
-    diagonal is 0 the coordinate is a point mass.
+    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where
+    its diagonal is 0 the coordinate is a point mass.
     """
     full = factor.dim() == 3
     scale = factor.diagonal(dim1=-2, dim2=-1) if full else factor  # [R, D]
     varies = scale > 0
-    off = ((deviation != 0) & ~varies[..., None]).any(1)  # [R, H]
+    off = ((deviation != 0) & ~varies[..., None]).any(1)  # [R, H]: outside a point mass
     safe = torch.where(varies, scale, 1.0)
     if full:
-        z = product(inverse(factor + (~varies).double().diag_embed()), deviation)
+        z = product(invert_triangle(factor + (~varies).double().diag_embed()), deviation)
     else:
         z = deviation / safe[..., None]
     z = torch.where(varies[..., None], z, 0.0)

@@ -1,7 +1,7 @@
 """Expectation-maximisation for R Gaussian mixtures at once: two matrix products per step.
 
-Rows meet components only as features (1, z, products of z): the log densities of a row are one
-product with them, the moments that a step needs another.
+Rows meet components only as features (1, z, products of z): the log densities of a row
+are one product with them, the moments that a step needs another.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from nc_testbed.core.exactness import per_vector
 from nc_testbed.core.machine import at_once
 from nc_testbed.core.rng import Generators, parts
-from nc_testbed.models.covariance import LINE, Covariance
+from nc_testbed.models.covariance import Covariance
+
+VECTOR = per_vector(torch.float64)
+"""Numbers that the sides of a chain's matrices are multiples of."""
 
 TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
-"""Below it numbers lose precision: rows no further apart are equal, a component with no more
-responsibility has no rows."""
+"""Below it the last digits of a number are lost to underflow: rows no further apart are
+equal, a component with no more responsibility has no rows."""
 
 LOWEST = torch.finfo(torch.float64).min
-"""Log weight of a component without rows: -inf would make NaN of the zeros that pad the rows."""
+"""Log weight of a component without rows: -inf times the zeros that pad rows would be NaN."""
 
 BLOCK = {"cpu": 2**20, "cuda": 2**32}
 """Bytes of responsibilities at once: on a CPU they and the features stay in its cache."""
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Standardised training rows of R chains, padded so that chains stay bitwise independent.
+class StandardRows:
+    """Training rows of R chains, each coordinate of mean 0 and variance 1.
 
-    z: ``[R, D, N']``, zero in the padding; N' is N rounded up to 8.
-    N: rows that count. weights: ``[R, 1, N']`` of mean 1, zero in the padding, or
-    None. centre ``[R, D]`` and scale ``[R, D]`` (0 where a coordinate is constant).
+    z: ``[R, D, N']``, zero in the padding; N' is N rounded up to 8, for whole vectors
+    (see :mod:`nc_testbed.core.exactness`). N: rows that count. centre, scale: ``[R, D]``,
+    the mean and standard deviation of the rows; scale 0 where a coordinate is constant.
+    weights: ``[R, 1, N']`` of mean 1, zero in the padding, or None.
     """
 
     z: Tensor
@@ -46,22 +51,26 @@ class Rows:
 
     @property
     def constant(self) -> Tensor:
-        """Coordinates that never vary ``[R, D']``, those among them that round D up to 4."""
+        """Coordinates ``[R, D']`` bool that never vary, as those that round D up to 4."""
         return pad(self.scale == 0, (0, -self.scale.shape[1] % 4), value=True)
 
     @property
     def log_scale(self) -> Tensor:
-        """What standardising adds to a row's log density ``[R]``; constants are point masses."""
+        """Log density of a standardised row less that of the row, ``[R]``; constants count 0.
+
+        A constant coordinate is a point mass, so that its ``-log(2 pi) / 2`` is taken out
+        again.
+        """
         log = torch.where(self.scale > 0, self.scale, 1.0).log().sum(-1)
         return log - self.constant.double().sum(-1) * math.log(2 * math.pi) / 2
 
 
-def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Rows:
+def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> StandardRows:
     """Centre and scale each chain's rows ``[R, N, D]`` by its own mean and standard deviation.
 
-    EM is then free of the chain's scale: a chain may collapse to any size. ``common`` uses one
-    scale (root mean variance) for all coordinates, as spherical covariances need. Weights
-    ``[R, N]`` of the rows are kept beside them.
+    EM is then free of the chain's scale: a chain may collapse to any size. ``common``
+    uses one scale (root mean variance) for all coordinates, as spherical covariances
+    need. Weights ``[R, N]`` of the rows are kept beside them.
 
     >>> rows = standardise(torch.tensor([[[0.0, 5.0], [2.0, 5.0]]], dtype=torch.float64), False)
     >>> rows.centre.tolist(), rows.scale.tolist()
@@ -69,9 +78,11 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Ro
     """
     x = rows.mT.contiguous()  # [R, D, N]
     N = x.shape[-1]
-    centre = x.mean(-1).clamp(x.amin(-1), x.amax(-1))  # exact for constant coordinates
+    # A mean of equal numbers may round to another number: clamped it is exactly theirs.
+    centre = x.mean(-1).clamp(x.amin(-1), x.amax(-1))
     x = x - centre[..., None]
-    size = x.abs().amax(-1)  # first to about 1: squares of very small or large rows would be lost
+    # Brought to about 1 first: squares of very small or very large rows would be lost.
+    size = x.abs().amax(-1)
     if common:
         size = size.amax(-1, keepdim=True).expand_as(size)
     x = x / torch.where(size > TINY, size, 1.0)[..., None]
@@ -81,16 +92,16 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> Ro
     scale = torch.where(size > TINY, variance.sqrt(), 0.0)
     z = torch.where(scale[..., None] > 0, x / torch.where(scale > 0, scale, 1.0)[..., None], 0.0)
     if weights is not None:
-        weights = pad(weights, (0, -N % LINE))[:, None]
-    return Rows(pad(z, (0, -N % LINE)), N, centre, size * scale, weights)
+        weights = pad(weights, (0, -N % VECTOR))[:, None]
+    return StandardRows(pad(z, (0, -N % VECTOR)), N, centre, size * scale, weights)
 
 
-def kmeans_plus_plus(rows: Rows, K: int, draws: Generators) -> Tensor:
+def kmeans_plus_plus(rows: StandardRows, K: int, draws: Generators) -> Tensor:
     """Nearest of K starting centres, ``[R, N]`` int64 in 0..K-1.
 
-    Centres are rows, each drawn in proportion to its squared distance (in standardised units) to
-    the centres so far; uniformly where all distances are 0. Source: Arthur and Vassilvitskii,
-    SODA 2007, https://dl.acm.org/doi/10.5555/1283383.1283494
+    Centres are rows, each drawn in proportion to its squared distance (in standardised
+    units) to the centres so far; uniformly where all distances are 0. Source: Arthur and
+    Vassilvitskii, SODA 2007, https://dl.acm.org/doi/10.5555/1283383.1283494
     """
     z = rows.z[..., : rows.N]
     nearest = z.new_full((len(z), rows.N), torch.inf)
@@ -110,10 +121,11 @@ def kmeans_plus_plus(rows: Rows, K: int, draws: Generators) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """K components in standardised units.
+    """K Gaussian components per chain, in standardised units.
 
-    weights ``[R, K]``, means ``[R, K, D']``, factors as :mod:`nc_testbed.models.covariance` has
-    them, floored ``[R, K]`` whether the floor raised the covariance.
+    weights ``[R, K]``, means ``[R, K, D']``, factors as
+    :mod:`nc_testbed.models.covariance` has them, floored ``[R, K]`` whether the floor
+    raised the covariance.
     """
 
     weights: Tensor
@@ -128,12 +140,12 @@ class Components:
         return Components(*picked)
 
     def part(self, chains: Tensor) -> Components:
-        """Those of some chains, bool ``[R]`` or positions."""
+        """The components of some chains, bool ``[R]`` or positions."""
         return Components(*(getattr(self, f.name)[chains] for f in fields(self)))
 
     @staticmethod
-    def joined(parts: Sequence[Components]) -> Components:
-        """Those of all chains of the parts."""
+    def join(parts: Sequence[Components]) -> Components:
+        """The components of all chains of the parts, in their order."""
         tensors = zip(*([getattr(p, f.name) for f in fields(p)] for p in parts), strict=True)
         return Components(*(torch.cat(tensor) for tensor in tensors))
 
@@ -145,7 +157,7 @@ class EM:
     features: those of :func:`features_of`.
     """
 
-    rows: Rows
+    rows: StandardRows
     covariance: Covariance
     features: Tensor
 
@@ -156,22 +168,26 @@ class EM:
         weights = torch.cat([offset[..., None], weights], dim=-1)
         weights = pad(weights, (0, self.features.shape[1] - weights.shape[-1]))
         R, K, _ = weights.shape
-        bytes_each, device = 8 * K * self.features.shape[-1], weights.device
-        size = at_once(bytes_each, BLOCK[device.type], device)
+        device = weights.device
+        bytes_per_chain = 8 * K * self.features.shape[-1]
+        size = at_once(bytes_per_chain, BLOCK[device.type], device)
         blocks = [self._expect(weights[part], part) for part in parts(R, size)]
         moments, log_likelihood = zip(*blocks, strict=True)
         return torch.cat(moments), torch.cat(log_likelihood)
 
     def _expect(self, weights: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """The same for some chains, from the weights ``[r, K, F]`` of the features."""
+        """:meth:`expect` for some chains, from the weights ``[r, K, F]`` of the features."""
         features = self.features[part]
         joint = torch.bmm(weights, features)  # log of weight times density
         shares = joint.softmax(1)
-        by_row = joint.amax(1) - shares.amax(1).log()  # the largest share is top / total
+        # log sum exp without a second pass: the largest share is exp(largest) / sum, so
+        # log sum = largest - log(largest share).
+        by_row = joint.amax(1) - shares.amax(1).log()
         if self.rows.weights is not None:
             shares.mul_(self.rows.weights[part])
             by_row = by_row * self.rows.weights[part, 0]
-        return torch.bmm(shares, features.mT), by_row[:, : self.rows.N].contiguous().mean(-1)
+        log_likelihood = by_row[:, : self.rows.N].contiguous().mean(-1)
+        return torch.bmm(shares, features.mT), log_likelihood
 
     def maximise(self, moments: Tensor) -> Components:
         """The components of largest likelihood given moments ``[R, K, F]``, the first the count."""
@@ -186,7 +202,7 @@ class EM:
 
     def components(self, weights: Tensor, means: Tensor, covariances: Tensor) -> Components:
         """Components with covariances raised to the floor where they are below it."""
-        factors, floored = self.covariance.floored(covariances, self.rows.constant)
+        factors, floored = self.covariance.raise_to_floor(covariances, self.rows.constant)
         return Components(weights, means, factors, floored & (weights > 0))
 
     def hard(self, assigned: Tensor, K: int) -> Components:
@@ -198,17 +214,17 @@ class EM:
         return self.maximise(torch.bmm(shares, self.features.mT))
 
     def part(self, chains: Tensor) -> EM:
-        """The same on some of the chains, bool ``[R]``."""
+        """EM on some of the chains, bool ``[R]``."""
         rows = {name: getattr(self.rows, name)[chains] for name in ("z", "centre", "scale")}
         if self.rows.weights is not None:
             rows["weights"] = self.rows.weights[chains]
         return EM(replace(self.rows, **rows), self.covariance, self.features[chains])
 
 
-def features_of(rows: Rows, covariance: Covariance) -> Tensor:
+def features_of(rows: StandardRows, covariance: Covariance) -> Tensor:
     """1, z and its products, zero in the padding, ``[R, F, N']``."""
     features = covariance.features(rows.z)
-    one = (torch.arange(features.shape[-1], device=features.device) < rows.N).to(features)
-    one = one.expand(len(features), 1, -1)
-    extra = -(1 + features.shape[1]) % LINE
-    return pad(torch.cat([one, features], dim=1), (0, 0, 0, extra))
+    counts = (torch.arange(features.shape[-1], device=features.device) < rows.N).to(features)
+    ones = counts.expand(len(features), 1, -1)
+    extra = -(1 + features.shape[1]) % VECTOR
+    return pad(torch.cat([ones, features], dim=1), (0, 0, 0, extra))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -18,9 +18,14 @@ from nc_testbed.core.machine import at_once, each
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.training_set import TrainingSet
+from nc_testbed.laws.context import LawContext
+from nc_testbed.laws.law import ExactLaw, law
+from nc_testbed.metrics.column import Column
+from nc_testbed.theory import replace
 
 EXACT = "donot_use_mm_for_euclid_dist"
-"""A product of matrices, no faster here, loses every digit of rows far from zero."""
+"""How torch.cdist computes distances: by |a|^2 + |b|^2 - 2 ab, no faster here, rows far
+from zero would lose every digit."""
 
 BLOCK = 2**18
 """Distances in memory at once (2 MB) on a CPU, 64 times as many on a GPU."""
@@ -31,16 +36,24 @@ BLOCK = 2**18
 class KDE:
     """A Gaussian kernel on every row.
 
-    bandwidth: its standard deviation, the same in every coordinate; None = by the rule, which
-    multiplies each coordinate's own standard deviation (ddof 0): ``scott`` by ``m^(-1/(d+4))``
-    (D. Scott 1992), ``silverman`` by that times ``(4 / (d+2))^(1/(d+4))`` (B. Silverman 1986,
-    https://doi.org/10.1201/9781315140919).
+    bandwidth: its standard deviation, the same in every coordinate; None = by the rule,
+    which multiplies each coordinate's own standard deviation (ddof 0): ``scott`` by
+    ``m^(-1/(d+4))`` (D. Scott 1992), ``silverman`` by that times
+    ``(4 / (d+2))^(1/(d+4))`` (B. Silverman 1986, https://doi.org/10.1201/9781315140919).
     """
 
     bandwidth: float | None = 0.1
     rule: Literal["scott", "silverman"] = "scott"
 
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
+    columns: ClassVar[dict[str, Column]] = {
+        "fit_bandwidth": Column(
+            "`kde`: geometric mean of the bandwidths over coordinates",
+            low=0,
+            worse="either",
+            group="7 fit",
+        ),
+    }
 
     def __post_init__(self) -> None:
         ok = self.bandwidth is None or self.bandwidth > 0
@@ -48,18 +61,23 @@ class KDE:
 
     def check(self, space: Space) -> None:
         """Raise BadInput for pixels: rows are not clipped to them."""
-        require(not space.image, "_target_", "KDE", "these rows are pixels; add data.projection=32")
+        require(
+            not space.image,
+            "_target_",
+            "KDE",
+            "these rows are pixels; add data.projection=32",
+        )
 
     def stacks(self, space: Space) -> bool:
-        """True: nothing is reduced across chains."""
+        """True: no sum or product runs over chains."""
         return True
 
     def workspace(self, space: Space, m: int) -> int:
-        """The rows, and the noise of those that are drawn."""
+        """Bytes of the rows, and of the noise of those that are drawn."""
         return 4 * 8 * m * space.size
 
-    def stored(self, space: Space, m: int) -> int:
-        """The rows in float64, their weights and the bandwidths."""
+    def disk_bytes(self, space: Space, m: int) -> int:
+        """Bytes of the rows in float64, their weights and the bandwidths."""
         return 8 * (m * space.size + m + space.size)
 
     def fit(
@@ -80,13 +98,21 @@ class KDE:
         return KDEFit(training.space, rows, width, weights)
 
     def factor(self, m: int, d: int) -> float:
-        """The rule's bandwidth for unit standard deviation.
+        """The rule's bandwidth for m rows of d coordinates of standard deviation 1.
 
         >>> KDE(bandwidth=None).factor(32, 1)
         0.5
         """
         scott = m ** (-1 / (d + 4))
         return scott if self.rule == "scott" else scott * (4 / (d + 2)) ** (1 / (d + 4))
+
+    def exact_laws(self, truth: Mapping[str, Any], context: LawContext) -> dict[str, ExactLaw]:
+        """Under replace, the variance of a kernel density with one bandwidth on Gaussian data."""
+        if not context.replaces or self.bandwidth is None or "factor" not in truth:
+            return {}
+        variance = float(truth["factor"][0, 0]) ** 2
+        values = replace.kde_fit_variance(context.t, context.sizes[0], self.bandwidth, variance)
+        return {"variance": law(replace.kde_fit_variance, values)}
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> KDEFit:
         """The fit whose ``state_dict()`` this is."""
@@ -103,7 +129,10 @@ class KDEFit:
     weights: Tensor
 
     def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
-        """A row drawn at random, plus its kernel's noise (none with ``decode=mean``)."""
+        """n rows per chain ``[R, n, D]``: a training row at random plus its kernel's noise.
+
+        Without the noise with ``decode=mean``.
+        """
         draws = streams("sample")
         pick = draws.categorical(self.weights, n)
         D = self.rows.shape[2]
@@ -112,7 +141,7 @@ class KDEFit:
             return centre
         noise = draws.normal(n, D, dtype=torch.float64)
         width = self.bandwidth[:, None] * math.sqrt(sampling.temperature)
-        return self.space.stored(centre + width * noise)
+        return self.space.stored_form(centre + width * noise)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Rows, bandwidths and weights."""
@@ -128,16 +157,18 @@ class KDEFit:
         constant = D / 2 * math.log(2 * math.pi)
         pairs = BLOCK if rows.device.type == "cpu" else 64 * BLOCK
 
-        def one(r: int) -> Tensor:
-            width, w = self.bandwidth[r], self.weights[r]
-            log_w, points, centres = (w / w.sum()).log(), rows / width, self.rows[r] / width
+        def of_chain(r: int) -> Tensor:
+            width = self.bandwidth[r]
+            log_weights = (self.weights[r] / self.weights[r].sum()).log()
+            points = rows / width
+            centres = self.rows[r] / width
             mixed = []
             for block in row_blocks(len(rows), at_once(8 * m, 8 * pairs, rows.device)):
                 squares = torch.cdist(points[block], centres, compute_mode=EXACT).square()
-                mixed.append((log_w - squares / 2).logsumexp(1))
+                mixed.append((log_weights - squares / 2).logsumexp(1))
             return torch.cat(mixed) - width.log().sum() - constant
 
-        return torch.stack(each(one, range(len(self.rows)), rows.device))
+        return torch.stack(each(of_chain, range(len(self.rows)), rows.device))
 
     def columns(self, true_parameters: object) -> dict[str, Tensor]:
         """``mean`` and, per coordinate, ``variance``: the rows' (ddof 0) plus bandwidth^2."""

@@ -1,4 +1,4 @@
-"""The steps of a fit: their inputs in places that stay, and one step recorded and replayed."""
+"""The steps of a fit by Adam: their inputs, and on a GPU one step recorded and replayed."""
 
 from __future__ import annotations
 
@@ -20,32 +20,38 @@ WARM_UP = 3
 
 
 class Inputs:
-    """What a step reads: rows in random order, again and again, and noise, in blocks of steps.
+    """Rows in random order, again and again, and noise, for one step after the other.
 
-    A recorded step reads the same memory at every replay. So the inputs of a whole block lie in
-    memory of their own, and a counter on the device says which of them come next. Rows that
-    cannot be read while a step is replayed (drawn afresh, or not on the device) lie there too;
-    of the others only positions do. shape: rows of a batch, and numbers of noise for each.
+    A recorded step reads the same memory at every replay. So the inputs of a whole block
+    lie in memory of their own, and a counter on the device says which of them come next.
+    Rows that cannot be read while a step is replayed (drawn afresh, or not on the device)
+    lie there too; of the others only positions do. shape: rows of a batch, and numbers of
+    noise for each.
     """
 
     def __init__(
-        self, training: TrainingSet, shape: tuple[int, int], steps: int, streams: RandomStreams
+        self,
+        training: TrainingSet,
+        shape: tuple[int, int],
+        steps: int,
+        streams: RandomStreams,
     ):
         self._training = training
-        self.steps, self.device = steps, training.rows.device
+        self.steps = steps
+        self.device = training.rows.device
         self._positions = _positions(training.size, shape[0], steps, streams("fit.order"))
         self._noise = _noise(steps, shape, streams("fit.noise"))
         self._next = torch.zeros(1, dtype=torch.int64, device=self.device)
-        self._now: dict[str, Tensor] = {}
+        self._block: dict[str, Tensor] = {}
 
     def blocks(self) -> Iterator[int]:
         """Load block after block; the number of steps in each."""
         for positions, noise in zip(self._positions, self._noise, strict=True):
             block = {"noise": noise}
             if self._training.weights is not None:
-                at = positions.transpose(0, 1).flatten(1)
-                weights = self._training.weights.gather(1, at).float()
-                block["weights"] = weights.view(len(at), len(noise), -1).transpose(0, 1)
+                flat = positions.transpose(0, 1).flatten(1)
+                weights = self._training.weights.gather(1, flat).float()
+                block["weights"] = weights.view(len(flat), len(noise), -1).transpose(0, 1)
             if self._training.in_place:
                 block["positions"] = positions
             else:
@@ -55,39 +61,44 @@ class Inputs:
 
     def take(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Rows ``[R, B, D]``, noise ``[R, B, L]`` and weights ``[R, B]`` of the next step."""
-        now = {name: block.index_select(0, self._next)[0] for name, block in self._now.items()}
+        step = {k: values.index_select(0, self._next)[0] for k, values in self._block.items()}
         self._next.add_(1)
-        rows = now["rows"] if "rows" in now else self._training.gather(now["positions"])
-        return rows, now["noise"], now.get("weights")
+        rows = step["rows"] if "rows" in step else self._training.gather(step["positions"])
+        return rows, step["noise"], step.get("weights")
 
     def rewind(self) -> None:
         """Take the block's steps from its first one on."""
         self._next.zero_()
 
     def _load(self, block: dict[str, Tensor]) -> None:
-        """The first block makes the places, and no later one is longer."""
+        """Copy a block to the memory that steps read.
+
+        The first block makes that memory, and no later one is longer.
+        """
         self.rewind()
-        if not self._now:
-            self._now = {name: values.contiguous() for name, values in block.items()}
+        if not self._block:
+            self._block = {name: values.contiguous() for name, values in block.items()}
         else:
             for name, values in block.items():
-                self._now[name][: len(values)] = values
+                self._block[name][: len(values)] = values
 
 
-def run(step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress) -> None:
-    """Take all the steps there are inputs for; see :func:`recorded`.
+def take_steps(step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress) -> None:
+    """Take all the steps there are inputs for; see :func:`record_step`.
 
-    A block in which a chain has got lost is taken again: the others end with the same bits.
+    A block in which a chain has got lost is taken again: the others end with the same
+    bits.
     """
-    done, take = 0, None
+    done = 0
+    take = None
 
     def restart() -> None:
         adam.restart()
         inputs.rewind()
 
     for size in inputs.blocks():
-        adam.keep()
-        take = take or recorded(step, restart, inputs.device)
+        adam.checkpoint()
+        take = take or record_step(step, restart, inputs.device)
         for _ in range(size):
             take()
             done += 1
@@ -95,18 +106,18 @@ def run(step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress
         if adam.lost():
             restart()
             for _ in range(size):
-                adam.watched(step)
+                adam.watch(step)
         else:
             adam.hold()
 
 
-def recorded(
+def record_step(
     step: Callable[[], None], restart: Callable[[], None], device: torch.device
 ) -> Callable[[], None]:
     """On a GPU a step that is launched as one graph, else the step itself.
 
-    The step must read and write memory that stays where it is and never wait for the device.
-    ``restart`` undoes the steps that warm up; recording a step takes none.
+    The step must read and write memory that stays where it is and never wait for the
+    device. ``restart`` undoes the steps that warm up; recording a step takes none.
     """
     if device.type != "cuda":
         return step
@@ -118,19 +129,20 @@ def recorded(
             restart()
     torch.cuda.current_stream(device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=side):  # where libraries have their workspaces by now
+    # On the stream of the warm-up, where libraries have made their workspaces.
+    with torch.cuda.graph(graph, stream=side):
         step()
     return graph.replay
 
 
 def _positions(m: int, batch: int, steps: int, draws: Generators) -> Iterator[Tensor]:
     """Positions ``[S, R, B]`` of up to BLOCK steps: the rows in random order, again and again."""
-    left = draws.permutation(m)
+    order = draws.permutation(m)
     for size in _sizes(steps):
-        missing = math.ceil((size * batch - left.shape[1]) / m)
-        left = torch.cat([left, *(draws.permutation(m) for _ in range(missing))], 1)
-        taken, left = left.tensor_split([size * batch], 1)
-        yield taken.unflatten(1, (size, batch)).transpose(0, 1)
+        missing = math.ceil((size * batch - order.shape[1]) / m)
+        order = torch.cat([order, *(draws.permutation(m) for _ in range(missing))], 1)
+        block, order = order.tensor_split([size * batch], 1)
+        yield block.unflatten(1, (size, batch)).transpose(0, 1)
 
 
 def _noise(steps: int, shape: tuple[int, int], draws: Generators) -> Iterator[Tensor]:
@@ -139,4 +151,5 @@ def _noise(steps: int, shape: tuple[int, int], draws: Generators) -> Iterator[Te
 
 
 def _sizes(steps: int) -> Iterable[int]:
+    """Steps in every block."""
     return (min(BLOCK, steps - start) for start in range(0, steps, BLOCK))

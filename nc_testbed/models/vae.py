@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import per_vector
 from nc_testbed.core.space import Space
-from nc_testbed.models.adam import LINE
-from nc_testbed.models.autoencoder import Autoencoder
+from nc_testbed.models.autoencoder import Autoencoder, Layer
 from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 
 
@@ -22,8 +22,8 @@ from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 class VAE(Autoencoder):
     """Variational autoencoder of multilayer perceptrons with relu.
 
-    hidden: widths of the encoder's hidden layers (the decoder mirrors them). The other settings
-    are those of :class:`~nc_testbed.models.autoencoder.Autoencoder`.
+    hidden: widths of the encoder's hidden layers (the decoder mirrors them). The other
+    settings are those of :class:`~nc_testbed.models.autoencoder.Autoencoder`.
     """
 
     hidden: tuple[int, ...] = (400,)
@@ -37,16 +37,18 @@ class VAE(Autoencoder):
         self.check_pixels(space)
 
     def stacks(self, space: Space) -> bool:
-        """Whether every matrix of a chain fills whole 64-byte lines, 16 numbers each.
+        """Whether every matrix of a chain fills whole vectors, so that the next one begins at one.
 
-        Where a chain's matrix starts inside a line, the CPU's matrix product may round otherwise
-        than it does for the chain alone.
+        See :mod:`nc_testbed.core.exactness`, point 2.
         """
-        sizes = [self.batch_size, *(a * b for layer in self._widths(space) for a, b in layer)]
-        return all(size % LINE == 0 for size in sizes)
+        sizes = [
+            self.batch_size,
+            *(a * b for layers in self._widths(space) for a, b in layers),
+        ]
+        return all(size % per_vector(torch.float32) == 0 for size in sizes)
 
     def widest(self, space: Space) -> int:
-        """The pixels, or a hidden layer."""
+        """Numbers of one row, or of the widest hidden layer."""
         return max(space.size, *self.hidden)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> VAEFit:
@@ -55,11 +57,11 @@ class VAE(Autoencoder):
         diverged = weights.pop("diverged", None)
         return VAEFit(self.likelihood, self.variance, weights, space, diverged)
 
-    def layers(self, space: Space) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], int]]:
+    def layers(self, space: Space) -> Iterator[Layer]:
         """Matrices ``[in, out]`` and biases ``[1, out]``."""
         for name, layers in zip(("encoder", "decoder"), self._widths(space), strict=True):
             for i, (a, b) in enumerate(layers):
-                yield f"{name}.{i}", (a, b), (1, b), a
+                yield Layer(f"{name}.{i}", (a, b), (1, b), a)
 
     def _widths(self, space: Space) -> list[list[tuple[int, int]]]:
         """Numbers in and out of every layer, of the encoder and of the decoder."""
@@ -83,13 +85,15 @@ class VAEFit(AutoencoderFit):
         return self._mlp("decoder", z)
 
     def rows_in_cache(self) -> int:
-        """By the pixels ``[R, rows, D]``."""
+        """Rows of which all chains' pixels ``[R, rows, D]`` take ``LAYER`` bytes."""
         return LAYER // (4 * len(self.weights["decoder.0.weight"]) * self.space.size)
 
     def _mlp(self, name: str, x: Tensor) -> Tensor:
+        """Rows ``[R, B, in]`` through the encoder or the decoder, ``[R, B, out]``."""
         layers = sum(key.startswith(name) for key in self.weights) // 2
         for i in range(layers):
-            weight, bias = self.weights[f"{name}.{i}.weight"], self.weights[f"{name}.{i}.bias"]
+            weight = self.weights[f"{name}.{i}.weight"]
+            bias = self.weights[f"{name}.{i}.bias"]
             x = torch.baddbmm(bias, x, weight)
             if i < layers - 1:
                 x = x.relu()

@@ -1,1 +1,2 @@
-"""How much real data a model needs: measured in one generation, answered by the master rule."""
+"""How much real data a model needs: measured in one generation, answered by the master
+rule."""

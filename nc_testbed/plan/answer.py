@@ -9,16 +9,25 @@ from numpy.typing import ArrayLike
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import Interval, interval
-from nc_testbed.plan.measure import Measured
-from nc_testbed.plan.question import Question
-from nc_testbed.plan.rule import Rule, Values, drawn, measured_rule, smallest, variance_interval
-from nc_testbed.plan.tail import presence, rows_to_keep
+from nc_testbed.plan.anchored_law import AnchoredLaw
+from nc_testbed.plan.one_generation import Measured
+from nc_testbed.plan.question import PlanQuestion
+from nc_testbed.plan.rule import (
+    Rule,
+    Values,
+    draw_rules,
+    measured_rule,
+    smallest,
+    variance_interval,
+)
+from nc_testbed.plan.tail_class import presence, rows_to_keep
 
 
 @dataclass(frozen=True)
-class Tail:
-    """k: the fewest fresh real rows that keep a class of this share in the training set with the
-    probability asked for, None where none do. present: that probability at the tolerance's k."""
+class TailAnswer:
+    """k: the fewest fresh real rows that keep a class of this share in the training set
+    with the probability that the question names, None where none do. present: that
+    probability at the tolerance's k."""
 
     share: float
     k: int | None
@@ -29,14 +38,14 @@ class Tail:
 class Answer:
     """What a plan says.
 
-    k: the answer, of the exact law where there is one, else of the linear rule; None where no
-    k <= n will do. linear: of the rule; low, high: its 95% interval, infinite beyond n; crude:
-    of a rule that takes the metric's own noise for the model's. rule: the measured one, sure:
-    ``[2000]`` equally likely ones. reached: the distance predicted at k, or with all rows real
-    where there is none.
+    k: the answer, of the exact law where there is one, else of the linear rule; None
+    where no k <= n will do. linear: of the rule; low, high: its 95% interval, infinite
+    beyond n; crude: of a rule that takes the metric's own noise for the model's. rule:
+    the measured one, sure: ``[2000]`` equally likely ones. reached: the distance
+    predicted at k, or with all rows real where there is none.
     """
 
-    question: Question
+    question: PlanQuestion
     measured: Measured
     rule: Rule
     sure: Rule
@@ -49,65 +58,90 @@ class Answer:
     gap: Interval
     bias: Interval
     noise: Interval
-    tail: Tail | None
+    tail: TailAnswer | None
 
     def distance(self, k: ArrayLike) -> Values:
         """Predicted stationary distance from the truth: exact where a law is known."""
-        law = self.law
-        return self.rule.distance(k) if law is None else np.sqrt(law.stationary(k))
+        return _distance(self.rule, self.law, k)
 
     @property
-    def law(self):
-        """The exact law, which holds for fresh rows."""
-        return None if self.question.source == "pool" else self.measured.exact
+    def law(self) -> AnchoredLaw | None:
+        """The exact law, which is about fresh rows."""
+        return _law_of(self.question, self.measured)
 
 
-def answer(question: Question, measured: Measured) -> Answer:
+def answer_question(question: PlanQuestion, measured: Measured) -> Answer:
     """Hold the measured bias and noise against the question.
 
-    Raises BadInput where the gap between truth and generation 0 is not within the tolerance.
+    Raises BadInput where the gap between truth and generation 0 is not within the
+    tolerance.
     """
-    gaps, changes, n = measured.gaps, measured.changes, measured.n
-    own, keeps = measured.own_noise, question.source == "pool"
-    rule = measured_rule(n, gaps, changes, own, keeps)
-    law = None if question.source == "pool" else measured.exact
+    n = measured.n
+    gaps = measured.gaps
+    changes = measured.changes
+    is_pool = question.source == "pool"
+    tolerance = question.tolerance
+    rule = measured_rule(n, gaps, changes, measured.own_noise, is_pool)
+    law = _law_of(question, measured)
     if law is None:
         _refuse_unreachable(question, measured, rule)
-    sure = drawn(rule, gaps, changes, own)
-    tolerance = question.tolerance
-    linear = _whole(rule.rows(tolerance))
-    crude = _whole(measured_rule(n, gaps, changes, 0.0, keeps).rows(tolerance))
+    sure = draw_rules(rule, gaps, changes, measured.own_noise)
+    linear = _as_count(rule.rows(tolerance))
     low, high = _quantiles(sure.rows(tolerance))
     k = linear
     if law is not None:
-        k = _whole(smallest(lambda rows: np.sqrt(law.stationary(rows)) <= tolerance, n))
-    used = k or n
-    reached = float(rule.distance(used) if law is None else np.sqrt(law.stationary(used)))
+        k = _as_count(smallest(lambda rows: np.sqrt(law.stationary(rows)) <= tolerance, n))
     v, v_low, v_high = variance_interval(changes)
-    noise = Interval.of(v, v_low, v_high, measured.chains)
-    gap, bias = interval(gaps), interval(changes)
-    tail = _tail(question, measured, k)
     return Answer(
-        question, measured, rule, sure, k, linear, low, high, crude, reached, gap, bias, noise, tail
+        question,
+        measured,
+        rule,
+        sure,
+        k,
+        linear,
+        low,
+        high,
+        crude=_as_count(measured_rule(n, gaps, changes, 0.0, is_pool).rows(tolerance)),
+        reached=float(_distance(rule, law, k or n)),
+        gap=interval(gaps),
+        bias=interval(changes),
+        noise=Interval.of(v, v_low, v_high, measured.chains),
+        tail=_tail(question, measured, k),
     )
 
 
-def _refuse_unreachable(question: Question, measured: Measured, rule: Rule) -> None:
+def _law_of(question: PlanQuestion, measured: Measured) -> AnchoredLaw | None:
+    """The exact law of the metric; none is known of a pool."""
+    return None if question.source == "pool" else measured.exact
+
+
+def _distance(rule: Rule, law: AnchoredLaw | None, k: ArrayLike) -> Values:
+    """Stationary distance from the truth at k: the law's where there is one."""
+    return rule.distance(k) if law is None else np.sqrt(law.stationary(k))
+
+
+def _refuse_unreachable(question: PlanQuestion, measured: Measured, rule: Rule) -> None:
+    """Raise BadInput where even all rows real stay farther from the truth than is
+    allowed."""
     floor = float(rule.floor)
     if floor < question.tolerance:
         return
-    gap, what = float(np.asarray(rule.gap)), "generation 0 less the truth"
+    gap = float(np.asarray(rule.gap))
     pool = f", with its spread over pools a distance of {floor:.4g}" if rule.keeps else ""
-    remedy = f"{what} is {gap:.4g} in {measured.metric}{pool}: no k closes it, only a better "
-    raise BadInput("tolerance", question.tolerance, f"{remedy}model or more rows in generation 0")
+    remedy = (
+        f"generation 0 less the truth is {gap:.4g} in {measured.metric}{pool}: no k closes it, "
+        "only a better model or more rows in generation 0"
+    )
+    raise BadInput("tolerance", question.tolerance, remedy)
 
 
-def _tail(question: Question, measured: Measured, k: int | None) -> Tail | None:
+def _tail(question: PlanQuestion, measured: Measured, k: int | None) -> TailAnswer | None:
+    """What the tail class needs, None where there are no classes."""
     share = question.tail or measured.share
     if share is None:
         return None
-    found = rows_to_keep(measured.n, share, question.probability)
-    return Tail(share, found, None if k is None else presence(k, measured.n, share))
+    enough = rows_to_keep(measured.n, share, question.probability)
+    return TailAnswer(share, enough, None if k is None else presence(k, measured.n, share))
 
 
 def _quantiles(k: Values) -> tuple[float, float]:
@@ -117,5 +151,6 @@ def _quantiles(k: Values) -> tuple[float, float]:
     return float(ordered[low]), float(ordered[high])
 
 
-def _whole(k: ArrayLike) -> int | None:
+def _as_count(k: ArrayLike) -> int | None:
+    """A number of rows, None where it is infinite."""
     return int(np.asarray(k)) if np.isfinite(k) else None

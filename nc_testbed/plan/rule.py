@@ -13,7 +13,9 @@ from nc_testbed.theory import master
 
 Values = NDArray[np.float64]
 DRAWS = 2000
+"""Equally likely rules, of which the 95% interval of k is taken."""
 _SEED = 0x706C616E
+"""Fixed, so that a plan says the same twice: it is no part of any run."""
 GRID = 400
 """Numbers of rows tried before the smallest one that will do is found by bisection."""
 
@@ -22,9 +24,10 @@ GRID = 400
 class Rule:
     """One learner under the linearised generation of :mod:`nc_testbed.theory.master`.
 
-    n: rows per refit. gap: generation 0's mean less the truth. bias: b. noise: v. first: variance
-    over chains of generation 0's values. keeps: whether a chain keeps its own generation 0 for
-    ever, as a pool does; fresh rows forget it. Numbers, or ``[D]`` of equally likely ones.
+    n: rows per refit. gap: generation 0's mean less the truth. bias: b. noise: v. first:
+    variance over chains of generation 0's values. keeps: whether a chain keeps its own
+    generation 0 for ever, as a pool does; fresh rows forget it. Numbers, or ``[D]`` of
+    equally likely ones.
     """
 
     n: int
@@ -35,24 +38,27 @@ class Rule:
     keeps: bool = False
 
     def offset(self, k: ArrayLike, t: float = np.inf) -> Values:
-        """Mean distance from generation 0's value at refit t with k real rows, ``k <= n``.
+        """Mean distance from generation 0's value at refit t with k real rows,
+        ``k <= n``.
 
         ``b (1-f)/f (1 - (1-f)^(t-1))``, f = k/n: :func:`nc_testbed.theory.master.offset`
         """
         return master.offset(t, np.asarray(k) / self.n, self.bias)
 
     def variance(self, k: ArrayLike, t: float = np.inf) -> Values:
-        """Variance over chains at refit t: what generation 0 left of its own, and the noise.
+        """Variance over chains at refit t: what remains of generation 0's own, and the
+        noise.
 
         ``(1-f)^(2(t-1)) Var x_0`` (a pool keeps ``Var x_0`` whole) and
-        :func:`nc_testbed.theory.master.spread`
+        :func:`nc_testbed.theory.master.chain_spread`
         """
         f = np.asarray(k) / self.n
-        left = 1.0 if self.keeps else (1 - f) ** (2 * (t - 1))
-        return left * np.asarray(self.first) + master.spread(t, f, self.noise)
+        remains = 1.0 if self.keeps else (1 - f) ** (2 * (t - 1))
+        return remains * np.asarray(self.first) + master.chain_spread(t, f, self.noise)
 
     def distance(self, k: ArrayLike, t: float = np.inf) -> Values:
-        """Root-mean-square distance from the truth, ``sqrt((gap + offset)^2 + variance)``.
+        """Root-mean-square distance from the truth,
+        ``sqrt((gap + offset)^2 + variance)``.
 
         >>> rule = Rule(n=100, gap=0.0, bias=0.0, noise=0.01, first=0.0)
         >>> rule.distance([1, 100]).round(4).tolist()
@@ -64,8 +70,8 @@ class Rule:
     @property
     def floor(self) -> Values:
         """The part of the distance that no k closes."""
-        kept = np.asarray(self.first) if self.keeps else 0.0
-        return np.sqrt(np.asarray(self.gap) ** 2 + kept)
+        spread = np.asarray(self.first) if self.keeps else 0.0
+        return np.sqrt(np.asarray(self.gap) ** 2 + spread)
 
     def rows(self, tolerance: float) -> Values:
         """The smallest k in 1..n within the tolerance, infinite where none is.
@@ -76,33 +82,39 @@ class Rule:
         return smallest(lambda k: self.distance(k) <= tolerance, self.n)
 
 
-def measured_rule(n: int, gaps: Values, changes: Values, own: float, keeps: bool) -> Rule:
-    """The rule of chains whose generation 0 lies ``gaps`` ``[R]`` from the truth and whose value
-    then changes by ``changes`` ``[R]`` under replace.
+def measured_rule(n: int, gaps: Values, changes: Values, own_noise: float, keeps: bool) -> Rule:
+    """The rule of chains whose generation 0 lies ``gaps`` ``[R]`` from the truth and
+    whose value then changes by ``changes`` ``[R]`` under replace.
 
-    own: variance of the metric over sets of rows drawn from one fit. No generation learns from
-    it, so it is taken out: ``v = Var(changes) - 2 own``, ``Var x_0 = Var(gaps) - 2 own``, at
-    least 0 (a gap is the difference of two such sets too).
+    own_noise: variance of the metric over sets of rows drawn from one fit. No generation
+    learns from it, so it is taken out: ``v = Var(changes) - 2 own_noise``,
+    ``Var x_0 = Var(gaps) - 2 own_noise``, at least 0 (a gap is the difference of two such
+    sets too).
     """
-    noise, first = (max(float(x.var(ddof=1)) - 2 * own, 0.0) for x in (changes, gaps))
+    noise = max(float(changes.var(ddof=1)) - 2 * own_noise, 0.0)
+    first = max(float(gaps.var(ddof=1)) - 2 * own_noise, 0.0)
     return Rule(n, gaps.mean(), changes.mean(), noise, first, keeps)
 
 
-def drawn(rule: Rule, gaps: Values, changes: Values, own: float) -> Rule:
-    """The rule with its gap, bias and noise replaced by ``[2000]`` draws from what is known.
+def draw_rules(rule: Rule, gaps: Values, changes: Values, own_noise: float) -> Rule:
+    """The rule with its gap, bias and noise replaced by ``[2000]`` draws that the data
+    allow.
 
-    v (R-1)/chi^2_{R-1}; mean + sqrt(v/R) z with that v, for bias and gap: Student's and the
-    chi-square intervals, drawn together. Conditions: changes nearly normal over chains.
+    v (R-1)/chi^2_{R-1}; mean + sqrt(v/R) z with that v, for bias and gap: Student's and
+    the chi-square intervals, drawn together. Conditions: changes nearly normal over
+    chains.
     """
-    R, rng = len(changes), np.random.default_rng(_SEED)
+    R = len(changes)
+    rng = np.random.default_rng(_SEED)
     chi = stats.chi2(R - 1).ppf(rng.random((2, DRAWS))) / (R - 1)
     z = rng.standard_normal((2, DRAWS))
-    change, gap = changes.var(ddof=1) / chi[0], gaps.var(ddof=1) / chi[1]
+    change = changes.var(ddof=1) / chi[0]
+    gap = gaps.var(ddof=1) / chi[1]
     return replace(
         rule,
         gap=gaps.mean() + np.sqrt(gap / R) * z[1],
         bias=changes.mean() + np.sqrt(change / R) * z[0],
-        noise=np.maximum(change - 2 * own, 0.0),
+        noise=np.maximum(change - 2 * own_noise, 0.0),
     )
 
 
@@ -112,28 +124,32 @@ def variance_interval(values: Values) -> tuple[float, float, float]:
     >>> [round(x, 3) for x in variance_interval(np.array([0.0, 1.0, 2.0]))]
     [1.0, 0.271, 39.498]
     """
-    v, free = float(np.var(values, ddof=1)), len(values) - 1
-    low, high = (float(v * free / stats.chi2(free).ppf(q)) for q in (0.975, 0.025))
+    v = float(np.var(values, ddof=1))
+    freedom = len(values) - 1
+    low, high = (float(v * freedom / stats.chi2(freedom).ppf(q)) for q in (0.975, 0.025))
     return v, low, high
 
 
-def smallest(within: Callable[[Values], NDArray[np.bool_]], n: int) -> Values:
-    """The smallest k in 1..n for which ``within`` holds, infinite where there is none.
+def smallest(is_enough: Callable[[Values], NDArray[np.bool_]], n: int) -> Values:
+    """The smallest k in 1..n for which ``is_enough`` holds, infinite where there is none.
 
-    within: of k ``[G, 1]`` to truth values ``[G, D]``; the result is ``[D]``, of one ``[]``.
-    Where it holds in several stretches of k, one narrower than a 400th of ln n may be missed.
+    is_enough: of k ``[G, 1]`` to truth values ``[G, D]``; the result is ``[D]``, of one
+    ``[]``. Where it holds in several stretches of k, one narrower than a 400th of ln n
+    may be missed.
 
     >>> smallest(lambda k: k**2 >= np.array([10.0, 1e9]), 100).tolist()
     [4.0, inf]
     """
     grid = np.unique(np.geomspace(1, n, GRID).round())
-    holds = np.atleast_2d(within(grid[:, None]))  # [G, D]
+    holds = np.atleast_2d(is_enough(grid[:, None]))  # [G, D]
     first = holds.argmax(0)
-    high, low = grid[first], np.where(first > 0, grid[np.maximum(first - 1, 0)], 0.0)
+    high = grid[first]
+    low = np.where(first > 0, grid[np.maximum(first - 1, 0)], 0.0)
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
         # A column that is done has nothing between its ends; its middle is its low end.
-        good = np.atleast_2d(within(np.maximum(middle, 1.0)[None]))[0] & (middle > low)
-        high, low = np.where(good, middle, high), np.where(good, low, middle)
-    found = np.where(holds.any(0), high, np.inf)
-    return found if len(found) > 1 else found[0]
+        good = np.atleast_2d(is_enough(np.maximum(middle, 1.0)[None]))[0] & (middle > low)
+        high = np.where(good, middle, high)
+        low = np.where(good, low, middle)
+    k = np.where(holds.any(0), high, np.inf)
+    return k if len(k) > 1 else k[0]

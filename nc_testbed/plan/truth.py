@@ -14,8 +14,8 @@ from nc_testbed.core.family import Family
 from nc_testbed.core.family import Parameters as Values
 from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.loop.run import Run
+from nc_testbed.metrics.column import Columns
 from nc_testbed.metrics.evaluation import Evaluation
-from nc_testbed.metrics.groups import HEADLINES, headline
 from nc_testbed.metrics.parameters import Parameters
 
 FITTED = frozenset({"likelihood", "exact", "parameters"})
@@ -27,10 +27,10 @@ LOOPED = frozenset({"encoder"})
 def on_real(run: Run, wanted: str | None) -> dict[str, dict[str, Tensor]]:
     """``{group: {column: [R]}}`` of real rows in place of samples, until the wanted is found."""
     rows = real_rows(run)
-    streams = run.streams(0).scoped("plan")
+    streams = run.streams(0).enter_scope("plan")
     evaluation = Evaluation(None, rows, run.reference, streams)  # ty: ignore[invalid-argument-type]
-    named = (wanted,) if wanted else HEADLINES
-    groups = sorted(run.metrics, key=lambda group: not any(group in name for name in named))
+    declared = {group: Columns.declared_by([metric]) for group, metric in run.metrics.items()}
+    groups = sorted(run.metrics, key=lambda group: wanted not in declared[group])
     found: dict[str, dict[str, Tensor]] = {}
     with one_thread():
         for group in groups:
@@ -52,23 +52,25 @@ def real_rows(run: Run) -> Tensor:
 
     New ones of an exact law, else generation 0's and the reserve's in random order.
     """
-    data, M, streams = run.data, run.evaluation_rows, run.streams(0).scoped("plan")
+    data, M, streams = run.data, run.evaluation_rows, run.streams(0).enter_scope("plan")
     if data.law is not None:
         return data.law.draw(M, streams, "real")[0].to(data.x.device)
     own = torch.cat([data.training, data.reserve], 1)
     order = streams("real").permutation(own.shape[1]).to(own.device)
     picked = own.gather(1, order[:, :M])
-    return torch.stack([data.x[r % len(data.x), rows] for r, rows in enumerate(picked)])
+    return torch.stack([data.rows_of(r)[rows] for r, rows in enumerate(picked)])
 
 
-def chosen(
+def choose_metric(
     run: Run, wanted: str | None, true_parameters: Mapping[str, Mapping[str, Tensor]]
 ) -> tuple[str, tuple[str, ...], Tensor | None]:
     """The column, the metrics that may give it, and its truth; none where only a fit has it."""
     names = names_of(true_parameters)
     if wanted is None:
         family = isinstance(run.model, FamilyModel) and "parameters" in true_parameters
-        wanted = of_family(true_parameters["parameters"]) if family else headline(names)
+        described = Columns.declared_by(run.metrics.values())
+        headline = described.headline(names)
+        wanted = of_family(true_parameters["parameters"]) if family else headline
         require(bool(names), "metrics", list(run.metrics), "name one that real rows have")
         wanted = wanted or names[0]
     for group, columns in true_parameters.items():
@@ -90,7 +92,7 @@ def of_family(columns: Iterable[str]) -> str:
     """The metric a family is asked about: its mean, which the laws are exact for."""
     names = list(columns)
     means = [name for name in ("mean", "mean_1") if name in names]
-    return means[0] if means else headline(names) or names[0]
+    return means[0] if means else Columns.declared_by([Parameters]).headline(names) or names[0]
 
 
 def names_of(true_parameters: Mapping[str, Mapping[str, Tensor]]) -> list[str]:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import final
 
 from nc_testbed.core.errors import require
-from nc_testbed.core.interfaces import Store, Training
+from nc_testbed.core.interfaces import Policy, Store, Training
 from nc_testbed.core.rng import RandomStreams
+from nc_testbed.laws.context import LawContext
 
 
+@final
 @dataclass(frozen=True)
-class Collect:
+class Collect(Policy):
     """Every generation trains on all real rows seen so far and on no synthetic row.
 
-    They are generation 0's and k fresh ones of every generation since: the same real rows that
-    ``anchor`` with ``source=fresh`` is given, kept instead of thrown away. With ``data.rows=k``
-    generation g has (g + 1) k of them.
+    They are generation 0's and k fresh ones of every generation since: the same real rows
+    that ``anchor`` with ``source=fresh`` is given, kept instead of thrown away. With
+    ``data.rows=k`` generation g has (g + 1) k of them.
 
     k: fresh real rows per generation, >= 1.
 
-    In the literature it has no name of its own: the baseline that every claim about anchors
-    must beat.
+    In the literature it has no name of its own: the baseline that every claim about
+    anchors must beat.
     """
 
     k: int = 1
-
-    window: ClassVar[int | None] = 1
-    trains_on_real: ClassVar[bool] = True
-    needs_classifier: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "k", self.k, "give a whole number >= 1, or policy=real")
@@ -41,10 +40,10 @@ class Collect:
         """k fresh ones."""
         return {"fresh": self.k}
 
-    def needs_rows(self, budget: int | None) -> bool:
-        """False: no synthetic row is looked at."""
-        return False
-
     def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """Generation 0's real rows and k for every generation since."""
         return archive.view(archive.collected(self.k, streams))
+
+    def law_context(self, sizes: Sequence[int], budget: int | None) -> LawContext:
+        """Real rows alone, k more of them in every generation."""
+        return LawContext(sizes, "collected", k=self.k)

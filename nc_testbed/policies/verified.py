@@ -17,13 +17,13 @@ from nc_testbed.policies.wrapper import Wrapper
 @final
 @dataclass(frozen=True)
 class Verified(Wrapper):
-    """A verifier keeps synthetic rows that are right more often than those that are wrong.
+    """A verifier keeps right synthetic rows more often than wrong ones.
 
-    A row counts as right where the frozen referee is sure of its class. inner: the policy that
-    chooses the rows. min_confidence: confidence from which a row is right, 0 to 1.
-    keep_correct, keep_incorrect: the chances that a right and a wrong row are kept; 1 and 0 keep
-    all that the referee is sure of.
-    A chain whose rows are all turned down trains on them all: there is nothing else.
+    A row counts as right where the frozen referee is sure of its class. inner: the policy
+    that chooses the rows. min_confidence: confidence from which a row is right, 0 to 1.
+    keep_correct, keep_incorrect: the chances that a right and a wrong row are kept; 1 and
+    0 keep all that the referee is sure of. A chain whose rows are all turned down trains
+    on them all: there is nothing else.
 
     In the literature: the verifier with keep rates phi and psi of Feng et al. 2024
     (https://arxiv.org/abs/2406.07515).
@@ -47,5 +47,5 @@ class Verified(Wrapper):
         sure = archive.confidence_of(training.rows) >= self.min_confidence
         chance = torch.where(sure, self.keep_correct, self.keep_incorrect)
         u = streams("verify").uniform(training.size, dtype=torch.float64)
-        kept = (training.origin() == 0) | (u < chance)
-        return training.weighted(kept.double())
+        accepted = (training.origin() == 0) | (u < chance)
+        return training.with_weights(accepted.double())

@@ -12,10 +12,12 @@ import torch
 from nc_testbed.config.config_file import settings_hash
 from nc_testbed.data.source import Data
 from nc_testbed.loop.run import Run
+from nc_testbed.metrics.column import Columns
 
 
 def with_facts(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
-    """The configuration with what it led to: sizes, hashes of data and referee, ranks."""
+    """The configuration with what it led to: sizes, hashes of data and referee, ranks, and
+    what is said of the columns."""
     sizes = list(run.sizes[1:])
     facts: dict[str, Any] = {
         "n": sizes[0] if len(set(sizes)) == 1 else sizes,
@@ -26,6 +28,8 @@ def with_facts(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
         "image": run.data.space.image,
     }
     facts |= _of_rows(run) if run.store.draw == "rows" else _of_law(run.data)
+    columns = Columns.declared_by([*run.metrics.values(), run.model])
+    facts["columns"] = columns.as_record()
     return {**config, "hash": settings_hash(config), "facts": facts}
 
 

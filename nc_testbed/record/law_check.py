@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.tables import Trajectories
 from nc_testbed.theory.rules import Check, mean_check, share_check
 
@@ -14,7 +14,7 @@ RARE = 10
 """A mean's distance from rest is not judged where fewer chains than this could carry it."""
 
 
-def law_check(runs: Trajectories, name: str, expected: Law, t: int) -> Check:
+def law_check(runs: Trajectories, name: str, expected: ExactLaw, t: int) -> Check:
     """The metric's mean against its law at position t of the recorded generations.
 
     Inconclusive where a chain has no finite value: a law is about all chains.
@@ -28,6 +28,6 @@ def law_check(runs: Trajectories, name: str, expected: Law, t: int) -> Check:
     sd = None if expected.sd is None or np.isnan(expected.sd[g]) else float(expected.sd[g])
     check = mean_check((mean, float(runs.sds[name][t]), R), value, expected.scale, sd)
     # What a handful of chains carries is Poisson, and its sample deviation says nothing.
-    gaps = [max(abs(value - r), abs(mean - r)) for r in expected.rest]
+    gaps = [max(abs(value - r), abs(mean - r)) for r in expected.resting]
     rare = any(R * gap < RARE * expected.unit for gap in gaps)
     return dataclasses.replace(check, z=np.nan, verdict="inconclusive") if rare else check

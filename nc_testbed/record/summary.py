@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import nc_testbed
 from nc_testbed.core.intervals import Interval, share
-from nc_testbed.laws.law import Law
-from nc_testbed.metrics.groups import headline
+from nc_testbed.laws.law import ExactLaw
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import alarms
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories
@@ -30,7 +30,7 @@ def summarise(
     wall_s: float,
     device: str,
     notes: Sequence[str] = (),
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, ExactLaw] | None = None,
 ) -> dict[str, Any]:
     """The content of summary.json, safe for JSON: what is undefined is null.
 
@@ -50,9 +50,13 @@ def summarise(
     run does not make, so it leaves them empty.
     """
     runs = Trajectories.of(metrics)
+    columns = Columns.from_records(config)
     ends = {
-        name: {"first": _numbers(ci[0]), "last": _numbers(ci[-1])}
-        for name, ci in runs.intervals.items()
+        name: {
+            "first": _numbers(runs.intervals[name][0]),
+            "last": _numbers(runs.intervals[name][-1]),
+        }
+        for name in columns.in_reading_order(runs.intervals)
     }
     return {
         "name": dict(config.get("name", {})),
@@ -64,7 +68,7 @@ def summarise(
         "first": int(runs.generations[0]),
         "last": int(runs.generations[-1]),
         "metrics": ends,
-        "headline": _headline(runs),
+        "headline": _headline(runs, columns.headline(runs.values)),
         "status": _status(runs),
         "troubles": _troubles(runs),
         "laws": {name: _held(runs, name, law) for name, law in (laws or {}).items()},
@@ -134,8 +138,7 @@ def collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
     return int((last[judged] < COLLAPSED * first[judged]).sum()), int(judged.sum())
 
 
-def _headline(runs: Trajectories) -> dict[str, Any] | None:
-    name = headline(runs.values)
+def _headline(runs: Trajectories, name: str | None) -> dict[str, Any] | None:
     if name is None:
         return None
     values = runs.values[name]
@@ -163,7 +166,7 @@ def _troubles(runs: Trajectories) -> dict[str, dict[str, int]]:
     }
 
 
-def _held(runs: Trajectories, name: str, law: Law) -> dict[str, Any]:
+def _held(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
     """A law beside what was measured, at every recorded generation."""
     checks = [law_check(runs, name, law, t) for t in range(len(runs.generations))]
     return {

@@ -13,7 +13,6 @@ from scipy import stats
 from nc_testbed.core.interfaces import Generation
 from nc_testbed.core.intervals import Interval, interval
 from nc_testbed.core.status import WORDS
-from nc_testbed.metrics.groups import ordered
 
 _TROUBLES = list(enumerate(WORDS))[1:]
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -70,7 +69,7 @@ class Trajectories:
     """A table of metrics as arrays over generations ``[T]``, ascending.
 
     chains: R. values: ``{metric: [R, T]}``, NaN where the table has no value; empty where only
-    summaries were kept. intervals: ``{metric: interval over chains [T]}`` in reading order.
+    summaries were kept. intervals: ``{metric: interval over chains [T]}``.
     sds: ``{metric: [T]}``, standard deviations over chains. troubles: how many chains were not ok,
     ``{word: [T]}`` (see :func:`nc_testbed.core.status.status`, which is no metric of a fit's
     quality and so is not among the others); empty for tables that do not tell.
@@ -117,11 +116,11 @@ def _chains(table: pa.Table) -> Trajectories:
     generations, chains, values = pivoted(table)
     status = values.pop("status", None)
     troubles = {} if status is None else {word: (status == i).sum(0) for i, word in _TROUBLES}
-    names = ordered(values)
-    if names:
-        together = interval(np.stack([values[name] for name in names], axis=1))
-    intervals = {name: together[i] for i, name in enumerate(names)}
-    sds = {name: deviation(values[name]) for name in names}
+    intervals = {}
+    if values:  # all at once: a call of SciPy's costs more than the numbers do
+        together = interval(np.stack(list(values.values()), axis=1))
+        intervals = {name: together[i] for i, name in enumerate(values)}
+    sds = {name: deviation(column) for name, column in values.items()}
     return Trajectories(generations, len(chains), values, intervals, sds, troubles)
 
 
@@ -145,7 +144,7 @@ def _summaries(table: pa.Table) -> Trajectories:
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     metrics = np.array(table["metric"].to_pylist())
     intervals, sds = {}, {}
-    for name in ordered(dict.fromkeys(metrics.tolist())):
+    for name in dict.fromkeys(metrics.tolist()):
         mine = metrics == name
         columns = {}
         for column in ("mean", "low", "high", "chains", "sd"):

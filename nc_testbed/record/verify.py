@@ -18,7 +18,7 @@ from nc_testbed.record.directory import RunDirectory, parquet
 
 
 @dataclass
-class Verdict:
+class Verification:
     """faults: a line for every file that is not what was written. notes: what else there is to
     say. manifests: those that verify, by generation. config: None where it does not verify."""
 
@@ -28,7 +28,7 @@ class Verdict:
     manifests: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
-def verify(run: Path) -> Verdict:
+def verify(run: Path) -> Verification:
     """Check the settings, the chain of generations and the table of metrics of a run.
 
     Nothing is written, and a run that is going on may be checked. Raises BadInput where the path
@@ -37,7 +37,7 @@ def verify(run: Path) -> Verdict:
     directory = RunDirectory(run)
     given = (run / "config.yaml").is_file() or directory.generations.is_dir()
     require(given, "run", run, "no run there: name a directory that holds its config.yaml")
-    verdict = Verdict(_config(run))
+    verdict = Verification(_config(run))
     if verdict.config is None:
         verdict.faults.append("config.yaml is missing, altered, or not of this version")
     made_with = verdict.config["hash"] if verdict.config else directory.made_with() or ""
@@ -92,7 +92,7 @@ def _wanted(config: Mapping[str, Any] | None) -> list[int]:
     return list(settings.among(config["generations"]))
 
 
-def _present(directory: RunDirectory, verdict: Verdict) -> list[int]:
+def _present(directory: RunDirectory, verdict: Verification) -> list[int]:
     """The generations that are there; anything else beside them is named."""
     there = sorted(directory.generations.iterdir()) if directory.generations.is_dir() else []
     for path in there:
@@ -104,7 +104,7 @@ def _present(directory: RunDirectory, verdict: Verdict) -> list[int]:
 
 
 def _generation(
-    directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: Verdict
+    directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: Verification
 ) -> str | None:
     """Check a generation; its manifest's sha256, None where it does not verify."""
     found = manifest.inspect(directory.folder(g), g, parent, made_with)
@@ -116,7 +116,7 @@ def _generation(
     return found.digest
 
 
-def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
+def _table(run: Path, chain: Sequence[int], verdict: Verification) -> None:
     """Hold ``metrics.parquet`` against the generations, of which it may lack the last."""
     name, directory = "metrics.parquet", RunDirectory(run)
     if any(fault.startswith(name) for fault in verdict.faults) or not (run / name).is_file():
@@ -137,7 +137,7 @@ def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
         verdict.faults.append(f"{name} is not what the generations hold")
 
 
-def _same(data: bytes, expected: pa.Table, verdict: Verdict) -> bool:
+def _same(data: bytes, expected: pa.Table, verdict: Verification) -> bool:
     """Whether a file holds this table: byte for byte where this version of pyarrow wrote it."""
     if parquet(expected) == data:
         return True

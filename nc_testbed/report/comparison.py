@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
-from nc_testbed.metrics.groups import beside, headline
+from nc_testbed.metrics.column import Columns, is_of_class
 from nc_testbed.record.summary import collapsed
-from nc_testbed.report.compare import Arm, as_arms, shared_generations
-from nc_testbed.report.finished import Finished
-
-FALLING_IS_BETTER = ("frechet", "sliced_w2", "exact_kl", "kl", "kid", "nll", "w2_squared", "risk")
-"""Overall figures that are distances or losses."""
+from nc_testbed.report.arm import Arm, as_arms, shared_generations
+from nc_testbed.report.read_run import FinishedRun
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,11 @@ class Comparison:
     first: int
     last: int
 
+    @cached_property
+    def columns(self) -> Columns:
+        """What the records of the runs say of their columns."""
+        return Columns.from_records(*(arm.config for arm in self.arms))
+
     @property
     def per_chain(self) -> bool:
         """Whether every arm kept a row of metrics per chain."""
@@ -45,13 +47,13 @@ class Comparison:
         return tuple(name for name in self.names if name != self.judged_by)
 
 
-def comparisons(runs: Sequence[Finished], columns: Sequence[str] = ()) -> list[Comparison]:
+def comparisons(runs: Sequence[FinishedRun], columns: Sequence[str] = ()) -> list[Comparison]:
     """Runs by their data, in the order they come. columns: the metrics shown, by default
     headline, precision and one overall quality.
 
     Raises BadInput if a column is missing in a run, or if runs have no metric in common.
     """
-    groups: dict[str, list[Finished]] = {}
+    groups: dict[str, list[FinishedRun]] = {}
     for run in runs:
         groups.setdefault(run.config["name"]["data"], []).append(run)
     return [_comparison(data, as_arms(group), columns) for data, group in groups.items()]
@@ -75,14 +77,17 @@ def lost(arm: Arm, compared: Comparison) -> tuple[int, int]:
 
 def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Comparison:
     shared = [name for name in arms[0].means if all(name in arm.means for arm in arms)]
-    plain = [name for name in shared if not re.search(r"_rank_\d+$", name)]
-    names = list(columns) or beside(shared) or plain[:3]
+    described = Columns.from_records(*(arm.config for arm in arms))
+    several = [name for name in shared if not is_of_class(name)]
+    names = list(columns) or described.beside(shared)
+    names = names or described.in_reading_order(several)[:3]
     for name in names:
         require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
     require(bool(names), "columns", "none", f"the runs on {data} have no metric in common")
     generations = shared_generations([arm.generations for arm in arms])
     first, last = int(generations[0]), int(generations[-1])
-    return Comparison(data, tuple(arms), tuple(names), headline(shared), first, last)
+    judged_by = described.headline(shared)
+    return Comparison(data, tuple(arms), tuple(names), judged_by, first, last)
 
 
 def _index(arm: Arm, generation: int) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from nc_testbed.core.intervals import Interval, interval
-from nc_testbed.report.compare import Arm
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison, of_chains
+from nc_testbed.report.verdict import Verdict
 
 PAIRS = 10
 """Up to so many pairs of arms are all compared; of more, each arm with one of them."""
@@ -30,14 +31,16 @@ class Difference:
     paired: bool
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """Whether ``more`` has more of the metric, by the interval alone.
 
         ``supported``: the interval lies above 0; ``refuted``: below it; else ``inconclusive``.
         """
         if self.mean.low > 0:
-            return "supported"
-        return "refuted" if self.mean.high < 0 else "inconclusive"
+            return Verdict("supported", "supported")
+        if self.mean.high < 0:
+            return Verdict("refuted", "refuted")
+        return Verdict("inconclusive", "inconclusive")
 
 
 def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference:

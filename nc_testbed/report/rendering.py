@@ -6,89 +6,84 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
-from nc_testbed.report.compare import Arm, curves, legend, panel, single
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.figures.animation import animation, frame
 from nc_testbed.report.figures.dose_response import Dose, dose, response
-from nc_testbed.report.figures.sample_grid import pictured, strips, together
+from nc_testbed.report.figures.panels import draw_curve, draw_curves
+from nc_testbed.report.figures.sample_grid import (
+    arms_with_rows,
+    draw_strips,
+    generations_to_show,
+)
 from nc_testbed.report.figures.tradeoff import trade
-from nc_testbed.report.markup import drawn
+from nc_testbed.report.picture import Picture, as_picture
 from nc_testbed.report.sentences import plain
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure's files, ``{kind: bytes}`` of png, svg or gif, and what it shows, in words."""
+class Rendering:
+    """A comparison and its pictures by name; ``dose``: what arms differ in, None for
+    nothing.
 
-    files: dict[str, bytes]
-    alt: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A comparison and its pictures by name; ``dose``: what arms differ in, None for nothing.
-
-    Names begin with the section they belong to: ``curves`` (all panels) and ``curve_METRIC``,
-    ``dose_METRIC``, ``trade_METRIC``, ``strips``, ``samples`` (moving).
+    Names begin with the section they belong to: ``curves`` (all panels) and
+    ``curve_METRIC``, ``dose_METRIC``, ``trade_METRIC``, ``strips``, ``samples`` (moving).
     """
 
     compared: Comparison
     dose: Dose | None
     pictures: dict[str, Picture]
 
-    def named(self, start: str) -> list[Picture]:
+    def section(self, start: str) -> list[Picture]:
         """The pictures whose names begin so."""
         return [picture for name, picture in self.pictures.items() if name.startswith(start)]
 
 
-def shown(compared: Comparison) -> Shown:
+def render_comparison(compared: Comparison) -> Rendering:
     """Draw everything that a comparison has something to draw of."""
-    found, arms = dose(compared.arms), compared.arms
-    rows = pictured(arms)
-    # Samples first: a damaged file is refused before time is spent on drawing the rest.
-    pictures = _samples(rows, compared.last) if rows and together(rows, compared.last) else {}
-    pictures["curves"] = _picture(curves(arms, compared.names), "all curves")
+    arms = compared.arms
+    pictured = arms_with_rows(arms)
+    pictures = {}
+    # Samples first: a damaged file is refused before time is spent on drawing the others.
+    if pictured and generations_to_show(pictured, compared.last):
+        pictures = _samples(pictured, compared.last)
+    pictures["curves"] = as_picture(draw_curves(arms, compared.names), "all curves")
+    difference = dose(arms)
     for name in compared.names:
-        pictures[f"curve_{name}"] = _picture(_curve(compared, name), _ends(compared, name))
-        if found is not None:
-            drawn_over = f"{plain(name)} at generation {compared.last} against {found.key}"
-            pictures[f"dose_{name}"] = _picture(response(compared, found, name), drawn_over)
-    moves = compared.judged_by is not None and compared.first < compared.last
-    for name in compared.overall if moves else ():
-        alt = f"{plain(str(compared.judged_by))} against {plain(name)}, generation by generation"
-        pictures[f"trade_{name}"] = _picture(trade(compared, name), alt)
-    return Shown(compared, found, pictures)
+        curve = draw_curve(arms, name)
+        pictures[f"curve_{name}"] = as_picture(curve, _describe_curve(compared, name))
+        if difference is not None:
+            alt = f"{plain(name)} at generation {compared.last} against {difference.key}"
+            pictures[f"dose_{name}"] = as_picture(response(compared, difference, name), alt)
+    return Rendering(compared, difference, pictures | _trades(compared))
+
+
+def _trades(compared: Comparison) -> dict[str, Picture]:
+    """The headline against every overall metric, over at least two generations."""
+    if compared.judged_by is None or compared.first == compared.last:
+        return {}
+    pictures = {}
+    for name in compared.overall:
+        alt = f"{plain(compared.judged_by)} against {plain(name)}, generation by generation"
+        pictures[f"trade_{name}"] = as_picture(trade(compared, name), alt)
+    return pictures
 
 
 def _samples(arms: Sequence[Arm], last: int) -> dict[str, Picture]:
     """The strips, and the animation with its last frame for those who want no motion."""
     names = ", ".join(arm.label for arm in arms)
-    strip = _picture(strips(arms, last), f"samples by generation, a row each for {names}")
+    strip = draw_strips(arms, last)
     still = io.BytesIO()
-    frame(arms, together(arms, last)[-1], last).save(still, format="PNG")
-    alt = f"samples changing from generation to generation: {names}"
-    moving = Picture({"gif": animation(arms, last), "png": still.getvalue()}, alt)
-    return {"strips": strip, "samples": moving}
+    frame(arms, generations_to_show(arms, last)[-1], last).save(still, format="PNG")
+    files = {"gif": animation(arms, last), "png": still.getvalue()}
+    return {
+        "strips": as_picture(strip, f"samples by generation, a row each for {names}"),
+        "samples": Picture(files, f"samples changing from generation to generation: {names}"),
+    }
 
 
-def _curve(compared: Comparison, name: str) -> Figure:
-    labels = [arm.label for arm in compared.arms]
-    figure, axes = single(labels)
-    panel(axes, compared.arms, name)
-    measured = [line for line in axes.get_lines() if "law" not in str(line.get_label())]
-    legend(figure, measured, labels, 1)
-    return figure
-
-
-def _ends(compared: Comparison, name: str) -> str:
+def _describe_curve(compared: Comparison, name: str) -> str:
     """A curve's last values in words."""
-    ends = (f"{a.label} {at(a, name, compared.last).text()}" for a in compared.arms)
-    return f"{plain(name)} over generations; at generation {compared.last}: {', '.join(ends)}"
-
-
-def _picture(figure: Figure, alt: str) -> Picture:
-    figure.draw_without_rendering()
-    figure.set_layout_engine(None)  # laid out once, not again for every kind of file
-    return Picture({kind: drawn(figure, kind) for kind in ("png", "svg")}, alt)
+    values = (f"{arm.label} {at(arm, name, compared.last).text()}" for arm in compared.arms)
+    start = f"{plain(name)} over generations; at generation {compared.last}"
+    return f"{start}: {', '.join(values)}"

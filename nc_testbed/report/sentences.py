@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from nc_testbed.core.intervals import Interval
-from nc_testbed.report.compare import Arm
-from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison, at, lost
+from nc_testbed.metrics.column import Column
+from nc_testbed.report.arm import Arm
+from nc_testbed.report.comparison import Comparison, at, lost
 from nc_testbed.report.differences import change
+
+WORDS = {1: "improved", -1: "got worse", 0: "did not move measurably"}
+NEITHER = "moved (neither way is better)"
 
 
 def plain(name: str) -> str:
@@ -47,14 +51,28 @@ def outcome(arm: Arm, compared: Comparison) -> str:
 
 
 def overall(arm: Arm, compared: Comparison) -> str:
-    """Which overall metrics got better, within chains, and which got worse."""
-    found: dict[str, list[str]] = {"improved": [], "got worse": [], "did not move measurably": []}
+    """Which overall metrics got better, within chains, which got worse, and which moved though
+    neither way is better."""
+    sentences: dict[str, list[str]] = {word: [] for word in (*WORDS.values(), NEITHER)}
     for name in compared.overall:
         moved = change(arm, name, compared.first, compared.last)
-        sign = _sign(moved) * (-1 if name in FALLING_IS_BETTER else 1)
-        word = {1: "improved", -1: "got worse", 0: "did not move measurably"}[sign]
-        found[word].append(f"{plain(name)} by {moved.text()}")
-    return "; ".join(f"{word}: {', '.join(names)}" for word, names in found.items() if names)
+        word = _verdict(moved, compared.columns[name])
+        sentences[word].append(f"{plain(name)} by {moved.text()}")
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in sentences.items() if names)
+
+
+def meanings(compared: Comparison) -> list[tuple[str, str]]:
+    """Each metric shown and what it means, those that are described."""
+    columns = compared.columns
+    described = [name for name in compared.names if columns[name].says]
+    return [(name, f"{columns[name].says}; {columns[name].better}") for name in described]
+
+
+def _verdict(moved: Interval, column: Column) -> str:
+    """Whether a change is for the better, by the direction that the column declares."""
+    if column.worse == "either" and _sign(moved):
+        return NEITHER
+    return WORDS[_sign(moved) * column.sign]
 
 
 def _moved(arm: Arm, name: str, compared: Comparison) -> str:

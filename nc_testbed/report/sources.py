@@ -1,9 +1,10 @@
-"""Where a report's numbers come from: settings, data, machine, record, and how to rerun them."""
+"""Where a report's numbers come from: settings, data, machine, record, commands."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,89 +12,112 @@ from nc_testbed.config.compose import configurations
 from nc_testbed.record import manifest
 from nc_testbed.record.summary import settings
 from nc_testbed.record.verify import verify
-from nc_testbed.report.compare import Arm
-from nc_testbed.report.finished import Finished
-from nc_testbed.report.rerun import command
+from nc_testbed.report.arm import Arm
+from nc_testbed.report.read_run import FinishedRun
+from nc_testbed.report.rerun import rerun_command
 
 VERIFIED = 2**28
-"""Bytes of a run up to which its record is verified for the report: about a second of reading."""
+"""Bytes of a run up to which its record is verified: about a second of reading."""
 LONGEST = 80
 """Characters of a setting's value that are shown."""
 
 
-def runs(found: Sequence[Finished]) -> tuple[list[str], list[list[str]]]:
-    """A header and a line per run: what decides of its bytes, and whether its record verifies."""
+@dataclass(frozen=True)
+class TextTable:
+    """A table of a page, all of it text."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def run_table(runs: Sequence[FinishedRun]) -> TextTable:
+    """A row per run: what decides of its bytes, and whether its record verifies."""
     header = ["run", "settings", "real data", "referee", "seed", "device", "wall time"]
     header += ["chain head", "record"]
-    return header, [_run(run) for run in found]
+    return TextTable(header, [_run_row(run) for run in runs])
 
 
-def versions(found: Sequence[Finished]) -> str:
-    """The software of all runs.
+def software(runs: Sequence[FinishedRun]) -> str:
+    """The software of all runs, each combination once.
 
-    >>> versions([])
+    >>> software([])
     ''
     """
-    named = (", ".join(f"{k} {v}" for k, v in run.summary["versions"].items()) for run in found)
-    return "; ".join(dict.fromkeys(named))
+    versions = (run.summary["versions"].items() for run in runs)
+    lines = (", ".join(f"{name} {version}" for name, version in items) for items in versions)
+    return "; ".join(dict.fromkeys(lines))
 
 
-def common(arms: Sequence[Arm]) -> list[list[str]]:
-    """Settings that are the same in all arms, a line each."""
+def common_settings(arms: Sequence[Arm]) -> list[list[str]]:
+    """Settings that are the same in all arms, a row each."""
     flat = [dict(settings(arm.config)) for arm in arms]
-    every = flat[0].items()
-    return [[k, _short(v)] for k, v in every if all(k in o and o[k] == v for o in flat)]
-
-
-def differing(arms: Sequence[Arm]) -> tuple[list[str], list[list[str]]]:
-    """A header of arms, and a line for every setting in which they differ; seeds are listed."""
-    flat = [dict(settings(arm.config)) for arm in arms]
-    keys = dict.fromkeys(key for one in flat for key in one if key != "seed")
-    lines = []
-    for key in keys:
-        values = [_short(one[key]) if key in one else "" for one in flat]
-        if len(set(values)) > 1:
-            lines.append([key, *values])
-    lines.append(["seeds", *(_seeds(arm) for arm in arms)])
-    return ["setting", *(arm.label for arm in arms)], lines
-
-
-def commands(found: Sequence[Finished]) -> list[tuple[Path, str | None]]:
-    """The line that makes each run again, None where none gives its settings back."""
-    with configurations():
-        return [(run.folder, command(run.config)) for run in found]
-
-
-def again(paths: Iterable[Path], run: Finished) -> list[str]:
-    """Lines that make this report again, check a run's record, and take a run twice as far."""
-    given, folder = shlex.join(map(str, paths)), shlex.quote(str(run.folder))
-    further = 2 * (int(run.trajectories.generations[-1]) + 1)
     return [
-        f"python scripts/report.py {given}",
-        f"python scripts/verify.py {folder}",
-        f"python scripts/train.py {shlex.quote(f'resume={run.folder}')} generations={further}",
+        [key, _short(value)]
+        for key, value in flat[0].items()
+        if all(key in other and other[key] == value for other in flat)
     ]
 
 
-def _run(run: Finished) -> list[str]:
-    facts, summary = run.config["facts"], run.summary
+def differing_settings(arms: Sequence[Arm]) -> TextTable:
+    """A column per arm, a row for every setting in which arms differ, and the seeds."""
+    flat = [dict(settings(arm.config)) for arm in arms]
+    keys = dict.fromkeys(key for config in flat for key in config if key != "seed")
+    rows = []
+    for key in keys:
+        values = [_short(config[key]) if key in config else "" for config in flat]
+        if len(set(values)) > 1:
+            rows.append([key, *values])
+    rows.append(["seeds", *(_seeds(arm) for arm in arms)])
+    return TextTable(["setting", *(arm.label for arm in arms)], rows)
+
+
+def rerun_commands(runs: Sequence[FinishedRun]) -> list[tuple[Path, str | None]]:
+    """The line that makes each run again, None where none gives its settings back."""
+    with configurations():
+        return [(run.folder, rerun_command(run.config)) for run in runs]
+
+
+def next_commands(paths: Iterable[Path], run: FinishedRun) -> dict[str, str]:
+    """Lines that make this report again, verify a run, and take a run twice as far."""
+    folder = shlex.quote(str(run.folder))
+    resume = shlex.quote(f"resume={run.folder}")
+    generations = 2 * (int(run.trajectories.generations[-1]) + 1)
+    return {
+        "report": f"python scripts/report.py {shlex.join(map(str, paths))}",
+        "verify": f"python scripts/verify.py {folder}",
+        "resume": f"python scripts/train.py {resume} generations={generations}",
+    }
+
+
+def _run_row(run: FinishedRun) -> list[str]:
+    facts = run.config["facts"]
     hashes = (run.config.get("hash"), facts.get("real_sha256"), facts.get("referee"))
-    seconds = f"{summary['wall_s']:.1f} s"
-    line = [run.folder.name, *map(_digest, hashes), str(run.config["seed"])]
-    return [*line, _short(facts.get("device", summary["device"])), seconds, *_record(run.folder)]
+    device = _short(facts.get("device", run.summary["device"]))
+    return [
+        run.folder.name,
+        *map(_digest, hashes),
+        str(run.config["seed"]),
+        device,
+        f"{run.summary['wall_s']:.1f} s",
+        *_record(run.folder),
+    ]
 
 
 def _record(folder: Path) -> tuple[str, str]:
-    """The sha256 of the last generation's manifest, and whether all before it verifies."""
-    there = sorted(f for f in (folder / "generations").glob("[0-9]*") if f.name.isdecimal())
-    head = manifest.read(there[-1]).digest if there else None
-    if sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) > VERIFIED:
+    """The sha256 of the last generation's manifest, and whether the record verifies."""
+    numbered = (folder / "generations").glob("[0-9]*")
+    generations = sorted(path for path in numbered if path.name.isdecimal())
+    head = manifest.read(generations[-1]).digest if generations else None
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if size > VERIFIED:
         return _digest(head), "large: not verified here"
     try:
         faults = verify(folder).faults
     except Exception as error:  # a damaged or hostile record may raise anything
         faults = [f"cannot be checked ({type(error).__name__})"]
-    return _digest(head), f"faults: {len(faults)}, {faults[0]}" if faults else "all verifies"
+    if faults:
+        return _digest(head), f"faults: {len(faults)}, {faults[0]}"
+    return _digest(head), "all verifies"
 
 
 def _digest(value: Any) -> str:
@@ -106,11 +130,19 @@ def _digest(value: Any) -> str:
 
 
 def _seeds(arm: Arm) -> str:
-    return _short(", ".join(str(seed) for seed in dict.fromkeys(s for s, _ in arm.paired_by)))
+    """The seeds of an arm's runs, each once."""
+    return _short(", ".join(dict.fromkeys(str(seed) for seed, _ in arm.paired_by)))
 
 
 def _short(value: Any) -> str:
-    text = (
-        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    )
+    """A setting as YAML writes it, cut where it is long.
+
+    >>> _short(None), _short(True), _short(0.5)
+    ('null', 'true', '0.5')
+    """
+    text = str(value)
+    if value is None:
+        text = "null"
+    elif isinstance(value, bool):
+        text = text.lower()
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}.. ({len(text)} characters)"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from nc_testbed.core.intervals import share
 from nc_testbed.record.summary import worst_decile
-from nc_testbed.report.compare import Arm, caption
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison, at, lost, of_chains
 from nc_testbed.report.differences import change
 from nc_testbed.report.sentences import plain
+from nc_testbed.report.style import caption
 
 
 def markdown(compared: Comparison) -> str:

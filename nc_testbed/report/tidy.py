@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from nc_testbed.core.errors import require
 from nc_testbed.record.summary import settings
 from nc_testbed.record.tables import pivoted, summarised
-from nc_testbed.report.finished import (
+from nc_testbed.report.find_runs import find_runs
+from nc_testbed.report.read_run import (
     CONFIG,
     SUMMARY,
     TABLE,
-    below,
     read_config,
+    read_metrics,
     read_summary,
-    read_table,
-    reading,
+    refuse_damage,
 )
 
 ALWAYS = ("policy", "data", "model", "seed")
@@ -45,8 +45,9 @@ ROWS = 2**18
 class Sheet:
     """A tidy table that is made run by run. schema: its columns; see :func:`sheet`.
 
-    folders: the runs. names: what each is called in it. values: the columns that are a run's
-    settings. unfinished: runs that were found beside them and left out.
+    folders: the runs. names: what each is called in it. values: the columns that are a
+    run's settings. unfinished: number of runs beside them that are not finished and are
+    left out.
     """
 
     schema: pa.Schema
@@ -56,10 +57,10 @@ class Sheet:
     unfinished: int
 
     def tables(self) -> Iterator[pa.Table]:
-        """The rows, some runs at a time. Raises BadInput (``runs``) for one that is damaged."""
+        """The rows, some runs at a time. Raises BadInput (``runs``) for a damaged one."""
         waiting: list[pa.Table] = []
         for folder, name, values in zip(self.folders, self.names, self.values, strict=True):
-            for columns in _measured(folder):
+            for columns in _measured_columns(folder):
                 waiting.append(self._table(columns, {"run": name, **values}))
                 if sum(table.num_rows for table in waiting) >= ROWS:
                     yield pa.concat_tables(waiting)
@@ -72,78 +73,85 @@ class Sheet:
         return pa.concat_tables(self.tables())
 
     def _table(self, columns: Mapping[str, pa.Array], same: Mapping[str, Any]) -> pa.Table:
-        rows = len(columns["value"])
+        """A table of columns, and of values that are the same in every row."""
+        count = len(columns["value"])
         arrays = [
             columns[field.name]
             if field.name in columns
-            else pa.repeat(pa.scalar(same.get(field.name), field.type), rows)
+            else pa.repeat(pa.scalar(same.get(field.name), field.type), count)
             for field in self.schema
         ]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
 
 def sheet(paths: Sequence[Path]) -> Sheet:
-    """The tidy table of all finished runs at or below the paths.
+    """The tidy table of all finished runs at or below the paths (:mod:`find_runs`).
 
-    Columns: ``run`` (its directory), ``policy``, ``data``, ``model``, ``seed``, every other setting
-    that differs between the runs as its dotted key (``policy.k``; null where a run has none),
-    ``generation``, ``chain``, ``metric``, ``statistic``, ``value`` and ``law``, the exact law of
-    the metric's mean over chains, null where none is known. ``statistic`` is ``value`` where a row
-    is one chain's; a run that kept summaries alone (``record.chains=summary``) has no chain, and a
-    row for the mean and every other statistic that it kept over its chains.
+    Columns: ``run`` (its directory), ``policy``, ``data``, ``model``, ``seed``, every
+    other setting that differs between the runs as its dotted key (``policy.k``; null
+    where a run has none), ``generation``, ``chain``, ``metric``, ``statistic``, ``value``
+    and ``law``, the exact law of the metric's mean over chains, null where none is known.
+    ``statistic`` is ``value`` where a row is one chain's; a run that kept summaries alone
+    (``record.chains=summary``) has no chain, and a row for the mean and every other
+    statistic that it kept over its chains.
 
     Raises BadInput (``runs``) where there is no run, or a run's settings are damaged.
     """
-    folders, unfinished = below(paths)
-    kept = [_settings(folder) for folder in folders]
-    types = _types(kept)
-    values = [{key: _as(types[key], run.get(key)) for key in types} for run in kept]
-    fields = [("run", pa.string()), *types.items(), *MEASURED]
-    return Sheet(
-        pa.schema(fields), tuple(folders), _names(folders, paths), tuple(values), unfinished
+    runs = find_runs(paths)
+    configs = [_flat_settings(folder) for folder in runs.finished]
+    types = _column_types(configs)
+    values = tuple(
+        {key: _as_type(types[key], config.get(key)) for key in types} for config in configs
     )
+    schema = pa.schema([("run", pa.string()), *types.items(), *MEASURED])
+    names = _run_names(runs.finished, paths)
+    return Sheet(schema, runs.finished, names, values, len(runs.unfinished))
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def _flat_settings(folder: Path) -> dict[str, Any]:
+    """A run's settings by their dotted keys."""
     config = read_config(folder)
-    with reading(folder / CONFIG, "a run's settings"):
+    with refuse_damage(folder / CONFIG, "a run's settings"):
         return dict(settings(config))
 
 
-def _names(folders: Sequence[Path], paths: Sequence[Path]) -> tuple[str, ...]:
-    """Every run's directory, from where the given ones part."""
+def _run_names(folders: Sequence[Path], paths: Sequence[Path]) -> tuple[str, ...]:
+    """Every run's directory, from where the paths part; what is no text is escaped."""
     common = os.path.commonpath([Path(os.path.abspath(path)).parent for path in paths])
     names = (os.path.relpath(folder, common) for folder in folders)
-    return tuple(name.encode(errors="backslashreplace").decode() for name in names)  # any bytes
+    return tuple(name.encode(errors="backslashreplace").decode() for name in names)
 
 
-def _types(kept: Sequence[Mapping[str, Any]]) -> dict[str, pa.DataType]:
+def _column_types(configs: Sequence[Mapping[str, Any]]) -> dict[str, pa.DataType]:
     """The settings that are columns, and the type that holds every run's value.
 
-    >>> {k: str(v) for k, v in _types([{"policy": "a", "n": 5, "x": 1}, {"n": 9, "x": 1}]).items()}
+    >>> runs = [{"policy": "a", "n": 5, "x": 1}, {"n": 9, "x": 1}]
+    >>> {key: str(kind) for key, kind in _column_types(runs).items()}
     {'policy': 'string', 'n': 'int64'}
     """
-    keys = dict.fromkeys([*ALWAYS, *(key for run in kept for key in run)])
-    found = {}
+    keys = dict.fromkeys([*ALWAYS, *(key for config in configs for key in config)])
+    types = {}
     for key in keys:
-        values = [run.get(key) for run in kept]
-        some = [value for value in values if value is not None]
-        if some and (key in ALWAYS or any(value != values[0] for value in values)):
-            found[key] = _type(some)
-    return found
+        values = [config.get(key) for config in configs]
+        not_null = [value for value in values if value is not None]
+        differ = any(value != values[0] for value in values)
+        if not_null and (key in ALWAYS or differ):
+            types[key] = _type_of(not_null)
+    return types
 
 
-def _type(values: Sequence[Any]) -> pa.DataType:
+def _type_of(values: Sequence[Any]) -> pa.DataType:
+    """The narrowest type that holds all values; text where nothing else does."""
     kinds = {type(value) for value in values}
     if kinds == {bool}:
         return pa.bool_()
-    whole = kinds == {int} and all(abs(value) < 2**63 for value in values)
-    if whole or kinds <= {int, float}:
-        return pa.int64() if whole else pa.float64()
-    return pa.string()
+    if kinds == {int} and all(abs(value) < 2**63 for value in values):
+        return pa.int64()
+    return pa.float64() if kinds <= {int, float} else pa.string()
 
 
-def _as(kind: pa.DataType, value: Any) -> Any:
+def _as_type(kind: pa.DataType, value: Any) -> Any:
+    """A setting as a value of its column."""
     if value is None or kind == pa.bool_() or kind == pa.int64():
         return value
     if kind == pa.float64():
@@ -151,41 +159,53 @@ def _as(kind: pa.DataType, value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _measured(folder: Path) -> Iterator[dict[str, pa.Array]]:
+def _measured_columns(folder: Path) -> Iterator[dict[str, pa.Array]]:
     """The columns that are not settings, at most about ``ROWS`` rows at once."""
-    table, laws = read_table(folder), read_summary(folder)["laws"]
-    summaries = "metric" in table.column_names
-    with reading(folder / TABLE, "a run's table of metrics"):
-        outer: Sequence[Any]
-        if summaries:
-            generations, outer, values = summarised(table)
-        else:
-            generations, chains, values = pivoted(table)
-            outer = chains.tolist()
+    table = read_metrics(folder)
+    laws = read_summary(folder)["laws"]
+    is_summary = "metric" in table.column_names
+    with refuse_damage(folder / TABLE, "a run's table of metrics"):
+        generations, outer, values = summarised(table) if is_summary else pivoted(table)
     names = list(values)
     require(bool(names), "runs", folder / TABLE, "holds no metric: leave this run out")
-    several = max(1, ROWS // (len(outer) * len(generations)))
-    for i in range(0, len(names), several):
-        some = names[i : i + several]
-        with reading(folder / SUMMARY, "a run's summary"):
-            known = np.stack([_law(laws.get(name), generations) for name in some])
-        shape = (len(some), len(outer), len(generations))
-        law = np.broadcast_to(known[:, None], shape)
-        if summaries:  # a law is that of the mean
-            law = np.where(np.array([name == "mean" for name in outer])[:, None], law, np.nan)
-        axes = np.indices(shape).reshape(3, -1)
-        inner = pa.array(outer).take(pa.array(axes[1]))
-        yield {
-            "generation": pa.array(generations[axes[2]]),
-            "chain": pa.nulls(axes.shape[1], pa.int64()) if summaries else inner,
-            "metric": pa.array(some).take(pa.array(axes[0])),
-            "statistic": inner if summaries else pa.repeat("value", axes.shape[1]),
-            "value": pa.array(np.stack([values[name] for name in some]).ravel()),
-            "law": pa.array(law.ravel(), from_pandas=True),  # NaN: not known
-        }
+    at_once = max(1, ROWS // (len(outer) * len(generations)))
+    for i in range(0, len(names), at_once):
+        group = names[i : i + at_once]
+        with refuse_damage(folder / SUMMARY, "a run's summary"):
+            curves = np.stack([_law_values(laws.get(name), generations) for name in group])
+        yield _long_columns({name: values[name] for name in group}, outer, generations, curves)
 
 
-def _law(law: Mapping[str, Any] | None, generations: NDArray[np.int64]) -> NDArray[np.float64]:
+def _long_columns(
+    values: Mapping[str, NDArray[np.float64]],
+    outer: Sequence[Any] | NDArray[np.int64],
+    generations: NDArray[np.int64],
+    laws: NDArray[np.float64],
+) -> dict[str, pa.Array]:
+    """Metrics ``{name: [O, T]}`` and laws ``[names, T]`` as columns of the long table.
+
+    outer: chains ``[O]``, or the names of statistics over them.
+    """
+    shape = (len(values), len(outer), len(generations))
+    law = np.broadcast_to(laws[:, None], shape)
+    is_summary = not isinstance(outer, np.ndarray)
+    if is_summary:  # a law is that of the mean
+        law = np.where(np.array([name == "mean" for name in outer])[:, None], law, np.nan)
+    metric, row, generation = np.indices(shape).reshape(3, -1)
+    outer_column = pa.array(outer).take(pa.array(row))
+    return {
+        "generation": pa.array(generations[generation]),
+        "chain": pa.nulls(len(row), pa.int64()) if is_summary else outer_column,
+        "metric": pa.array(list(values)).take(pa.array(metric)),
+        "statistic": outer_column if is_summary else pa.repeat("value", len(row)),
+        "value": pa.array(np.stack(list(values.values())).ravel()),
+        "law": pa.array(law.ravel(), from_pandas=True),  # NaN: no law is known
+    }
+
+
+def _law_values(
+    law: Mapping[str, Any] | None, generations: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """A law's values over generations ``[T]``, NaN where it has none."""
-    known = {} if law is None else dict(zip(law["generations"], law["values"], strict=True))
-    return np.array([known.get(g) for g in generations.tolist()], dtype=np.float64)
+    value_at = {} if law is None else dict(zip(law["generations"], law["values"], strict=True))
+    return np.array([value_at.get(g) for g in generations.tolist()], dtype=np.float64)

@@ -16,7 +16,6 @@ from nc_testbed.core.machine import Compute, total
 from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.families.linear import LinearGaussian
 from nc_testbed.families.source import FamilySource
 
 PAYS = 10_000_000
@@ -77,8 +76,7 @@ def check_family(model: FamilyModel, n: Sequence[int], settings: Settings, polic
     equal = len(set(n)) == 1 and budget is None
     complete = equal and not policy.real_row_budget(n[1], None)
     remedy = "the same rows x need equal samples that are kept whole: give fresh"
-    same_rows = isinstance(family, LinearGaussian) and family.design == "same"
-    require(complete or not same_rows, "data.design", "same", remedy)
+    require(complete or not family.equal_sets, "data.design", "same", remedy)
     minimum = model.least_rows()
     remedy = f"this estimator needs at least {minimum} rows"
     require(min(n) >= minimum, "n", min(n), remedy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from rich.table import Table
 from torch import Tensor
 
 from nc_testbed.core.intervals import Interval, interval
-from nc_testbed.metrics.groups import beside
+from nc_testbed.metrics.column import Columns, is_of_class
 
 LINES = 50
 """About so many generations get a line of their own in a log."""
@@ -29,11 +28,19 @@ REFRESH = 0.1
 class Console:
     """One progress line on a terminal, one plain line per generation anywhere else.
 
-    generations: how many the run will have; start: the first that remains to be done. Use it as
-    a context manager, so that the progress line is taken away however the run ends.
+    generations: how many the run will have; start: the first that remains to be done. columns:
+    what is known of those that it measures. Use it as a context manager, so that the progress
+    line is taken away however the run ends.
     """
 
-    def __init__(self, generations: int, start: int = 0, stream: TextIO | None = None):
+    def __init__(
+        self,
+        generations: int,
+        start: int = 0,
+        columns: Columns | None = None,
+        stream: TextIO | None = None,
+    ):
+        self._columns = Columns({}) if columns is None else columns
         self._stream = stream or sys.stdout
         self._generations, self._now, self._refreshed = generations, start, 0.0
         terminal = Terminal(file=self._stream)
@@ -70,7 +77,9 @@ class Console:
 
     def generation(self, g: int, seconds: float, record: Mapping[str, Tensor]) -> None:
         """Tell that generation ``g`` took so many seconds; ``record`` is {metric: [R]}."""
-        means = {name: interval(record[name].to("cpu").numpy()) for name in beside(record)}
+        means = {
+            name: interval(record[name].to("cpu").numpy()) for name in self._columns.beside(record)
+        }
         self._now = g + 1
         if self._terminal is None:
             if g % -(-self._generations // LINES) and g < self._generations - 1:
@@ -87,12 +96,8 @@ class Console:
         Columns of single classes stay in metrics.parquet and are only counted here.
         """
         self._stop()
-        rows = {k: v for k, v in summary["metrics"].items() if not re.search(r"_rank_\d+$", k)}
-        header = [
-            "metric",
-            f"generation {summary['first']}",
-            f"generation {summary['last']}",
-        ]
+        rows = {k: v for k, v in summary["metrics"].items() if not is_of_class(k)}
+        header = ["metric", f"generation {summary['first']}", f"generation {summary['last']}"]
         cells = [[k, _text(v["first"]), _text(v["last"])] for k, v in rows.items()]
         if summary["laws"]:
             header.append(f"law at generation {summary['last']}")

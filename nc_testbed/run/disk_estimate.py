@@ -79,7 +79,7 @@ def _fits(run: Prepared) -> int:
         *(accumulate(later, initial=first) if run.policy.window is None else later),
     ]
     rows = [min(m, settings.budget or m) for m in trained[: settings.generations]]
-    return settings.chains * sum(run.model.stored(run.data.space, m) for m in rows)
+    return settings.chains * sum(run.model.disk_bytes(run.data.space, m) for m in rows)
 
 
 def _tables(settings: Settings, columns: int, recorded: int) -> int:

@@ -18,10 +18,11 @@ from nc_testbed.config.config_file import root, settings_hash, stored
 from nc_testbed.core.errors import require
 from nc_testbed.core.interfaces import Fit, Generation, Progress
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.laws.expected import expected
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.expected import expected_laws
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.loop.closed_loop import closed_loop, draw_again
 from nc_testbed.loop.run import BEGINNING, Past, Run
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.disk_errors import exit_on_io_error, resume_command
@@ -63,7 +64,8 @@ def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
 
 def _execute(opened: OpenRun, signals: Signals) -> None:
     """All generations of a run that are not there yet."""
-    with Console(opened.run.generations, opened.next) as console:
+    columns = Columns.from_records(opened.config)
+    with Console(opened.run.generations, opened.next, columns) as console:
         start = time.monotonic()
         for generation in opened.loop(signals.watch(console.step)):
             with signals.writing:
@@ -188,7 +190,7 @@ def fit_of(directory: RunDirectory, run: Run, generation: int) -> Fit:
     return run.model.restore(weights, run.data.space)
 
 
-def laws_of(run: Prepared) -> dict[str, Law]:
+def laws_of(run: Prepared) -> dict[str, ExactLaw]:
     """The exact laws of a run, by metric; none where its data have no known one.
 
     None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
@@ -203,7 +205,7 @@ def laws_of(run: Prepared) -> dict[str, Law]:
     if not true_parameters or not true_parameters[0][1]:
         return {}
     truth = true_parameters[0][1]
-    return expected(run.model, truth, run.policy, run.sizes[:-1], settings.budget)
+    return expected_laws(run.model, truth, run.policy, run.sizes[:-1], settings.budget)
 
 
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:

@@ -137,7 +137,9 @@ def _bytes(run: Prepared) -> int:
     """What a run keeps of rows, and draws of them to be measured."""
     window = run.policy.window or run.settings.generations
     rows = window * max(run.sizes[1:]) + run.evaluation_rows
-    apart = len(run.data.x) > 1 or run.data.law is not None  # real rows that no other run has
+    apart = (
+        not run.data.has_shared_rows or run.data.law is not None
+    )  # real rows that no other run has
     real = run.data.x.nbytes if apart else 0
     return real + bytes_of(run.settings.chains * rows, run.data.space)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -12,14 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nc_testbed.config.compose import STUDY
+from nc_testbed.config.config_file import stored
+from nc_testbed.config.hydra_app import launched_job
 from nc_testbed.core.intervals import Interval
-from nc_testbed.metrics.groups import beside
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.lock import InUse
 from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Prepare
+from nc_testbed.run.prepare import prepare as prepare_run
 from nc_testbed.sweeps.finished_jobs import whole
 from nc_testbed.sweeps.job_status import Word, Words
-from nc_testbed.sweeps.objective import Objective
+from nc_testbed.sweeps.objective import Objective, objective_of
 
 LOG = "log.txt"
 """What a job would print lies in its directory."""
@@ -51,6 +56,22 @@ class Job:
                 words.say(word)
 
         return say
+
+
+def job_of(cfg: Any) -> Job:
+    """The job that Hydra is about to start, in the directory that it made for it.
+
+    It goes on in the folder in which the sweep was started: a worker of a cluster begins elsewhere.
+    """
+    config, place = launched_job(cfg)
+    os.chdir(place.pop("cwd"))
+    objective = {key: config.pop(key) for key in STUDY}["objective"]
+    return Job(**place, config=config, objective=objective_of(objective))
+
+
+def run_launched(cfg: Any) -> float | None:
+    """What Hydra's launchers are given: make the run of a job; returns the objective."""
+    return run(job_of(cfg), prepare_run)
 
 
 def run(job: Job, prepare: Prepare, began: float | None = None) -> float | None:
@@ -111,7 +132,8 @@ def logged(path: Path) -> Generator[None]:
 def headline(run: Path) -> str:
     """The figures that a run is judged by at its last generation, with 95% intervals."""
     metrics = json.loads((run / "summary.json").read_bytes())["metrics"]
-    names = beside(metrics) or list(metrics)[:1]
+    columns = Columns.from_records(stored(run) or {})
+    names = columns.beside(metrics) or list(metrics)[:1]
     return "  ".join(f"{name} {_text(metrics[name]['last'])}" for name in names)
 
 

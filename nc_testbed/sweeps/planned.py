@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.config.compose import STUDY, launched
-from nc_testbed.config.sweep_overrides import Override, fixed, jobs, of_sweeper
+from nc_testbed.config.compose import compose_run
+from nc_testbed.config.overrides import (
+    Override,
+    fixed,
+    job_overrides,
+    line_of,
+    quoted,
+    sweeper_overrides,
+)
 from nc_testbed.core.errors import require
 from nc_testbed.sweeps import engines
 from nc_testbed.sweeps.objective import objective_of
@@ -20,14 +27,14 @@ from nc_testbed.sweeps.planned_job import Planned
 class Sweep:
     """A sweep before it starts.
 
-    folder: where its jobs' directories lie. places: the overrides that say so to Hydra. name: that
+    folder: where its jobs' directories lie. words: the overrides that Hydra is given. name: that
     of its experiment. jobs: all of them; of a search, which chooses them as it goes, those at both
     ends of its intervals. total: runs that will be made. direction: of a search, ``minimize`` or
     ``maximize``. apart: whether jobs run in processes of their own.
     """
 
     folder: Path
-    places: list[str]
+    words: list[str]
     name: str
     jobs: list[Planned]
     total: int
@@ -35,57 +42,55 @@ class Sweep:
     apart: bool
 
 
-def planned(words: Sequence[Override], find: Sequence[str]) -> Sweep:
-    """The sweep of a command line; find: where its configuration files lie.
+def planned(words: Sequence[Override], search: Sequence[str]) -> Sweep:
+    """The sweep of a command line; search: where more configuration files lie.
 
     Raises BadInput for what cannot be composed, a sweep that is too long, and an engine that is
     not installed.
     """
-    shared = [str(override.input_line) for override in fixed(words)]
-    config, launch = launched(shared, find)
+    composition = compose_run([line_of(override) for override in fixed(words)], search)
+    launch = composition.launch
     engines.check(launch)
-    search = engines.search(launch)
+    is_search = engines.search(launch)
     remedy = "a search needs one: objective={metric: tail_recall}"
-    require(not search or config["objective"] is not None, "objective", None, remedy)
-    everything = [*of_sweeper(launch), *words]
+    has_objective = composition.config["objective"] is not None
+    require(not is_search or has_objective, "objective", None, remedy)
+    everything = [*sweeper_overrides(launch), *words]
     folder = Path(os.path.abspath(launch["sweep.dir"]))
-    left_out = ",".join(quoted(override.key_or_group) for override in fixed(everything))
+    not_swept = ",".join(quoted(override.key_or_group) for override in fixed(everything))
     places = [
         f"hydra.sweep.dir={quoted(str(folder))}",
-        f"hydra.job.config.override_dirname.exclude_keys=[{left_out}]",
+        f"hydra.job.config.override_dirname.exclude_keys=[{not_swept}]",
     ]
-    listed = [_planned([*job, *places], find, folder) for job in jobs(everything, search)]
-    total = launch["sweeper"]["n_trials"] if search else len(listed)
+    listed = job_overrides(everything, is_search)
+    jobs = [_planned([*job, *places], search, folder) for job in listed]
+    total = launch["sweeper"]["n_trials"] if is_search else len(jobs)
     engines.check_at_once(launch, total)
-    name = launch["runtime.choices"].get("experiment") or "figure"
-    direction = str(launch["sweeper"]["direction"]) if search else None
-    return Sweep(folder, places, name, listed, total, direction, engines.apart(launch))
+    return Sweep(
+        folder=folder,
+        words=[*map(line_of, words), *places],
+        name=composition.experiment or "figure",
+        jobs=jobs,
+        total=total,
+        direction=str(launch["sweeper"]["direction"]) if is_search else None,
+        apart=engines.apart(launch),
+    )
 
 
-def _planned(overrides: Sequence[str], find: Sequence[str], folder: Path) -> Planned:
-    config, launch = launched(overrides, find)
-    study = {key: config.pop(key) for key in STUDY}
-    path = folder / str(launch["sweep.subdir"])
+def _planned(overrides: Sequence[str], search: Sequence[str], folder: Path) -> Planned:
+    composition = compose_run(overrides, search)
+    config, study = composition.split()
+    path = folder / str(composition.launch["sweep.subdir"])
     objective = objective_of(study["objective"])
     if objective is not None:
         objective.check(config)
-    return Planned(config, study, path, _found(path, config))
+    return Planned(config, study, path, _manifest(path, config))
 
 
-def _found(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+def _manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of the finished run of these settings that lies there, None without one."""
     if not path.is_dir():
         return None
-    from nc_testbed.sweeps.finished_jobs import (
-        whole,  # torch, for versions: only where there are runs
-    )
+    from nc_testbed.sweeps.finished_jobs import whole  # torch: only where there are runs
 
     return whole(path, config)
-
-
-def quoted(text: str) -> str:
-    r"""A text as Hydra reads it back.
-
-    >>> print(quoted(r"it's \ here"))
-    'it\'s \ here'
-    """
-    return "'" + text.replace("'", "\\'") + "'"

@@ -9,13 +9,16 @@ from typing import Any
 from tensorboard.compat.proto import summary_pb2, tensor_pb2, types_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-from nc_testbed.metrics.groups import beside, family, ordered, thirds
+from nc_testbed.metrics.column import Columns
 
 # The classes of a protocol buffer are made when it is imported: no type checker sees them.
 CHARTS: Any = layout_pb2
 EVENTS: Any = summary_pb2
 TENSORS: Any = tensor_pb2
 TYPES: Any = types_pb2
+
+Chart = tuple[str, list[str], list[str]]
+"""A title, metrics that are drawn with their intervals, and tags of what has none."""
 
 FIRST = "0 read together"
 ENDS = ("mean", "low", "high")
@@ -24,9 +27,9 @@ LIMITS = {"limits/0": 0.0, "limits/1": 1.0}
 for the highest and lowest 5%, so that without them it would cut off a tail that dies."""
 
 
-def scalar(name: str) -> str:
+def scalar(columns: Columns, name: str) -> str:
     """The tag of a metric's mean over chains."""
-    return f"{family(name)}/{name}"
+    return f"{columns[name].group}/{name}"
 
 
 def band(name: str, end: str) -> str:
@@ -45,10 +48,14 @@ def alarm(on: str) -> str:
 
 
 def layout(
-    names: Iterable[str], several: bool, laws: Iterable[str] = (), alarms: Iterable[str] = ()
+    columns: Columns,
+    names: Iterable[str],
+    several: bool,
+    laws: Iterable[str] = (),
+    alarms: Iterable[str] = (),
 ) -> Any:
     """First what must be read side by side: mean recall of common and rare classes in one chart,
-    headline, alarms, precision, overall quality; then all metrics by family, closed unless a
+    headline, alarms, precision, overall quality; then all metrics by group, closed unless a
     law is among them.
 
     With several chains a chart is a band (mean, low, high), with one chain a line; the law of a
@@ -56,30 +63,45 @@ def layout(
     TensorBoard 2.21 draws those of a category in reverse where they are bands (it inserts each
     before the end of the one above).
     """
-    names, laws = list(names), set(laws)
-    charts = [(name, [name], [law(name)] if name in laws else []) for name in beside(names)]
-    if thirds(names):
-        means = [scalar(name) for name in thirds(names)]  # bands of many runs hide each other
-        charts.insert(0, ("recall: head, medium, tail", [], [*means, *LIMITS]))
-    rung = [alarm(on) for on in alarms]
-    if rung:
-        charts.insert(2, ("tail alarms: share of chains", [], [*rung, *LIMITS]))
-    groups = {FIRST: charts}
-    for name in ordered(names):
-        line = [law(name)] if name in laws else []
-        groups.setdefault(family(name), []).append((name, [name], line))
-    opened = {FIRST, *(family(name) for name in laws)}
+    names = list(names)
+    exact = {name: [law(name)] for name in laws}
+    groups = {FIRST: _read_together(columns, names, exact, alarms)}
+    for name in columns.in_reading_order(names):
+        chart = (name, [name], exact.get(name, []))
+        groups.setdefault(columns[name].group, []).append(chart)
+    opened = {FIRST, *(columns[name].group for name in exact)}
     order = -1 if several else 1
     categories = [
         CHARTS.Category(
             title=group,
-            chart=[_chart(*chart, several=several) for chart in charts[::order]],
+            chart=[_chart(columns, *chart, several=several) for chart in charts[::order]],
             closed=group not in opened,
         )
         for group, charts in sorted(groups.items())
         if charts
     ]
     return CHARTS.Layout(category=categories)
+
+
+def has_limits(columns: Columns, names: Iterable[str]) -> bool:
+    """Whether these are shares alone, so that :data:`LIMITS` belong into their chart."""
+    return all(columns[name].is_share for name in names)
+
+
+def _read_together(
+    columns: Columns, names: list[str], exact: dict[str, list[str]], alarms: Iterable[str]
+) -> list[Chart]:
+    """The charts of the first page."""
+    charts: list[Chart] = [(name, [name], exact.get(name, [])) for name in columns.beside(names)]
+    for title, metrics in columns.charts(names).items():
+        # Means alone: the bands of many runs would hide each other.
+        tags = [scalar(columns, name) for name in metrics]
+        limits = list(LIMITS) if has_limits(columns, metrics) else []
+        charts.insert(0, (title, [], [*tags, *limits]))
+    rung = [alarm(on) for on in alarms]
+    if rung:
+        charts.insert(2, ("tail alarms: share of chains", [], [*rung, *LIMITS]))
+    return charts
 
 
 def event(chart: Any) -> Any:
@@ -92,13 +114,17 @@ def event(chart: Any) -> Any:
     return EVENTS.Summary(value=[value])
 
 
-def _chart(title: str, metrics: list[str], lines: list[str], several: bool) -> Any:
-    """metrics: drawn with their intervals, where there are any. lines: tags of what has none."""
+def _chart(
+    columns: Columns, title: str, metrics: list[str], lines: list[str], several: bool
+) -> Any:
+    """One chart. metrics: drawn with their intervals, where there are any. lines: tags of
+    what has none."""
     if not several:
-        tags = [*(scalar(name) for name in metrics), *lines]
+        tags = [*(scalar(columns, name) for name in metrics), *lines]
         exact = [f"{re.escape(tag)}$" for tag in tags]  # they are read as the beginnings of tags
         return CHARTS.Chart(title=title, multiline=CHARTS.MultilineChartContent(tag=exact))
-    ends = [[band(name, end) for end in ENDS] for name in metrics] + [[tag] * 3 for tag in lines]
+    bands = [[band(name, end) for end in ENDS] for name in metrics]
+    bands += [[tag] * 3 for tag in lines]
     series = CHARTS.MarginChartContent.Series
-    content = [series(value=mean, lower=low, upper=high) for mean, low, high in ends]
+    content = [series(value=mean, lower=low, upper=high) for mean, low, high in bands]
     return CHARTS.Chart(title=title, margin=CHARTS.MarginChartContent(series=content))

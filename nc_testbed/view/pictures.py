@@ -67,8 +67,7 @@ def density(rows: Tensor, chains: Sequence[int], data: Data) -> NDArray[np.uint8
     50 and 95% of the real rows these chains began with. Both are smoothed alike.
     """
     figure, axes = _plane(data)
-    shared = len(data.x) == 1
-    real = torch.cat([data.x[0 if shared else r][data.training[r]] for r in chains])
+    real = torch.cat([data.rows_of(r)[data.training[r]] for r in chains])
     edges = [np.linspace(*end(), BINS + 1) for end in (axes.get_xlim, axes.get_ylim)]
     middles = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
     drawn = _held_above(rows[list(chains)].flatten(0, 1), edges)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from nc_testbed.core.interfaces import Generation
 from nc_testbed.core.intervals import Interval
 from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
-from nc_testbed.laws.law import Law
-from nc_testbed.metrics.groups import beside, thirds
+from nc_testbed.laws.law import ExactLaw
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import Following, told
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
@@ -54,9 +54,12 @@ class Dashboard:
         config: Mapping[str, Any],
         data: Data | None = None,
         start: int = 0,
-        laws: Mapping[str, Law] | None = None,
+        laws: Mapping[str, ExactLaw] | None = None,
     ):
-        self._config, self._data, self._laws = config, data, laws or {}
+        self._config = config
+        self._data = data
+        self._laws = laws or {}
+        self._columns = Columns.from_records(config)
         self._single = bool(config.get("dashboard", {}).get("single_chains", False))
         self._last = int(config["generations"]) - 1
         self._every = max(1, -(-self._last // (PICTURES - 1)))
@@ -90,8 +93,7 @@ class Dashboard:
         """
         rung = self._following.see(generation, values)
         if self._at < 0:
-            chart = charts.layout(runs.intervals, runs.chains > 1, self._laws, rung)
-            self._summary(charts.event(chart))
+            self._summary(charts.event(self._layout(runs, rung)))
         for name, ci in runs.intervals.items():
             self._metric(generation, name, ci[t], runs.chains)
             if name in self._laws:
@@ -102,13 +104,15 @@ class Dashboard:
                     self._writer.add_scalar(f"chains/{name}/{chain:02d}", value, generation)
         for on, first in rung.items():
             self._alarm(generation, on, first)
-        if rung or thirds(runs.intervals):
+        shared = self._columns.charts(runs.intervals)
+        if rung or any(charts.has_limits(self._columns, names) for names in shared.values()):
             for tag, limit in charts.LIMITS.items():
                 self._writer.add_scalar(tag, limit, generation)
         if generation % self._every == 0 or generation == self._last:
             for tag, picture in self._drawn(pictures, synthetic):
                 self._writer.add_image(tag, picture, generation, dataformats="HWC")
-        names = dict.fromkeys([*beside(runs.intervals), *thirds(runs.intervals)])
+        compared = [name for names in shared.values() for name in names]
+        names = dict.fromkeys([*self._columns.beside(runs.intervals), *compared])
         self._at, self._final = generation, {name: runs.intervals[name].mean[t] for name in names}
         self._rung = rung
         self._writer.flush()
@@ -124,6 +128,11 @@ class Dashboard:
             self._summary(hparams({}, {})[2])
         self._writer.close()
 
+    def _layout(self, runs: Trajectories, alarms: Iterable[str]) -> Any:
+        """Which charts the custom-scalars page has."""
+        several = runs.chains > 1
+        return charts.layout(self._columns, runs.intervals, several, self._laws, alarms)
+
     def _alarm(self, generation: int, on: str, first: np.ndarray) -> None:
         """A step from the share of chains alarmed before to that alarmed by now."""
         before, now = (float(np.mean(first <= g)) for g in (generation - 1, generation))
@@ -136,7 +145,7 @@ class Dashboard:
             missing = chains - int(ci.chains)
             self._writer.add_scalar(f"chains without a value/{name}", missing, generation)
         if ci.chains:
-            self._writer.add_scalar(charts.scalar(name), float(ci.mean), generation)
+            self._writer.add_scalar(charts.scalar(self._columns, name), float(ci.mean), generation)
         if np.isfinite(ci.low):  # the three together, or the chart refuses to draw them
             for end in charts.ENDS:
                 tag = charts.band(name, end)
@@ -180,27 +189,34 @@ def rebuild(
     config: Mapping[str, Any],
     table: pa.Table | None,
     data: Data | None = None,
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, ExactLaw] | None = None,
+    out: Path | None = None,
 ) -> Dashboard:
-    """``tensorboard/`` of a run written anew; the dashboard stays open for what comes next.
+    """The view of a run written anew; the dashboard stays open for what comes next.
+
+    out: the folder written to, ``tensorboard/`` of the run by default.
 
     table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`), None at
     the start of a run. Their samples are read from the run's directory.
     """
-    for old in (run / "tensorboard").glob("events.out.tfevents.*"):
+    folder = run / "tensorboard" if out is None else out
+    for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
-    board = Dashboard(run / "tensorboard", config, data, laws=laws)
+    board = Dashboard(folder, config, data, laws=laws)
     if table is None:
         return board
     runs = Trajectories.of(table)
     for t, g in enumerate(runs.generations.tolist()):
         values = {name: x[:, t] for name, x in runs.values.items()}
-        folder = run / "generations" / f"{g:04d}"
-        pictures = samples(folder, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
-        board.write(g, runs, t, values, pictures, samples(folder, "rows", POOLED, POINTS))
+        files = run / "generations" / f"{g:04d}"
+        pictures = samples(files, "pictures", CHAINS_SHOWN, IMAGES_SHOWN)
+        board.write(g, runs, t, values, pictures, samples(files, "rows", POOLED, POINTS))
     return board
 
 
 def _fenced(config: Mapping[str, Any]) -> str:
-    text = yaml.safe_dump(dict(config), sort_keys=False)
+    """The settings and what they led to, as a block of code in Markdown."""
+    # Descriptions of columns would be most of it; charts tell of them by place and name.
+    facts = {key: fact for key, fact in config.get("facts", {}).items() if key != "columns"}
+    text = yaml.safe_dump({**config, "facts": facts}, sort_keys=False)
     return "".join(f"    {line}\n" for line in text.splitlines())

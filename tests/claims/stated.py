@@ -3,7 +3,7 @@
 import numpy as np
 
 from nc_testbed.core.intervals import interval
-from nc_testbed.report.compare import Arm
+from nc_testbed.report.arm import Arm
 
 WORLDS = {
     "coin": {

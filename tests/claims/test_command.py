@@ -9,14 +9,14 @@ import yaml
 from stated import WORLDS as WORLDS_OF_COIN
 from stated import claim, question
 
-from nc_testbed.claims import command
-from nc_testbed.claims.claim import Claim, read
-from nc_testbed.claims.command import ClaimsSettings, judge
-from nc_testbed.claims.judge import find
-from nc_testbed.claims.runs import make, planned
+from nc_testbed.claims.claim import Claim, read_claims
+from nc_testbed.claims.claim_runs import make_runs, plan_run
+from nc_testbed.claims.command import ClaimsSettings, judge_claims
+from nc_testbed.claims.judge import answer_questions
+from nc_testbed.cli import claims as verb
 from nc_testbed.config.build import build
 from nc_testbed.config.compose import CONF, configurations
-from nc_testbed.report.compare import read as read_runs
+from nc_testbed.report.arm import read_arms
 
 KEEPS = question(value={"run": "real", "column": "variance"}, when="for real rows")
 SHIPPED = CONF / "claims"
@@ -24,7 +24,7 @@ SHIPPED = CONF / "claims"
 
 def judged(folder, out, claims="all", said=None, size="quick"):
     settings = ClaimsSettings(claims=claims, size=size, out=str(out), folder=str(folder))
-    return judge(settings, (lambda line: None) if said is None else said.append)
+    return judge_claims(settings, (lambda line: None) if said is None else said.append)
 
 
 def test_right_and_wrong_claims_get_their_verdicts(folder, tmp_path):
@@ -100,7 +100,7 @@ def test_bad_input_is_one_line_and_creates_nothing(
     given = ["claims.py", f"folder={there}", f"out={out}", *words]
     monkeypatch.setattr(sys, "argv", given)
     with pytest.raises(SystemExit) as left:
-        command.main()
+        verb.main()
     said = capsys.readouterr()
     assert left.value.code == 2
     assert said.err.startswith(f"nc_testbed: {line}")
@@ -112,7 +112,7 @@ def test_a_folder_without_a_claim_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "empty").mkdir()
     monkeypatch.setattr(sys, "argv", ["claims.py", f"folder={tmp_path / 'empty'}"])
     with pytest.raises(SystemExit) as left:
-        command.main()
+        verb.main()
     assert left.value.code == 2
     assert capsys.readouterr().err == (
         f"nc_testbed: folder={tmp_path / 'empty'}: no claim is there, a .yaml file each\n"
@@ -121,7 +121,7 @@ def test_a_folder_without_a_claim_is_refused(tmp_path, monkeypatch, capsys):
 
 def test_help_names_every_key(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["claims.py", "--help"])
-    command.main()
+    verb.main()
     said = capsys.readouterr().out
     assert all(f"  {key} " in said for key in ClaimsSettings.__dataclass_fields__)
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_claim_is_refused(folder, tmp_path, monkeypatch, capsy
     (there / "broken.yaml").write_text("a: [1")
     monkeypatch.setattr(sys, "argv", ["claims.py", f"folder={there}", f"out={tmp_path / 'out'}"])
     with pytest.raises(SystemExit):
-        command.main()
+        verb.main()
     assert "cannot be read" in capsys.readouterr().err
 
 
@@ -156,22 +156,22 @@ def runs_folder(tmp_path_factory):
 WORLDS = yaml.safe_load((SHIPPED.parent / "worlds.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", list(read(SHIPPED)))
+@pytest.mark.parametrize("name", list(read_claims(SHIPPED)))
 def test_every_claim_of_the_project_can_be_judged(name, runs_folder):
-    stated = read(SHIPPED, name)[name]
+    stated = read_claims(SHIPPED, name)[name]
     (file,) = SHIPPED.glob(f"*_{name}.yaml")
     assert "Rule fixed before the runs" in file.read_text()
     with configurations():
         for overrides in stated.overrides("full", WORLDS).values():
-            planned(overrides, runs_folder)
+            plan_run(overrides, runs_folder)
         quick = stated.overrides("quick", WORLDS)
-        runs = {run: planned(tiny(words), runs_folder) for run, words in quick.items()}
-        make(list({run.path: run for run in runs.values()}.values()), lambda line: None)
-    arms = {run: read_runs([each.path])[0] for run, each in runs.items()}
-    assert len(find(stated, arms)) == len(stated.questions)
+        runs = {run: plan_run(tiny(words), runs_folder) for run, words in quick.items()}
+        make_runs(list({run.path: run for run in runs.values()}.values()), lambda line: None)
+    arms = {run: read_arms([each.path])[0] for run, each in runs.items()}
+    assert len(answer_questions(stated, arms)) == len(stated.questions)
     for wanted in stated.panels:
         assert all(wanted.column in arms[run].means for run in wanted.runs)
 
 
 def test_ten_claims_are_stated():
-    assert len(read(SHIPPED)) >= 10
+    assert len(read_claims(SHIPPED)) >= 10

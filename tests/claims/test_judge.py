@@ -3,14 +3,14 @@ import pytest
 from stated import arm, claim, question
 
 from nc_testbed.claims.claim import Bounds, Claim
-from nc_testbed.claims.judge import answer, find, first_below, verdict
+from nc_testbed.claims.judge import answer_questions, claim_verdict, first_below, yes_or_no
 from nc_testbed.config.build import build
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import Interval
 
 
 def found(arms, *questions, **changed):
-    return find(build(Claim, claim(*questions, **changed)), arms)
+    return answer_questions(build(Claim, claim(*questions, **changed)), arms)
 
 
 def noisy(mean, R=400, T=3, sd=0.1, seed=0):
@@ -35,29 +35,31 @@ ARMS = {"replace": LOST, "real": KEPT}
     ],
 )
 def test_an_answer_needs_the_whole_interval(low, high, bounds, expected):
-    assert answer(Interval.of((low + high) / 2, low, high, 9), bounds) == expected
+    assert yes_or_no(Interval.of((low + high) / 2, low, high, 9), bounds) == expected
 
 
 def test_a_claim_made_false_on_purpose_is_refuted():
     real = question(value={"run": "real", "column": "variance"})
-    assert verdict(found(ARMS)).kind == "supported"
-    assert verdict(found(ARMS, real)).kind == "refuted"
+    assert claim_verdict(found(ARMS)).kind == "supported"
+    assert claim_verdict(found(ARMS, real)).kind == "refuted"
 
 
 def test_a_claim_that_is_true_of_one_world_only_says_of_which():
     real = question(value={"run": "real", "column": "variance"}, when="for real rows")
-    made = verdict(found(ARMS, question(), real))
+    made = claim_verdict(found(ARMS, question(), real))
     assert made.kind == "holds only if"
     assert made.text == "holds only for a coin; not for real rows"
 
 
 def test_what_cannot_be_told_is_inconclusive():
     few = {"replace": arm(variance=noisy(0.06, R=3, sd=0.1)), "real": KEPT}
-    made = verdict(found(few))
+    made = claim_verdict(found(few))
     assert (made.kind, made.text) == ("inconclusive", "inconclusive (undecided for a coin)")
-    both = verdict(found(few, question(), question(value={"run": "real", "column": "variance"})))
+    both = claim_verdict(
+        found(few, question(), question(value={"run": "real", "column": "variance"}))
+    )
     assert both.kind == "inconclusive"
-    assert verdict(found(few, question(holds=None))).kind == "inconclusive"
+    assert claim_verdict(found(few, question(holds=None))).kind == "inconclusive"
 
 
 def test_one_chain_answers_nothing():

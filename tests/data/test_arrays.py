@@ -115,7 +115,6 @@ GOOD = header((4, 2)) + bytes(64)
     ("make", "why"),
     [
         (lambda folder: None, "give the .npz"),
-        (lambda folder: 7, "give the .npz"),
         (lambda folder: "/nowhere/mine.npz", "no such file"),
         (lambda folder: "~nobody/" + "x" * 5000, "no such file"),
         (str, "no such file"),  # a folder

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
+from nc_testbed.config.build import build
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.space import Space
 from nc_testbed.data.downloaded import Cifar10, Emnist, FashionMnist, Kmnist
@@ -176,5 +177,5 @@ def test_damaged_plain_files_are_refused(tmp_path, spoil):
 )
 def test_bad_settings(source, settings, key):
     with pytest.raises(BadInput) as caught:
-        source(**settings)
+        build(source, settings)
     assert caught.value.key == key

@@ -10,7 +10,7 @@ SOURCES = [Mixture2d(rows=40_000), Mixture2d(layout="grid", rows=40_000), Blobs(
 
 
 def test_centres_are_the_published_ones():
-    ring, grid = (Mixture2d(layout=layout).family() for layout in ("ring", "grid"))
+    ring, grid = (Mixture2d(layout=layout).class_laws() for layout in ("ring", "grid"))
     assert ring.centres is not None
     assert grid.centres is not None
     assert np.allclose(ring.centres.norm(dim=1), 1)
@@ -20,11 +20,11 @@ def test_centres_are_the_published_ones():
     assert len(ring.centres) == 8
     axis = [-4.0, -2.0, 0.0, 2.0, 4.0]
     assert sorted(grid.centres.tolist()) == [[a, b] for a in axis for b in axis]
-    assert Blobs().family().centres.tolist() == [[0, 0]]  # type: ignore[union-attr]
+    assert Blobs().class_laws().centres.tolist() == [[0, 0]]  # type: ignore[union-attr]
 
 
 def test_blobs_lie_in_the_box_and_do_not_move():
-    three, five = (Blobs(centres=n).family().centres for n in (3, 5))
+    three, five = (Blobs(centres=n).class_laws().centres for n in (3, 5))
     assert three is not None
     assert five is not None
     assert five.abs().max() <= 10

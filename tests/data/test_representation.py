@@ -3,12 +3,12 @@ import hashlib
 import numpy as np
 
 from nc_testbed.core.rng import SHARED, RandomStreams
-from nc_testbed.data.representation import binarized, projected, sha256, standardized
+from nc_testbed.data.representation import binarize, project, sha256, standardize
 
 
 def test_pixels_are_drawn_with_their_own_probability():
     values = np.arange(256, dtype=np.uint8)
-    drawn = binarized(np.tile(values, (5000, 1)), RandomStreams(0, (SHARED,))("binarize"))
+    drawn = binarize(np.tile(values, (5000, 1)), RandomStreams(0, (SHARED,))("binarize"))
     assert set(np.unique(drawn)) == {0, 255}
     assert drawn.dtype == np.uint8
     share, p = (drawn == 255).mean(0), values / 255
@@ -22,7 +22,7 @@ def test_pixels_are_drawn_with_their_own_probability():
 
 def test_standardized_by_the_first_table():
     x = np.array([[0.0, 5.0], [2.0, 5.0]])
-    own, other = standardized(x, np.array([[3.0, 6.0]]))
+    own, other = standardize(x, np.array([[3.0, 6.0]]))
     assert own.tolist() == [[-1, 0], [1, 0]]
     assert other.tolist() == [[2, 1]]
 
@@ -31,7 +31,7 @@ def test_projection_keeps_the_principal_axes():
     rng = np.random.default_rng(0)
     for shape in ((60, 8), (6, 20)):
         x = rng.normal(size=shape) * np.linspace(3, 1, shape[1])
-        own, other = projected(x, x[:2] + 1, 3)
+        own, other = project(x, x[:2] + 1, 3)
         _, _, axes = np.linalg.svd(x - x.mean(0), full_matrices=False)
         expected = (x - x.mean(0)) @ axes[:3].T
         assert np.allclose(np.abs(own), np.abs(expected))

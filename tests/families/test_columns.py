@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import integrate, linalg, stats
 
-from nc_testbed.core.family import SHOWN, means
+from nc_testbed.core.family import MEANS, means
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.bernoulli import Bernoulli
 from nc_testbed.families.categorical import Categorical
@@ -131,7 +131,7 @@ def test_gaussian_in_many_dimensions(d):
     truth = {"mean": double(centre[None]), "factor": s * torch.eye(d, dtype=torch.float64)[None]}
     x = rng.standard_normal((6, d)) * 3
     columns, found = Gaussian(d).columns(fit, truth), Gaussian(d).log_prob(fit, double(x))
-    assert set(means(double(mean))) == {f"mean_{i + 1}" for i in range(min(d, SHOWN))}
+    assert set(means(double(mean))) == {f"mean_{i + 1}" for i in range(min(d, MEANS))}
     for r in range(4):
         S = factor[r] @ factor[r].T
         close(found[r], stats.multivariate_normal(mean[r], S).logpdf(x), rtol=1e-7)

@@ -12,6 +12,13 @@ from statistic_runs import past_of, statistic_run
 
 from nc_testbed.core.interfaces import Generation, Sampling
 from nc_testbed.core.rng import RandomStreams
+from nc_testbed.families.bernoulli import BernoulliModel
+from nc_testbed.families.categorical import CategoricalModel
+from nc_testbed.families.exponential import ExponentialModel
+from nc_testbed.families.gaussian import GaussianModel
+from nc_testbed.families.ising import IsingModel
+from nc_testbed.families.linear import LinearModel
+from nc_testbed.families.poisson import PoissonModel
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.row_store import RowStore
 from nc_testbed.loop.run import BEGINNING, Run
@@ -19,13 +26,6 @@ from nc_testbed.loop.statistic_store import StatisticStore
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.categorical import CategoricalModel
-from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.ising import IsingModel
-from nc_testbed.models.linear import LinearModel
-from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.policies.replace import Replace
 from nc_testbed.run.prepare import _move_data
 
@@ -99,7 +99,7 @@ def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
     if hasattr(model, "like"):
         model = model.like(data.true_parameters, data.space.size)
     data = _move_data(data, DEVICE)
-    world = Run(
+    run = Run(
         store=RowStore,
         data=data,
         model=model,
@@ -115,7 +115,7 @@ def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
         evaluation_rows=7,
         recorded=tuple(i - 1 for i in t),
     )
-    return {g.number + 1: g.record for g in closed_loop(world) if g.record}
+    return {g.number + 1: g.record for g in closed_loop(run) if g.record}
 
 
 @cache

@@ -10,14 +10,11 @@ import pytest
 from laboratory import fixed_rows, simulated
 from scipy import stats
 
-from nc_testbed.families.source import (
-    BernoulliSource,
-    CategoricalSource,
-    ExponentialSource,
-    GaussianSource,
-    PoissonSource,
-)
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.bernoulli import BernoulliSource
+from nc_testbed.families.categorical import CategoricalSource
+from nc_testbed.families.exponential import ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.poisson import PoissonSource
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.collect import Collect
 from nc_testbed.theory import anchors, chain, stationary

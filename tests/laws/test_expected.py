@@ -7,23 +7,17 @@ from laboratory import laboratory, simulated, simulated_rows
 
 from nc_testbed.config.settings import Growth
 from nc_testbed.core.interfaces import Generation
-from nc_testbed.families.source import (
-    BernoulliSource,
-    CategoricalSource,
-    ExponentialSource,
-    GaussianSource,
-    IsingSource,
-    LinearSource,
-    PoissonSource,
-)
-from nc_testbed.laws.expected import expected
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.bernoulli import BernoulliModel, BernoulliSource
+from nc_testbed.families.categorical import CategoricalSource
+from nc_testbed.families.exponential import ExponentialModel, ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.ising import IsingModel, IsingSource
+from nc_testbed.families.linear import LinearSource
+from nc_testbed.families.poisson import PoissonModel, PoissonSource
+from nc_testbed.laws.context import LawContext
+from nc_testbed.laws.expected import expected_laws
 from nc_testbed.models.gmm import GMM
-from nc_testbed.models.ising import IsingModel
 from nc_testbed.models.kde import KDE
-from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.augment import Augment
@@ -114,9 +108,9 @@ def run(source, model, policy, sizes, budget):
 def laws(source, model, policy, sizes, budget):
     """The laws of these settings."""
     if isinstance(model, KDE | GMM):
-        return expected(model, source.laws()[0][1], policy, sizes, budget)
+        return expected_laws(model, source.laws()[0][1], policy, sizes, budget)
     lab = laboratory(source, policy, sizes, model)
-    return expected(lab.model, lab.data.true_parameters[0][1], policy, sizes, budget)
+    return expected_laws(lab.model, lab.data.true_parameters[0][1], policy, sizes, budget)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -184,8 +178,44 @@ def test_laws_that_are_not_known_are_not_named():
     }
     assert laws(COIN, BernoulliModel(estimator="l2"), REPLACE, sizes, None) == {}
     assert laws(BELL, KDE(bandwidth=None), REPLACE, sizes, None) == {}
-    assert expected(GMM(), BELL.laws()[0][1], Real(), sizes) == {}
-    assert expected(GMM(), {}, REPLACE, sizes) == {}
+    assert expected_laws(GMM(), BELL.laws()[0][1], Real(), sizes) == {}
+    assert expected_laws(GMM(), {}, REPLACE, sizes) == {}
+
+
+class Restart(Replace):
+    def compose(self, archive, streams, budget):
+        return archive.view(archive.original())
+
+
+class Reseeded(Restart):
+    def law_context(self, sizes, budget):
+        return LawContext(sizes, "real")
+
+
+class Sharpened(GMM):
+    """Fits otherwise, for all that anyone knows."""
+
+
+@pytest.mark.parametrize("base", [Replace(), Augment(), Anchor(k=2), Collect(), Accumulate()])
+def test_a_subclass_of_a_policy_has_no_law(base):
+    class Changed(type(base)):
+        pass
+
+    changed = Changed(**vars(base))
+    assert laws(COIN, None, base, (20,) * 5, None)
+    assert laws(COIN, None, changed, (20,) * 5, None) == {}
+
+
+def test_a_subclass_of_a_model_has_no_law():
+    truth = BELL.laws()[0][1]
+    assert expected_laws(GMM(), truth, REPLACE, (20,) * 5)
+    assert expected_laws(Sharpened(), truth, REPLACE, (20,) * 5) == {}
+
+
+def test_a_policy_may_say_its_own_law():
+    pairs = IsingModel(learn="both")
+    assert laws(PAIRS, pairs, Restart(), (20,) * 5, None) == {}
+    assert laws(PAIRS, pairs, Reseeded(), (20,) * 5, None).keys() == {"mean"}
 
 
 def test_few_chains_are_inconclusive():

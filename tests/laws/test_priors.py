@@ -7,16 +7,10 @@ from laboratory import CHAINS, simulated
 from scipy import stats
 
 from nc_testbed.core.family import Statistic
-from nc_testbed.families.source import (
-    BernoulliSource,
-    ExponentialSource,
-    GaussianSource,
-    PoissonSource,
-)
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.poisson import PoissonModel
+from nc_testbed.families.bernoulli import BernoulliModel, BernoulliSource
+from nc_testbed.families.exponential import ExponentialModel, ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.poisson import PoissonModel, PoissonSource
 from nc_testbed.theory import chain, priors
 from nc_testbed.theory.rules import ks_check, lattice_check, mean_check, share_check
 

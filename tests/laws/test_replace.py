@@ -7,15 +7,12 @@ import pytest
 from laboratory import absorption_times, simulated, simulated_rows
 
 from nc_testbed.config.settings import Growth
-from nc_testbed.families.source import (
-    BernoulliSource,
-    CategoricalSource,
-    ExponentialSource,
-    GaussianSource,
-    IsingSource,
-    PoissonSource,
-)
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.bernoulli import BernoulliSource
+from nc_testbed.families.categorical import CategoricalSource
+from nc_testbed.families.exponential import ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.ising import IsingSource
+from nc_testbed.families.poisson import PoissonSource
 from nc_testbed.models.kde import KDE
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.replace import Replace
@@ -182,7 +179,7 @@ def test_absorption_times(n, p):
     times = absorption_times(BernoulliSource(p=p), n, chains=6000)
     law = chain.mean_absorption_time(n, p)
     assert mean_check(times, law).verdict == "pass"
-    assert equivalence(times - replace.mean_absorption_time(n, p), margin=3).verdict == "pass"
+    assert equivalence(times - replace.diffusion_absorption_time(n, p), margin=3).verdict == "pass"
 
 
 @pytest.mark.parametrize(("n", "p"), ROWS)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from laboratory import CHAINS, simulated
 
-from nc_testbed.families.source import CategoricalSource, GaussianSource, IsingSource
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.ising import IsingModel
+from nc_testbed.families.categorical import CategoricalSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.ising import IsingModel, IsingSource
 from nc_testbed.theory import chain, ising, replace, replace_gaussian
 from nc_testbed.theory.rules import mean_check, share_check
 

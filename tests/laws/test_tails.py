@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from laboratory import CHAINS, simulated
 
-from nc_testbed.families.source import BernoulliSource, CategoricalSource
+from nc_testbed.families.bernoulli import BernoulliSource
+from nc_testbed.families.categorical import CategoricalSource
 from nc_testbed.theory import chain, tails
 from nc_testbed.theory.rules import equivalence, mean_check, share_check
 

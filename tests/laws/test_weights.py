@@ -8,9 +8,7 @@ import torch
 from laboratory import CHAINS, simulated_rows, streams
 
 from nc_testbed.families.categorical import Categorical
-from nc_testbed.families.gaussian import Gaussian
-from nc_testbed.families.source import GaussianSource
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.gaussian import Gaussian, GaussianModel, GaussianSource
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.weighted import Weighted
 from nc_testbed.theory import weights

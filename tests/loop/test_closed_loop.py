@@ -147,9 +147,9 @@ def test_pictures_keep_their_latent_draw(referee):
     whole = world(referee)
     last = list(closed_loop(whole))[-1]
     fit = whole.model.restore(last.weights, whole.data.space)
-    first_draw = whole.streams(0).scoped("pictures")
+    first_draw = whole.streams(0).enter_scope("pictures")
     assert torch.equal(last.pictures, fit.sample(PICTURES, first_draw, whole.sampling))
-    own_draw = whole.streams(2).scoped("pictures")
+    own_draw = whole.streams(2).enter_scope("pictures")
     assert not torch.equal(last.pictures, fit.sample(PICTURES, own_draw, whole.sampling))
 
 

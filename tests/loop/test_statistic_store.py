@@ -13,26 +13,17 @@ from statistic_runs import past_of, statistic_run
 from nc_testbed.core.block_rng import BLOCK
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.interfaces import Generation, Sampling
-from nc_testbed.families.source import (
-    BernoulliSource,
-    CategoricalSource,
-    ExponentialSource,
-    GaussianSource,
-    IsingSource,
-    LinearSource,
-    PoissonSource,
-)
+from nc_testbed.families.bernoulli import BernoulliModel, BernoulliSource
+from nc_testbed.families.categorical import CategoricalModel, CategoricalSource
+from nc_testbed.families.exponential import ExponentialModel, ExponentialSource
+from nc_testbed.families.gaussian import GaussianModel, GaussianSource
+from nc_testbed.families.ising import IsingModel, IsingSource
+from nc_testbed.families.linear import LinearModel, LinearSource
+from nc_testbed.families.poisson import PoissonModel, PoissonSource
 from nc_testbed.loop import closed_loop as loop
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.row_store import RowStore
 from nc_testbed.loop.run import Run
-from nc_testbed.models.bernoulli import BernoulliModel
-from nc_testbed.models.categorical import CategoricalModel
-from nc_testbed.models.exponential import ExponentialModel
-from nc_testbed.models.gaussian import GaussianModel
-from nc_testbed.models.ising import IsingModel
-from nc_testbed.models.linear import LinearModel
-from nc_testbed.models.poisson import PoissonModel
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.collect import Collect

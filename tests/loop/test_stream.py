@@ -15,7 +15,7 @@ from nc_testbed.core.machine import Compute
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.scikit import Digits
-from nc_testbed.families.source import GaussianSource
+from nc_testbed.families.gaussian import GaussianSource
 from nc_testbed.loop.archive import Archive
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.row_store import RowStore
@@ -68,7 +68,7 @@ def store() -> Archive:
 def gathered(policy, fit, steps=40, batch=5):
     """Every batch of a fit on what the policy composes, ``[R, steps * batch, 2]``; positions."""
     training = policy.compose(store(), STREAMS, None)
-    streamed = training.streamed(Stream(fit, STREAMS, Sampling("mean")))
+    streamed = training.with_stream(Stream(fit, STREAMS, Sampling("mean")))
     blocks = _positions(training.size, batch, steps, STREAMS("fit.order"))
     index = [positions for block in blocks for positions in block]
     return torch.cat([streamed.gather(i) for i in index], 1), torch.cat(index, 1), training
@@ -129,7 +129,7 @@ def refitted(stream: bool, chains: int = 12, n: int = 50) -> torch.Tensor:
     archive.add(fit.sample(n, streams.at(0), Sampling("mean")))
     rows = archive.view(archive.latest(n))
     if stream:
-        rows = rows.streamed(Stream(fit, streams, Sampling("mean")))
+        rows = rows.with_stream(Stream(fit, streams, Sampling("mean")))
     model = VAE(hidden=(), latent_dim=1, steps=1000, batch_size=128, lr=1e-3, start="warm",
                 likelihood="gaussian", variance=0.4)  # fmt: skip
     again = model.fit(rows, streams, fit)

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from nc_testbed.core.rng import RandomStreams
-from nc_testbed.families.bernoulli import Bernoulli
+from nc_testbed.families.bernoulli import Bernoulli, BernoulliModel
 from nc_testbed.loop.sufficient import Statistics
-from nc_testbed.models.bernoulli import BernoulliModel
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.real import Real
 from nc_testbed.policies.replace import Replace

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.data.source import Data, Law
+from nc_testbed.data.source import Data, DataLaw
 from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.loop.archive import Archive
 from nc_testbed.metrics.evaluation import Evaluation, Reference
@@ -95,7 +95,7 @@ class World:
         return replace(self, data=alone, streams=self.streams.part(one))
 
 
-def mixture(centres: Tensor, weights: Tensor) -> Law:
+def mixture(centres: Tensor, weights: Tensor) -> DataLaw:
     """Unit Gaussians with each chain's own weights [R, C]."""
     D = centres.shape[1]
 
@@ -109,7 +109,7 @@ def mixture(centres: Tensor, weights: Tensor) -> Law:
         joint = weights.log()[:, None] - square / 2 - D / 2 * math.log(2 * math.pi)
         return torch.logsumexp(joint, -1)
 
-    return Law(draw, log_prob, centres, 1.0, weights)
+    return DataLaw(draw, log_prob, centres, 1.0, weights)
 
 
 def world(

@@ -14,7 +14,7 @@ import yaml
 from nc_testbed.config.build import build_target
 from nc_testbed.families.categorical import Categorical
 from nc_testbed.families.gaussian import Gaussian
-from nc_testbed.metrics.column import described
+from nc_testbed.metrics.column import Columns
 from nc_testbed.metrics.evaluation import fit_provides, missing
 from nc_testbed.metrics.likelihood import Likelihood
 from nc_testbed.metrics.parameters import Parameters
@@ -77,15 +77,16 @@ def test_what_is_measured_is_declared_and_in_range(name, states):
     for state, columns in states[name].items():
         assert columns, state
         for key, values in columns.items():
-            column = described(metric(name).columns, key)
-            assert column is not None, key
+            declared = Columns.declared_by([metric(name)])
+            assert key in declared
+            column = declared[key]
             for value in values.tolist():
                 assert column.holds(value, C, M), f"{state}: {key}={value}"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "parameters"])
 def test_what_is_declared_is_measured(name, states):
-    found = {id(described(metric(name).columns, key)) for key in states[name]["good"]}
+    found = {id(Columns.declared_by([metric(name)])[key]) for key in states[name]["good"]}
     unseen = [key for key, column in metric(name).columns.items() if id(column) not in found]
     assert not unseen
 
@@ -98,7 +99,7 @@ def last_rank(key: str) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bad_fit_is_worse_in_the_declared_direction(name, states):
     for key, healthy in states[name]["good"].items():
-        direction = described(metric(name).columns, key).worse
+        direction = Columns.declared_by([metric(name)])[key].worse
         if direction == "either" or key in SHRINKS or not last_rank(key):
             continue
         bad = states[name][SEEN_IN.get(key, "one mode")][key].mean()
@@ -131,8 +132,9 @@ def test_columns_of_families_are_declared_and_in_range(name):
     columns = family.columns(truth, truth)
     assert columns
     for key, value in columns.items():
-        column = described(Parameters.columns, key)
-        assert column is not None, key
+        declared = Columns.declared_by([Parameters])
+        assert key in declared
+        column = declared[key]
         assert column.holds(float(value[0]), classes=truth_classes(truth), rows=M), key
         if key in ("kl", "w2_squared", "risk", "missing_mass"):
             assert float(value[0]) == pytest.approx(0, abs=1e-12)
@@ -147,9 +149,38 @@ def test_every_column_of_the_parameters_is_some_familys():
     for name in FAMILIES:
         node = yaml.safe_load((CONF / "data" / f"{name}.yaml").read_text())
         for family, truth in build_target(node, "data", ()).laws():
-            seen |= {id(described(Parameters.columns, key)) for key in family.columns(truth, truth)}
+            columns = Columns.declared_by([Parameters])
+            seen |= {id(columns[key]) for key in family.columns(truth, truth)}
     assert not [key for key, column in Parameters.columns.items() if id(column) not in seen]
 
 
 def test_the_bounds_of_the_likelihood_are_declared():
     assert {"nll", "neg_elbo_tail", "neg_iwae_head"} <= set(Likelihood.columns)
+
+
+def package_columns() -> dict[str, Any]:
+    """Every column that a metric of the package declares."""
+    return dict(Columns.declared_by([metric(name) for name in NAMES]))
+
+
+def test_every_column_says_what_it_is_and_has_a_group():
+    groups = {"1 tail", "2 quality", "3 likelihood", "4 diversity", "5 labels", "6 classes"}
+    for name, column in package_columns().items():
+        assert column.says, name
+        assert column.group in groups or name in ("mean", "mean_i", "risk"), name
+        assert (column.group == "6 classes") == name.endswith("_rank_i"), name
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("headline", ["tail_recall", "modes_captured", "recall", "heterozygosity", "variance"]),
+        ("fidelity", ["precision", "high_quality_share"]),
+        ("overall", ["coverage", "frechet", "sliced_w2", "exact_kl", "kl"]),
+    ],
+)
+def test_no_two_columns_share_a_rank(kind, expected):
+    ranks = {name: getattr(column, kind) for name, column in package_columns().items()}
+    ranked = {rank: name for name, rank in ranks.items() if rank is not None}
+    assert [ranked[rank] for rank in sorted(ranked)] == expected
+    assert sum(rank is not None for rank in ranks.values()) == len(expected)

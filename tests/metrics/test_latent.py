@@ -75,7 +75,7 @@ def test_the_loss_is_weighted_and_keeps_its_noise(make_world):
     )
     weights = torch.zeros(2, 300).double()
     weights[:, :10] = 1
-    weighted = replace(evaluation, training=evaluation.training.weighted(weights))
+    weighted = replace(evaluation, training=evaluation.training.with_weights(weights))
     noise = world.streams("elbo").uniform(300, dtype=torch.float64)
     wanted = (world.data.x[..., 0] + noise)[:, :10].mean(1)
     torch.testing.assert_close(Latent().measure(weighted)["neg_elbo_train"], wanted)

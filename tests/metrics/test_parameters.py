@@ -4,14 +4,13 @@ import torch
 
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.source import Data
-from nc_testbed.families.categorical import Categorical
+from nc_testbed.families.categorical import Categorical, CategoricalSource
 from nc_testbed.families.estimator import FamilyFit
-from nc_testbed.families.source import CategoricalSource, IsingSource
+from nc_testbed.families.ising import IsingModel, IsingSource
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.models.ising import IsingModel
 
 
 def measured(fit, data: Data):

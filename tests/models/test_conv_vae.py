@@ -17,7 +17,7 @@ SMALL = ConvVAE(channels=(3, 4), latent_dim=2, steps=12, batch_size=8)
 
 
 def training(space: Space, chains: int, rows: int = 21):
-    real = space.stored(RandomStreams(7, (0,))("x").normal(rows, space.size).sigmoid())
+    real = space.stored_form(RandomStreams(7, (0,))("x").normal(rows, space.size).sigmoid())
     addresses = torch.arange(rows).expand(chains, -1)
     return Archive(space, real, addresses, addresses[:, :0], rows, 1).view(addresses)
 

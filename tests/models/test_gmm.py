@@ -141,7 +141,7 @@ def test_chains_are_bitwise_independent(kind, shape):
 def test_blocks_of_chains_do_not_show(kind, weighted, monkeypatch):
     data = training(blobs(7, 57, 2, 3))
     if weighted:
-        data = data.weighted(torch.arange(7 * 57).view(7, 57) % 5 + 0.5)
+        data = data.with_weights(torch.arange(7 * 57).view(7, 57) % 5 + 0.5)
     whole = GMM(3, kind, max_iter=9).fit(data, streams(7)).state_dict()
     two = 2 * 8 * 3 * 64  # chains in a block, and one in the last
     monkeypatch.setitem(em.BLOCK, "cpu", two)

@@ -14,7 +14,7 @@ from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.loop.archive import Archive
 from nc_testbed.models import autoencoder, steps
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.models.steps import Inputs, recorded
+from nc_testbed.models.steps import Inputs, record_step
 from nc_testbed.models.vae import VAE
 
 SPACE, CPU = Space((4, 4), image=True), torch.device("cpu")
@@ -32,7 +32,7 @@ def small_operations():
 
 
 def training(rows: int = 10, weights=None) -> TrainingSet:
-    x = SPACE.stored(RandomStreams(7, (0,))("x").uniform(rows, SPACE.size))
+    x = SPACE.stored_form(RandomStreams(7, (0,))("x").uniform(rows, SPACE.size))
     order = torch.arange(rows).expand(2, -1)
     return Archive(SPACE, x, order, order[:, :0], rows, 1).view(order)
 
@@ -85,12 +85,12 @@ def test_restarting_a_fit_leaves_no_trace(monkeypatch):
         return step
 
     usual = MODELS[0].fit(training(), STREAMS)
-    monkeypatch.setattr(steps, "recorded", twice)
+    monkeypatch.setattr(steps, "record_step", twice)
     assert same(MODELS[0].fit(training(), STREAMS), usual)
 
 
 def test_a_cpu_takes_the_step_itself():
-    assert recorded(print, print, CPU) is print
+    assert record_step(print, print, CPU) is print
 
 
 @pytest.mark.parametrize("rows", [1, 17, 33, 100])

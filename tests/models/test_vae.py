@@ -19,7 +19,7 @@ MODELS = [(SMALL, IMAGE), (GAUSSIAN, PLANE), (GAUSSIAN, IMAGE)]
 
 def training(space: Space, chains: int, rows: int = 37):
     x = RandomStreams(7, (0,))("x").normal(rows, space.size)
-    real = space.stored(x.sigmoid()) if space.image else x.double()
+    real = space.stored_form(x.sigmoid()) if space.image else x.double()
     addresses = torch.arange(rows).expand(chains, -1)
     return Archive(space, real, addresses, addresses[:, :0], rows, 1).view(addresses)
 

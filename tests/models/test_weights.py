@@ -25,14 +25,14 @@ def sets(space, real):
     store = Archive(space, real, order, order[:, :0], N, 1)
     twice = store.view(torch.cat([order[:, :12], order[:, :12]], 1))
     weights = torch.cat([torch.full((R, 12), 2.0), torch.zeros(R, 12)], 1).double()
-    return twice, store.view(order).weighted(weights)
+    return twice, store.view(order).with_weights(weights)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_honours_weights(name):
-    target = f"nc_testbed.families.source.{name.capitalize()}Source"
+    target = f"nc_testbed.families.{name}.{name.capitalize()}Source"
     data = build_target({"_target_": target, "rows": N}, "data", ()).load(R, 0, 0, 1)
-    kind = f"nc_testbed.models.{name}.{name.capitalize()}Model"
+    kind = f"nc_testbed.families.{name}.{name.capitalize()}Model"
     model = build_target({"_target_": kind}, "model", ()).like(
         data.true_parameters, data.space.size
     )

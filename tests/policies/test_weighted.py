@@ -7,8 +7,8 @@ from nc_testbed.core.errors import BadInput
 from nc_testbed.core.interfaces import Sampling
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
+from nc_testbed.families.categorical import CategoricalModel
 from nc_testbed.loop.archive import Archive
-from nc_testbed.models.categorical import CategoricalModel
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.augment import Augment
 from nc_testbed.policies.real import Real

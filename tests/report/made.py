@@ -1,10 +1,13 @@
 """Arms and comparisons of given numbers."""
 
 import numpy as np
+from fabricated import described
 
 from nc_testbed.core.intervals import interval
-from nc_testbed.report.compare import Arm
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison
+
+FACTS = {"event": [1], "columns": described().as_record()}
 
 
 def arm(policy, values, *, label=None, seed=0, laws=None, alarms=(), **settings):
@@ -15,7 +18,7 @@ def arm(policy, values, *, label=None, seed=0, laws=None, alarms=(), **settings)
     return Arm(
         label=label or " ".join([policy, *(f"{k}={v}" for k, v in settings.items())]),
         folders=(),
-        config=config | {"policy": settings, "n": 100, "facts": {"event": [1]}},
+        config=config | {"policy": settings, "n": 100, "facts": FACTS},
         devices=("cpu",),
         generations=np.arange(T),
         chains=R,

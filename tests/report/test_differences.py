@@ -27,12 +27,12 @@ def test_chains_of_one_seed_are_paired_and_what_they_share_cancels():
     assert found.paired
     assert found.mean.text() == expected.text()
     assert int(found.mean.chains) == 8
-    assert found.verdict == "supported"
+    assert found.verdict.kind == "supported"
     other = difference(
         replace(more, paired_by=tuple((9, i) for i in range(8))), less, "tail_recall", 1
     )
     assert not other.paired
-    assert other.verdict == "inconclusive"
+    assert other.verdict.kind == "inconclusive"
     assert other.mean.high - other.mean.low > 3 * (found.mean.high - found.mean.low)
 
 
@@ -73,13 +73,13 @@ def test_undefined_chains_are_left_out():
     nothing = difference(
         arm("a", ends(np.full(8, np.nan))), arm("b", ends(NOISE)), "tail_recall", 1
     )
-    assert nothing.verdict == "inconclusive"
+    assert nothing.verdict.kind == "inconclusive"
 
 
 def test_less_is_refuted_and_equal_is_inconclusive():
     low, high = arm("a", ends(NOISE - 1.0)), arm("b", ends(NOISE))
-    assert difference(low, high, "tail_recall", 1).verdict == "refuted"
-    assert difference(high, high, "tail_recall", 1).verdict == "inconclusive"
+    assert difference(low, high, "tail_recall", 1).verdict.kind == "refuted"
+    assert difference(high, high, "tail_recall", 1).verdict.kind == "inconclusive"
 
 
 def test_change_is_within_chains():

@@ -165,7 +165,7 @@ def script(monkeypatch, *arguments):
 
 
 def test_the_script_prints_the_table_and_where_the_page_is(sweep, tmp_path, monkeypatch, capsys):
-    script(monkeypatch, sweep, "--columns", "nll", "--out", tmp_path / "out")
+    script(monkeypatch, sweep, "columns=nll", f"out={tmp_path / 'out'}")
     said = capsys.readouterr().out
     assert "| replace | 3 |" in said
     assert "nll, generation 3" in said
@@ -184,13 +184,13 @@ def test_the_page_lies_in_the_directory_that_was_given(sweep, monkeypatch, capsy
     ("words", "line"),
     [
         (["{sweep}/nowhere"], "runs={sweep}/nowhere: no finished run is there"),
-        (["{sweep}", "--columns", "nil"], "columns=nil: choose from "),
+        (["{sweep}", "columns=nil"], "columns=nil: choose from "),
         (
-            ["{sweep}", "--out", "{sweep}/replace/summary.json"],
-            "--out={sweep}/replace/summary.json: ",
+            ["{sweep}", "out={sweep}/replace/summary.json"],
+            "out={sweep}/replace/summary.json: ",
         ),
-        (["{sweep}", "--huh"], "arguments={sweep} --huh: "),
-        ([], "arguments=: "),
+        (["{sweep}", "--columns"], "--columns=: write columns=VALUE"),
+        ([], "folder=: name the directory"),
     ],
 )
 def test_bad_input_is_one_line_and_creates_nothing(words, line, sweep, monkeypatch, capsys):
@@ -207,5 +207,5 @@ def test_bad_input_is_one_line_and_creates_nothing(words, line, sweep, monkeypat
 def test_a_place_that_cannot_be_written_is_one_line(sweep, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "figures").write_text("a file where a folder should be")
-    with pytest.raises(BadInput, match=r"--out=.*cannot be written"):
+    with pytest.raises(BadInput, match=r"^out=.*cannot be written"):
         report([sweep], tmp_path / "out")

@@ -8,9 +8,9 @@ from made import arm
 
 from nc_testbed.config.compose import STUDY, composed, configurations
 from nc_testbed.config.config_file import settings_hash
-from nc_testbed.report import sources as provenance
-from nc_testbed.report.gather import gather
-from nc_testbed.report.rerun import command
+from nc_testbed.report import sources
+from nc_testbed.report.find_runs import gather_runs
+from nc_testbed.report.rerun import rerun_command
 from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
 
@@ -38,7 +38,7 @@ def settings(line):
 def test_the_command_of_a_run_gives_its_settings_back(line):
     with configurations():
         stored = settings(line)
-        made = command(stored)
+        made = rerun_command(stored)
         again = settings(made.removeprefix("python scripts/train.py "))
     assert again["hash"] == stored["hash"]
     assert again == stored
@@ -57,7 +57,7 @@ def test_the_command_of_a_run_gives_its_settings_back(line):
 def test_no_command_is_given_that_does_not(changes):
     with configurations():
         stored = settings("data=digits model=gmm policy=replace") | changes
-        assert command(stored) is None
+        assert rerun_command(stored) is None
 
 
 @pytest.fixture
@@ -71,14 +71,15 @@ def made(tmp_path):
 
 
 def test_a_record_that_verifies_says_so_and_a_damaged_one_what(made):
-    header, (line,) = provenance.runs(gather([made]).runs)
-    told = dict(zip(header, line, strict=True))
+    table = sources.run_table(gather_runs([made]).runs)
+    (line,) = table.rows
+    told = dict(zip(table.header, line, strict=True))
     assert told["record"] == "all verifies"
     assert len(told["chain head"]) == len(told["settings"]) == 12
     assert (told["referee"], told["seed"], told["device"]) == ("none", "0", "cpu")
     with open(made / "generations" / "0001" / "metrics.parquet", "r+b") as file:
         file.write(b"x")
-    _, (line,) = provenance.runs(gather([made]).runs)
+    (line,) = sources.run_table(gather_runs([made]).runs).rows
     assert "generations/0001/metrics.parquet is altered" in line[-1]
 
 
@@ -86,20 +87,20 @@ def test_a_record_that_makes_the_check_fail_is_told_of(made, monkeypatch):
     def fails(folder):
         raise KeyError("draw")
 
-    monkeypatch.setattr(provenance, "verify", fails)
-    _, (line,) = provenance.runs(gather([made]).runs)
+    monkeypatch.setattr(sources, "verify", fails)
+    (line,) = sources.run_table(gather_runs([made]).runs).rows
     assert line[-1] == "faults: 1, cannot be checked (KeyError)"
 
 
 def test_a_large_record_is_not_read(made, monkeypatch):
-    monkeypatch.setattr(provenance, "VERIFIED", 100)
-    monkeypatch.setattr(provenance, "verify", None)
-    _, (line,) = provenance.runs(gather([made]).runs)
+    monkeypatch.setattr(sources, "VERIFIED", 100)
+    monkeypatch.setattr(sources, "verify", None)
+    (line,) = sources.run_table(gather_runs([made]).runs).rows
     assert line[-1] == "large: not verified here"
 
 
 def test_a_run_that_was_made_is_given_its_command(made):
-    ((folder, line),) = provenance.commands(gather([made]).runs)
+    ((folder, line),) = sources.rerun_commands(gather_runs([made]).runs)
     assert folder == made
     assert "policy=replace" in line and "chains=20" in line
 
@@ -107,10 +108,10 @@ def test_a_run_that_was_made_is_given_its_command(made):
 def test_settings_that_differ_are_apart_from_those_that_all_share():
     values = {"variance": [[1.0, 1.0]] * 2}
     arms = [arm("anchor", values, k=1, source="fresh"), arm("anchor", values, k=9, source="fresh")]
-    header, lines = provenance.differing(arms)
-    assert header == ["setting", "anchor k=1 source=fresh", "anchor k=9 source=fresh"]
-    assert lines == [["policy.k", "1", "9"], ["seeds", "0", "0"]]
-    common = dict(provenance.common(arms))
+    table = sources.differing_settings(arms)
+    assert table.header == ["setting", "anchor k=1 source=fresh", "anchor k=9 source=fresh"]
+    assert table.rows == [["policy.k", "1", "9"], ["seeds", "0", "0"]]
+    common = dict(sources.common_settings(arms))
     assert common["policy.source"] == "fresh"
     assert common["n"] == "100"
     assert "policy.k" not in common
@@ -118,7 +119,7 @@ def test_settings_that_differ_are_apart_from_those_that_all_share():
 
 def test_lines_for_a_shell_are_quoted(tmp_path):
     folder = run(tmp_path / "a b", config())
-    report, verify, resume = provenance.again([folder], gather([folder]).runs[0])
-    assert shlex.split(report)[2:] == [str(folder)]
-    assert shlex.split(verify)[2:] == [str(folder)]
-    assert shlex.split(resume)[2:] == [f"resume={folder}", "generations=8"]
+    lines = sources.next_commands([folder], gather_runs([folder]).runs[0])
+    assert shlex.split(lines["report"])[2:] == [str(folder)]
+    assert shlex.split(lines["verify"])[2:] == [str(folder)]
+    assert shlex.split(lines["resume"])[2:] == [f"resume={folder}", "generations=8"]

@@ -11,7 +11,7 @@ from scipy import stats
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import interval
 from nc_testbed.report.comparison import comparisons
-from nc_testbed.report.gather import gather
+from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.tables import long, markdown
 
 
@@ -20,7 +20,7 @@ def runs(tmp_path):
     for policy in ("replace", "accumulate"):
         for seed in (1, 2):
             run(tmp_path / f"policy={policy},seed={seed}", config(policy, seed=seed))
-    return gather([tmp_path]).runs
+    return gather_runs([tmp_path]).runs
 
 
 def test_the_wide_table_holds_the_intervals_of_both_ends(runs):
@@ -74,7 +74,7 @@ def test_runs_on_other_data_are_compared_apart(tmp_path):
         for policy in ("replace", "real"):
             name = {"data": data, "model": "vae", "policy": policy}
             run(tmp_path / f"{data}-{policy}", config(policy, n=n, name=name))
-    found = comparisons(gather([tmp_path]).runs)
+    found = comparisons(gather_runs([tmp_path]).runs)
     assert [(c.data, [a.label for a in c.arms]) for c in found] == [
         ("digits", ["real", "replace"]),
         ("wine", ["real", "replace"]),

@@ -1,6 +1,7 @@
 """A run directory as a finished run leaves it, made of invented numbers."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,23 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.summary import summarise
 
+CONF = Path(__file__).parents[2] / "conf"
 FALL = {"real": 0.0, "accumulate": 0.1, "anchor": 0.3, "replace": 0.6}
+
+
+def described() -> Columns:
+    """What all metrics and models of the package declare of their columns."""
+    sources = []
+    for file in sorted([*(CONF / "metrics").glob("*.yaml"), *(CONF / "model").glob("*.yaml")]):
+        node = yaml.safe_load(file.read_text())
+        node = node.get(file.stem) if file.parent.name == "metrics" else node
+        if isinstance(node, dict):  # not auto.yaml
+            module, _, name = node["_target_"].rpartition(".")
+            sources.append(getattr(import_module(module), name))
+    return Columns.declared_by(sources)
 
 
 def config(
@@ -37,7 +52,9 @@ def config(
         "record": {"generations": "all", "chains": "rows"},
         "facts": {"event": [8, 8], "rank_to_class": [[0, 1]] * chains},
     }
-    return made | changes
+    made |= changes
+    made["facts"] = {"columns": described().as_record()} | made["facts"]
+    return made
 
 
 def metrics(settings: dict) -> pa.Table:

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from events import FACTS, events, measured, rare, series
-from fabricated import config
+from fabricated import config, described
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.view.charts import LIMITS, layout
 from nc_testbed.view.tensorboard import Dashboard
+
+COLUMNS = described()
 
 
 def drawn_layout(found: EventAccumulator) -> Layout:
@@ -49,20 +51,24 @@ def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side
 
 
 def test_one_chain_is_drawn_as_a_line():
-    together = layout(["precision", "tail_recall", "tail_recall_2"], several=False).category[0]
+    together = layout(
+        COLUMNS, ["precision", "tail_recall", "tail_recall_2"], several=False
+    ).category[0]
     assert together.title == "0 read together"
     drawn = {chart.title: list(chart.multiline.tag) for chart in together.chart}
     assert list(drawn) == ["recall: head, medium, tail", "tail_recall", "precision"]
-    tags = ["1 tail/tail_recall", "1 tail/tail_recall_2", "2 quality/precision"]
+    tags = ["1 tail/tail_recall", "8 other/tail_recall_2", "2 quality/precision"]
     for title, tag in (("tail_recall", tags[0]), ("precision", tags[2])):
         (pattern,) = drawn[title]
         assert [x for x in tags if re.match(pattern, x)] == [tag]  # as TensorBoard reads it
-    with_law = layout(["precision"], several=False, laws=["precision"]).category[0].chart[0]
+    with_law = (
+        layout(COLUMNS, ["precision"], several=False, laws=["precision"]).category[0].chart[0]
+    )
     assert [bool(re.match(x, "laws/precision")) for x in with_law.multiline.tag] == [False, True]
 
 
 def test_a_law_is_drawn_over_its_curve(tmp_path):
-    falling = Law("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
+    falling = ExactLaw("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
     board = Dashboard(tmp_path, config(), laws={"recall": falling})
     values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "precision": torch.ones(4)}
     for g in (0, 2):

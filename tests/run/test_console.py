@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fabricated import config, metrics, run
+from fabricated import config, described, metrics, run
 
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.summary import summarise
 from nc_testbed.run.console import Console, advice
 
@@ -30,7 +30,7 @@ def terminal(monkeypatch):
 
 
 def work(stream: io.StringIO) -> str:
-    with Console(2, stream=stream) as console:
+    with Console(2, columns=described(), stream=stream) as console:
         for g in range(2):
             for done in range(50):
                 console.step(done, 50)
@@ -117,7 +117,7 @@ def test_the_final_table(kind, tmp_path):
 
 def test_laws_have_a_column():
     stream, values = io.StringIO(), np.array([0.4, 0.2, 0.1, 0.05])
-    laws = {"tail_recall": Law("some.law (A1)", "derived", values)}
+    laws = {"tail_recall": ExactLaw("some.law (A1)", "derived", values)}
     summary = summarise(metrics(config()), config(), 1.0, "cpu", laws=laws)
     Console(4, stream=stream).finish(summary, Path("there"))
     lines = stream.getvalue().splitlines()

@@ -177,7 +177,9 @@ def test_hyperparameters_make_no_second_run_and_share_a_group_over_seeds(tmp_pat
 def test_the_resolved_config_is_there_as_text(tmp_path):
     Dashboard(tmp_path, config()).close()
     text = events(tmp_path).Tensors("config/text_summary")[0].tensor_proto.string_val[0]
-    assert yaml.safe_load(text.decode()) == config()
+    expected = config()
+    del expected["facts"]["columns"]  # most of it: charts tell of them by place and name
+    assert yaml.safe_load(text.decode()) == expected
 
 
 def test_rebuilt_from_the_record_alone(tmp_path):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from nc_testbed.cli import train as cli
-from nc_testbed.laws.law import Law
+from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.law_check import RARE, law_check
 from nc_testbed.record.tables import Trajectories
 
@@ -20,7 +20,7 @@ def carried_by(chains):
     values = np.zeros(R)
     values[:chains] = 0.25
     table = pa.table({"generation": [0] * R, "chain": list(range(R)), "variance": values})
-    law = Law(
+    law = ExactLaw(
         "a law", "derived", np.array([0.25 * (chains + 3) / R]), None, 0.25, False, (0.0,), 0.25
     )
     return law_check(Trajectories.of(table), "variance", law, 0)

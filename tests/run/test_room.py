@@ -8,10 +8,9 @@ import sys
 import pytest
 import torch
 
-from nc_testbed.cli import checking
 from nc_testbed.cli import train as cli
 from nc_testbed.config.config_file import stored
-from nc_testbed.models.gaussian import GaussianModel
+from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.record import directory
 from nc_testbed.record import disk_errors as room
 from nc_testbed.record.directory import RunDirectory
@@ -102,7 +101,6 @@ def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, 
     def starved(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    checking._prepared.clear()
     monkeypatch.setattr("nc_testbed.run.prepare._load", starved)
     with pytest.raises(SystemExit) as left:
         started(monkeypatch, tmp_path / "run", "sampling.draw=rows")

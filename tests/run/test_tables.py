@@ -75,11 +75,6 @@ def test_a_summary_has_moments_and_quantiles_of_the_finite_chains():
     assert rows["risk"]["chains"] == 0 and np.isnan(rows["risk"]["mean"])
 
 
-def test_reading_order_puts_the_headline_first():
-    for runs in both((0,)):
-        assert list(runs.intervals)[:2] == ["variance", "kl"]
-
-
 @pytest.mark.parametrize("values", [[], [NAN], [1.0], [1.0, NAN]])
 def test_below_two_chains_there_is_no_deviation(values):
     assert np.isnan(deviation(np.array(values)))

@@ -43,10 +43,13 @@ def run(made, tmp_path):
 
 def said(monkeypatch, capsys, *words) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["verify.py", *map(str, words)])
-    with pytest.raises(SystemExit) as left:
+    status = 0
+    try:
         command.main()
+    except SystemExit as left:
+        status = left.code
     captured = capsys.readouterr()
-    return left.value.code, captured.out + captured.err
+    return status, captured.out + captured.err
 
 
 def test_a_run_verifies_and_its_lineage_is_printed(run, monkeypatch, capsys):
@@ -64,8 +67,8 @@ def test_counts_stand_for_rows_that_were_never_drawn(made, monkeypatch, capsys):
     assert code == 0
     assert "drawn as statistics" in text
     assert "generation 2: 0.2 real, 0.8 from generation 1" in text
-    code, text = said(monkeypatch, capsys, made / "statistics", "origin=x.npz")
-    line = "nc_testbed: origin=x.npz: this run was drawn as statistics, without rows\n"
+    code, text = said(monkeypatch, capsys, made / "statistics", "out=x.npz")
+    line = "nc_testbed: out=x.npz: this run was drawn as statistics, without rows\n"
     assert (code, text) == (2, line)
 
 
@@ -73,7 +76,7 @@ def test_counts_stand_for_rows_that_were_never_drawn(made, monkeypatch, capsys):
 @pytest.mark.parametrize("policy", ["anchor", "accumulate"])
 def test_the_origin_of_every_training_row(made, tmp_path, monkeypatch, capsys, policy, suffix):
     out = tmp_path / f"out.{suffix}"
-    code, text = said(monkeypatch, capsys, made / policy, f"origin={out}")
+    code, text = said(monkeypatch, capsys, made / policy, f"out={out}")
     assert code == 0, text
     found = dict(np.load(out)) if suffix == "npz" else load_file(out)
     origin, row = found["origin_0002"], found["row_0002"]
@@ -100,10 +103,10 @@ def test_rows_are_printed_where_asked_for(run, monkeypatch, capsys):
     ("words", "line"),
     [
         (["/nowhere"], "nc_testbed: run=/nowhere: no run there"),
-        ([], "nc_testbed: run=: usage: "),
-        (["/nowhere", "rows=maybe"], "nc_testbed: rows=maybe: give true"),
-        (["/nowhere", "orgin=x"], "nc_testbed: orgin=x: did you mean origin?"),
-        (["/nowhere", "origin=x.pt"], "nc_testbed: origin=x.pt: name a file that ends in .npz"),
+        ([], "nc_testbed: folder=: name the directory"),
+        (["/nowhere", "rows=maybe"], "nc_testbed: rows=maybe: give true or false"),
+        (["/nowhere", "origin=x.npz"], "nc_testbed: origin=x.npz: it is called out now"),
+        (["/nowhere", "out=x.pt"], "nc_testbed: out=x.pt: name a file that ends in .npz"),
     ],
 )
 def test_what_is_no_run_ends_in_one_line(words, line, monkeypatch, capsys):

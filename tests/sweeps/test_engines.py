@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nc_testbed.config.omegaconf import PRESETS
+from nc_testbed.config.hydra_app import PRESETS
 
 pytestmark = pytest.mark.engines
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nc_testbed.cli import checking
 from nc_testbed.cli import train as cli
 from nc_testbed.record import lock
 from nc_testbed.run.execute import execute
@@ -61,8 +60,8 @@ def test_a_sweep_that_is_done_is_not_made_again(tmp_path, monkeypatch, capsys, s
     def load(*_):
         raise AssertionError("data are read")
 
-    for module in (checking, cli):
-        monkeypatch.setattr(module, "prepared", load)
+    monkeypatch.setattr("nc_testbed.run.prepare.prepare", load)
+    monkeypatch.setattr("nc_testbed.sweeps.job.prepare_run", load)
     assert sweep(monkeypatch, *words) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[:3] for line in said[:2]] == [

@@ -15,6 +15,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.core.status import WORDS
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
+from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.loop import closed_loop as loop
 from nc_testbed.loop.archive import Archive
 from nc_testbed.loop.closed_loop import closed_loop
@@ -31,7 +32,6 @@ from nc_testbed.metrics.vendi import Vendi
 from nc_testbed.models import autoencoder, steps
 from nc_testbed.models.adam import Adam
 from nc_testbed.models.conv_vae import ConvVAE
-from nc_testbed.models.gaussian import GaussianModel
 from nc_testbed.models.gmm import GMM, Mixture
 from nc_testbed.models.kde import KDE
 from nc_testbed.models.vae import VAE
@@ -57,7 +57,7 @@ VALUES = [torch.nan, torch.inf, -torch.inf]
 
 
 def training() -> TrainingSet:
-    x = IMAGE.stored(RandomStreams(7, (0,))("x").uniform(ROWS, IMAGE.size))
+    x = IMAGE.stored_form(RandomStreams(7, (0,))("x").uniform(ROWS, IMAGE.size))
     order = torch.arange(ROWS).expand(R, -1)
     return Archive(IMAGE, x, order, order[:, :0], ROWS, 1).view(order)
 

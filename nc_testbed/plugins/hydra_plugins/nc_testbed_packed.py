@@ -1,7 +1,7 @@
 """The launcher ``packed``: all runs of a sweep in this process, side by side where they fit.
 
 Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this one lies in
-one; :func:`nc_testbed.config.omegaconf.register` tells Python where.
+one; :func:`nc_testbed.config.hydra_app.register` tells Python where.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class PackedLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Make all runs; every return holds its run's objective, None without one."""
-        from nc_testbed.cli.checking import prepared
-        from nc_testbed.cli.train import job_of_sweep
+        from nc_testbed.run.prepare import prepare
+        from nc_testbed.sweeps.job import job_of
         from nc_testbed.sweeps.packed_jobs import run_all
 
         basic: Any = BasicLauncher()
-        basic.setup(hydra_context=self._context, config=self._config, task_function=job_of_sweep)
+        basic.setup(hydra_context=self._context, config=self._config, task_function=job_of)
         returns = basic.launch(job_overrides, initial_job_idx)
-        values = run_all([each.return_value for each in returns], prepared)
-        for each, value in zip(returns, values, strict=True):
-            each.return_value = value
+        values = run_all([job.return_value for job in returns], prepare)
+        for job, value in zip(returns, values, strict=True):
+            job.return_value = value
         return returns

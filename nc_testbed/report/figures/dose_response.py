@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nc_testbed.record.summary import settings
-from nc_testbed.report.arm import setting
-from nc_testbed.report.compare import Arm, bars, legend, look, single
+from nc_testbed.report.arm import Arm, value_of
 from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.sentences import plain
+from nc_testbed.report.style import bars, legend, look, single
 
 DECADE = 10
 """From this ratio of the largest to the smallest positive dose on, the axis is logarithmic."""
@@ -69,7 +69,7 @@ def response(compared: Comparison, found: Dose, name: str) -> Figure:
         axes.axhspan(float(ci.low), float(ci.high), color=colour, alpha=0.12, linewidth=0)
         axes.axhline(float(ci.mean), color=colour, linestyle=":", label=arm.label)
     dosed = [arm for line in found.lines.values() for arm in line]
-    _scale(axes, np.array([setting(arm, found.key) for arm in dosed], dtype=np.float64))
+    _scale(axes, np.array([value_of(arm, found.key) for arm in dosed], dtype=np.float64))
     title = f"{plain(name)}, generation {compared.last}"
     axes.set(title=title, xlabel=found.key)
     axes.spines[["top", "right"]].set_visible(False)
@@ -90,8 +90,8 @@ def _lines(arms: Sequence[Arm], key: str) -> dict[str, list[Arm]]:
             groups.setdefault((arm.config["name"]["policy"], others), []).append(arm)
     lines: dict[str, list[Arm]] = {}
     for (policy, _), group in groups.items():
-        if len({setting(arm, key) for arm in group}) > 1:
-            lines[_label(policy, group, key, lines)] = sorted(group, key=lambda a: setting(a, key))
+        if len({value_of(arm, key) for arm in group}) > 1:
+            lines[_label(policy, group, key, lines)] = sorted(group, key=lambda a: value_of(a, key))
     return lines
 
 
@@ -106,7 +106,7 @@ def _label(policy: str, group: Sequence[Arm], key: str, taken: dict[str, Any]) -
 def _line(
     axes: Axes, line: Sequence[Arm], key: str, name: str, last: int, label: str, i: int
 ) -> None:
-    doses = [setting(arm, key) for arm in line]
+    doses = [value_of(arm, key) for arm in line]
     style: dict[str, Any] = look(i) | {"markersize": 5, "capsize": 3, "label": label}
     axes.errorbar(doses, *bars(at(arm, name, last) for arm in line), **style)
     laws = [(x, _law(arm, name, last)) for x, arm in zip(doses, line, strict=True)]

@@ -7,24 +7,27 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nc_testbed.report.compare import Arm, bars, legend, look, single
-from nc_testbed.report.comparison import FALLING_IS_BETTER, Comparison
+from nc_testbed.report.arm import Arm
+from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.sentences import plain
+from nc_testbed.report.style import bars, legend, look, single
 
 
 def trade(compared: Comparison, overall: str) -> Figure:
     """The headline over one overall metric, a line per arm through its generations.
 
-    The first generation is hollow, the last the filled marker with its 95% intervals. A distance
-    or a loss is drawn from right to left, so that right is better: to the right and down the
-    overall figure improves while the tail dies.
+    The first generation is hollow, the last the filled marker with its 95% intervals. A column of
+    which less is better is drawn from right to left, so that right is better: to the right and
+    down the overall figure improves while the tail dies. The axis says so, and where neither way
+    is better it says that.
     """
     figure, axes = single([arm.label for arm in compared.arms])
     for i, arm in enumerate(compared.arms):
         _way(axes, arm, overall, str(compared.judged_by), i)
-    better = "more is better"
-    if overall in FALLING_IS_BETTER:
-        better = "less is better: axis reversed"
+    column = compared.columns[overall]
+    better = column.better
+    if column.worse == "higher":
+        better = f"{better}: axis reversed"
         axes.invert_xaxis()
     axes.set(xlabel=f"{plain(overall)} ({better})", ylabel=plain(str(compared.judged_by)))
     axes.set_title("hollow: first generation, filled: last", fontsize="small", color="0.3")
