@@ -23,9 +23,10 @@ from threadpoolctl import threadpool_limits
 from nc_testbed.bench.measure import alternately, line, ratio, wait
 from nc_testbed.config.compose import STUDY, composed, configurations
 from nc_testbed.loop import closed_loop as loop
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.run import Run
 from nc_testbed.run.execute import execute
-from nc_testbed.run.prepare import Prepared, prepare
+from nc_testbed.run.prepare import prepare
 
 DEFAULT = "policy=anchor"
 MIXTURES = "experiment=gmm_study chains=64 generations=41 record.generations=last"
@@ -66,19 +67,19 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
     there. Warm, every fit but the first begins at the last one. Chains are shared out among the
     cores; scikit-learn has one thread, its fastest way on matrices so small.
     """
-    world, steps = loop_of(device, f"{MIXTURES} model.start={start}"), [0.0, 0.0]
+    run, steps = loop_of(device, f"{MIXTURES} model.start={start}"), [0.0, 0.0]
 
     def ours() -> None:
-        taken = [generation.weights["steps"] for generation in closed_loop(world)]
+        taken = [generation.weights["steps"] for generation in closed_loop(run)]
         wait(device)
         steps[0] = float(torch.cat(taken).double().mean())
 
     def theirs() -> None:
-        steps[1] = scikit_learn(world, LOOPED)
+        steps[1] = scikit_learn(run, LOOPED)
 
     seconds, others = alternately([ours, theirs], 3)
-    chain, other = ([x / R for x in xs] for xs, R in ((seconds, world.chains), (others, LOOPED)))
-    work = f"GMM study, {world.chains} chains x {world.generations} generations, {start} starts"
+    chain, other = ([x / R for x in xs] for xs, R in ((seconds, run.chains), (others, LOOPED)))
+    work = f"GMM study, {run.chains} chains x {run.generations} generations, {start} starts"
     what = f"the same of {LOOPED} chains by scikit-learn, {steps[1]:.1f} EM steps a fit for"
     return [
         line(work, seconds, "s", statistics.median(seconds)),
@@ -86,11 +87,11 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
     ]
 
 
-def scikit_learn(world: World, chains: int) -> float:
+def scikit_learn(run: Run, chains: int) -> float:
     """The same loop with scikit-learn, one chain after the other; mean EM steps of a fit."""
-    model: Any = world.model
+    model: Any = run.model
     settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.max_iter}
-    n, D = world.sizes[0], world.data.space.size
+    n, D = run.sizes[0], run.data.space.size
     steps = []
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -99,7 +100,7 @@ def scikit_learn(world: World, chains: int) -> float:
             warm = {"warm_start": model.start == "warm", "random_state": rng}
             mixture = GaussianMixture(model.components, **settings, **warm)
             x = rng.standard_normal((n, D))
-            for _ in range(world.generations):
+            for _ in range(run.generations):
                 steps.append(mixture.fit(x).n_iter_)
                 x = mixture.sample(n)[0]
     return statistics.mean(steps)
@@ -107,29 +108,27 @@ def scikit_learn(world: World, chains: int) -> float:
 
 def accumulating(device: torch.device) -> dict[str, Any]:
     """Generation 10 against generation 1 where the training set grows and updates do not."""
-    world = loop_of(device, ACCUMULATE)
-    times = [paced(world) for _ in range(4)][1:]
+    run = loop_of(device, ACCUMULATE)
+    times = [paced(run) for _ in range(4)][1:]
     first, last = ([seconds[g] for seconds in times] for g in (1, -1))
-    what = f"generation {world.generations - 1} under accumulate, against generation 1"
+    what = f"generation {run.generations - 1} under accumulate, against generation 1"
     return line(what, last, "times the time", ratio(first, last))
 
 
-def paced(world: World) -> list[float]:
+def paced(run: Run) -> list[float]:
     """Seconds of every generation of a loop without metrics: compose, fit, sample, archive."""
     seconds, began = [], time.perf_counter()
-    for _ in closed_loop(replace(world, recorded=())):
-        wait(world.device)
+    for _ in closed_loop(replace(run, recorded=())):
+        wait(run.device)
         now = time.perf_counter()
         seconds.append(now - began)
         began = now
     return seconds
 
 
-def loop_of(device: torch.device, overrides: str) -> World:
+def loop_of(device: torch.device, overrides: str) -> Run:
     """The loop that a command line asks for, on this device."""
-    run = prepare(configuration(device, overrides))
-    assert isinstance(run, Prepared), "these settings draw statistics, not rows"
-    return run.world(say=lambda _: None)
+    return prepare(configuration(device, overrides)).run(say=lambda _: None)
 
 
 def configuration(device: torch.device, overrides: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from nc_testbed.core.rng import RandomStreams
 BLOCK = 1024
 """Chains that share a generator on a CPU. Parts of a run begin at multiples of it."""
 HUGE = 1e10
-"""Largest rate of a Poisson law that numpy draws: its rejections lose their digits as rates grow,
-and at 7e14 the variance is 30% too large."""
+"""Largest rate of a Poisson law that numpy draws: its rejections lose their digits as
+rates grow, and at 7e14 the variance is 30% too large."""
 GPU_BLOCK = 2**20
 """On a GPU a launch costs more than the draws, so that its blocks are larger."""
 
@@ -35,10 +35,10 @@ class _State(ISeedSequence):
 class BlockGenerator:
     """Generators ``[R, ...]`` float64 for R consecutive chains, one generator per block and call.
 
-    A generator fills its block chain by chain and every call has generators of its own, so what
-    a chain gets depends on the seed, its block, its place in it, the generation, the purpose and
-    the call, and not on R. On a CPU the generators are numpy's: its gamma is three times as fast
-    as torch's. On a GPU blocks are larger and always drawn whole.
+    A generator fills its block chain by chain and every call has generators of its own,
+    so what a chain gets depends on the seed, its block, its place in it, the generation,
+    the purpose and the call, and not on R. On a CPU the generators are numpy's: its gamma
+    is three times as fast as torch's. On a GPU blocks are larger and always drawn whole.
 
     >>> from nc_testbed.core.rng import RandomStreams
     >>> two = BlockGenerator(RandomStreams(0, (0, 1)), "example").normal()
@@ -103,8 +103,8 @@ class BlockGenerator:
     def poisson(self, rate: Tensor) -> Tensor:
         """Poisson counts with a rate for every chain, ``[R]`` to ``[R]``. On a CPU.
 
-        Rates above :data:`HUGE` by ``rate + sqrt(rate) z + (z^2 - 1) / 6``, z normal, rounded:
-        its distribution function is off by about 1 / rate.
+        Rates above :data:`HUGE` by ``rate + sqrt(rate) z + (z^2 - 1) / 6``, z normal,
+        rounded: its distribution function is off by about 1 / rate.
         """
         huge = rate > HUGE
 
@@ -160,8 +160,9 @@ class BlockGenerator:
     ) -> Tensor:
         """One call's variables ``[R, *shape]``, block by block.
 
-        host(generator, out, part): fills ``out`` ``[r, *shape]`` for the chains ``part``, by numpy.
-        device(generator, size): variables of this size, by torch; None where only numpy has them.
+        host(generator, out, part): fills ``out`` ``[r, *shape]`` for the chains ``part``,
+        by numpy. device(generator, size): variables of this size, by torch; None where
+        only numpy has them.
         """
         self._calls += 1
         starts = range(0, self._chains, self._block)

@@ -1,10 +1,10 @@
 """Every trick that keeps the bits of a chain independent of the other chains, on a CPU.
 
-A chain has the same bits alone and beside others, on any number of cores, after a resume and in a
-packed sweep: so results can be shared out, continued and compared bit by bit. This is not free,
-because floating-point addition is not associative: a result depends on the order in which a
-kernel adds, and the kernels of a CPU choose that order by things that have nothing to do with a
-chain's numbers:
+A chain has the same bits alone and beside others, on any number of cores, after a resume
+and in a packed sweep: so results can be shared out, continued and compared bit by bit.
+This is not free, because floating-point addition is not associative: a result depends on
+the order in which a kernel adds, and the kernels of a CPU choose that order by things
+that have nothing to do with a chain's numbers:
 
 1. *Threads.* A product or a sum that is split over threads is added up in as many pieces.
    Remedy: :func:`one_thread`.
@@ -19,8 +19,9 @@ chain's numbers:
 3. *The size of a block.* A matrix product treats the last few rows of a block otherwise than the
    others. Remedy: :func:`row_blocks`.
 
-Where no remedy pays, a model says so by ``stacks`` (:class:`nc_testbed.core.interfaces.Model`)
-and its chains are computed one by one. On a GPU none of this is promised, and nothing is done.
+Where no remedy pays, a model says so by ``stacks``
+(:class:`nc_testbed.core.interfaces.Model`) and its chains are computed one by one. On a
+GPU none of this is promised, and nothing is done.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ def one_thread() -> Generator[None]:
 def row_blocks(rows: int, most: int) -> Iterator[slice]:
     """Slices of about ``most`` rows, 1 or more, such that no result depends on ``most``.
 
-    A CPU's matrix product rounds the last ``rows % 4`` rows of a float64 block otherwise than
-    the others, and every row of a float32 block of fewer than 4. So blocks begin at multiples of
-    HEIGHT, and what remains at the end, if it is less than HEIGHT, joins the block before.
+    A CPU's matrix product rounds the last ``rows % 4`` rows of a float64 block otherwise
+    than the others, and every row of a float32 block of fewer than 4. So blocks begin at
+    multiples of HEIGHT, and what remains at the end, if it is less than HEIGHT, joins the
+    block before.
 
     >>> [(b.start, b.stop) for b in row_blocks(1000, 330)]
     [(0, 320), (320, 640), (640, 960), (960, 1000)]
@@ -95,8 +97,8 @@ def pad_chains(weight: Tensor) -> Tensor:
 def product(a: Tensor, b: Tensor) -> Tensor:
     """Batched ``a @ b`` whose result for a chain does not depend on the other chains.
 
-    a ``[..., P, Q]``, b ``[..., Q, S]`` to ``[..., P, S]``; zeros pad every matrix, so that it
-    begins at a vector.
+    a ``[..., P, Q]``, b ``[..., Q, S]`` to ``[..., P, S]``; zeros pad every matrix, so
+    that it begins at a vector.
 
     >>> product(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).tolist()
     [[[3.0]], [[3.0]]]
@@ -115,7 +117,8 @@ def _pad_matrices(x: Tensor) -> Tensor:
 def invert_triangle(factors: Tensor) -> Tensor:
     """Inverses of lower triangles ``[..., D, D]``, for each chain free of the others.
 
-    Sides are rounded up to 4, so that a float64 matrix fills whole vectors (16 numbers are two).
+    Sides are rounded up to 4, so that a float64 matrix fills whole vectors (16 numbers
+    are two).
     """
     D = factors.shape[-1]
     factors = pad(factors, (0, -D % 4, 0, -D % 4))
@@ -127,8 +130,8 @@ def invert_triangle(factors: Tensor) -> Tensor:
 def copy_aligned(values: Tensor, device: torch.device) -> Tensor:
     """A copy on the device that begins at a vector, as the numbers of a file need not.
 
-    Fits and statistics that a run reads back go through it, or a run that goes on after a stop
-    would round otherwise than one that was never stopped.
+    Fits and statistics that a run reads back go through it, or a run that goes on after a
+    stop would round otherwise than one that was never stopped.
     """
     return values.to(device).clone()
 

@@ -128,9 +128,9 @@ def means(coordinates: Tensor) -> dict[str, Tensor]:
 def discrete(shares: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """Columns of laws on K classes: shares ``[R, K]`` against the truth's ``[1, K]``.
 
-    ``heterozygosity = 1 - sum p_i^2``; ``kl = sum p_i ln(p_i / truth_i)``, nats; ``absorbed``: 1
-    where a single class has all the mass; ``alive_classes``: how many have any;
-    ``missing_mass``: the truth's mass of the classes that have none.
+    ``heterozygosity = 1 - sum p_i^2``; ``kl = sum p_i ln(p_i / truth_i)``, nats;
+    ``absorbed``: 1 where a single class has all the mass; ``alive_classes``: how many
+    have any; ``missing_mass``: the truth's mass of the classes that have none.
     """
     alive = shares > 0
     return {

@@ -32,12 +32,12 @@ class Sampling:
 
     ``decode``: ``sample`` draws from the model's whole law; ``mean`` takes the decoder's
     mean of a latent draw, as four published VAE studies do. It changes the collapse.
-    ``temperature``: T > 0, sampling bias: below 1 samples are truer to type and less diverse.
-    Families are sampled from ``p(x)^(1/T)``, normalised; a Gaussian's variance is multiplied by
-    T, as are a mixture's covariances, a kernel's variance and the variance of an autoencoder's
-    latent draws. ``draw``: ``rows``, or the ``statistics`` of as many rows, of the same law and
-    at a cost that does not depend on their number; ``auto`` = statistics where model, data,
-    policy and metrics allow it.
+    ``temperature``: T > 0, sampling bias: below 1 samples are truer to type and less
+    diverse. Families are sampled from ``p(x)^(1/T)``, normalised; a Gaussian's variance
+    is multiplied by T, as are a mixture's covariances, a kernel's variance and the
+    variance of an autoencoder's latent draws. ``draw``: ``rows``, or the ``statistics``
+    of as many rows, of the same law and at a cost that does not depend on their number;
+    ``auto`` = statistics where model, data, policy and metrics allow it.
     """
 
     decode: Literal["sample", "mean"] = "sample"
@@ -78,8 +78,8 @@ class Model(Protocol):
     """The frozen hyperparameters of a model; fitting returns a :class:`Fit`."""
 
     provides: ClassVar[frozenset[str]]
-    """What its fits offer to metrics: ``likelihood`` (log_prob or elbo), ``exact`` (log_prob),
-    ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
+    """What its fits offer to metrics: ``likelihood`` (log_prob or elbo), ``exact``
+    (log_prob), ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
         """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
@@ -88,8 +88,8 @@ class Model(Protocol):
     def stacks(self, space: Space) -> bool:
         """Whether one CPU thread gives a chain the same bits when it fits many together.
 
-        False is always right, and slower: a CPU then fits one chain at a time on each core. What
-        makes it true is told in :mod:`nc_testbed.core.exactness`.
+        False is always right, and slower: a CPU then fits one chain at a time on each
+        core. What makes it true is told in :mod:`nc_testbed.core.exactness`.
         """
         ...
 
@@ -228,11 +228,11 @@ class Policy(ABC):
 class Generation:
     """The result of one generation.
 
-    number: of the generation. weights: the fit's tensors. record: ``{metric: [R]}``, empty where
-    the generation was not to be measured. In a loop on rows: synthetic ``[R, n, D]``, pictures
-    ``[R, m, D]``, and the lineage of the rows trained on, for each run whose chains these are
-    (see :func:`nc_testbed.loop.lineage.lineage`). In a loop on sufficient statistics: those that
-    the fit was made from.
+    number: of the generation. weights: the fit's tensors. record: ``{metric: [R]}``,
+    empty where the generation was not to be measured. In a loop on rows: synthetic
+    ``[R, n, D]``, pictures ``[R, m, D]``, and the lineage of the rows trained on, for
+    each run whose chains these are (see :func:`nc_testbed.loop.lineage.lineage`). In a
+    loop on sufficient statistics: those that the fit was made from.
     """
 
     number: int

@@ -28,7 +28,8 @@ POSITIONS = 1000
 class Interval:
     """A mean with its 95% interval and the number of chains behind it, arrays of one shape.
 
-    ``low`` and ``high`` are NaN where fewer than two chains are finite, ``mean`` where none is.
+    ``low`` and ``high`` are NaN where fewer than two chains are finite, ``mean`` where
+    none is.
     """
 
     mean: NDArray[np.float64]
@@ -62,12 +63,12 @@ def interval(values: ArrayLike) -> Interval:
     """Mean and 95% interval over the first axis (chains), for every trailing position.
 
     ``mean +- t_{.975, R-1} s / sqrt(R)`` below 20 chains and again from 1000 on (Student,
-    1908, https://doi.org/10.2307/2331554), the percentile bootstrap over chains between (Efron,
-    1979, https://doi.org/10.1214/aos/1176344552). Whole chains are resampled, the same ones at
-    every position and in every call, so give it differences of trajectories to compare policies
-    on paired chains. Values that are not finite (undefined, or infinite) are left out and
-    ``Interval.chains`` says how many were used. Equal values have an interval of width zero,
-    one chain has none (NaN).
+    1908, https://doi.org/10.2307/2331554), the percentile bootstrap over chains between
+    (Efron, 1979, https://doi.org/10.1214/aos/1176344552). Whole chains are resampled, the
+    same ones at every position and in every call, so give it differences of trajectories
+    to compare policies on paired chains. Values that are not finite (undefined, or
+    infinite) are left out and ``Interval.chains`` says how many were used. Equal values
+    have an interval of width zero, one chain has none (NaN).
 
     values: ``[R, ...]``, any real type; the result has shape ``[...]``.
 
@@ -99,8 +100,8 @@ def interval(values: ArrayLike) -> Interval:
 def share(successes: int, trials: int) -> Interval:
     """A share with its exact 95% interval: the beta quantiles of Clopper and Pearson.
 
-    ``low = B^-1(.025; s, n-s+1)``, ``high = B^-1(.975; s+1, n-s)`` (Clopper and Pearson, 1934,
-    https://doi.org/10.1093/biomet/26.4.404). All NaN when there were no trials.
+    ``low = B^-1(.025; s, n-s+1)``, ``high = B^-1(.975; s+1, n-s)`` (Clopper and Pearson,
+    1934, https://doi.org/10.1093/biomet/26.4.404). All NaN when there were no trials.
 
     >>> share(0, 10).text()
     '0.00 [0.00, 0.31]'

@@ -38,11 +38,12 @@ def no_message(line: str) -> None:
 class Compute:
     """What a run may take of its machine at once; halved whenever memory runs out.
 
-    chains: most chains taken together, None = all. memory: bytes of the device's memory, None =
-    all of it: at most half for stored rows, the rest for what is made of them on the way.
-    precision: of float32 products in fits on a GPU, ``tf32`` (10 bits of mantissa), ``float32``,
-    or ``bf16`` (7 bits), which a CPU has too. compile: whether losses are compiled. say: called
-    with a line when memory has run out. halvings: how often it has.
+    chains: most chains taken together, None = all. memory: bytes of the device's memory,
+    None = all of it: at most half for stored rows, the rest for what is made of them on
+    the way. precision: of float32 products in fits on a GPU, ``tf32`` (10 bits of
+    mantissa), ``float32``, or ``bf16`` (7 bits), which a CPU has too. compile: whether
+    losses are compiled. say: called with a line when memory has run out. halvings: how
+    often it has.
     """
 
     chains: int | None = None
@@ -76,8 +77,8 @@ def current() -> Compute:
 
 
 def at_once(item_bytes: int, most: int, device: torch.device) -> int:
-    """How many items to compute at once, so that they take at most ``most`` bytes, or what the run
-    has room for if that is less; at least 1.
+    """How many items to compute at once, so that they take at most ``most`` bytes, or
+    what the run has room for if that is less; at least 1.
 
     >>> at_once(1000, 10_000, torch.device("cpu"))
     10
@@ -118,8 +119,8 @@ def matmul_precision(device: torch.device) -> Generator[None]:
 def _use_tf32(tf32: bool, device: torch.device) -> Generator[None]:
     """Context in which a GPU rounds the factors of float32 products to TF32, or does not.
 
-    A CPU's workers share these switches and need none. torch has newer ones, but its compiler
-    asks for the old ones and fails where both are used.
+    A CPU's workers share these switches and need none. torch has newer ones, but its
+    compiler asks for the old ones and fails where both are used.
     """
     if device.type == "cpu":
         yield
@@ -161,8 +162,8 @@ def within_memory(work: Callable[[], T], chains: int) -> T:
 def ran_out(error: BaseException) -> bool:
     """Whether memory has run out, in this error or in the one that it came from.
 
-    A step that cannot be recorded on a GPU for want of memory raises a second error, which says
-    that the recording is invalid.
+    A step that cannot be recorded on a GPU for want of memory raises a second error,
+    which says that the recording is invalid.
 
     >>> ran_out(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     True

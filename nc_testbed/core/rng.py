@@ -26,8 +26,9 @@ def key(seed: int, chain: int, generation: int, purpose: str) -> int:
 class Generators:
     """Random numbers for R chains, ``[R, ...]``; every chain has a generator of its own.
 
-    On a CPU the generators are numpy's: torch's CPU generator keeps 32 bits of its seed, too
-    few for hundreds of thousands of streams. On a GPU they are torch's Philox, keyed by 64 bits.
+    On a CPU the generators are numpy's: torch's CPU generator keeps 32 bits of its seed,
+    too few for hundreds of thousands of streams. On a GPU they are torch's Philox, keyed
+    by 64 bits.
     """
 
     def __init__(self, keys: Sequence[int], device: torch.device):
@@ -97,9 +98,10 @@ CPU = torch.device("cpu")
 class RandomStreams:
     """The streams of some chains at one generation.
 
-    A chain's draws depend on the seed, its own number, the generation and the purpose: not on
-    the other chains, on how chains are split to fit memory, on the policy, or on the metrics.
-    seed: of all chains, or one for each where chains of several runs lie side by side.
+    A chain's draws depend on the seed, its own number, the generation and the purpose:
+    not on the other chains, on how chains are split to fit memory, on the policy, or on
+    the metrics. seed: of all chains, or one for each where chains of several runs lie
+    side by side.
 
     >>> pair = RandomStreams(seed=0, chains=(0, 1))("example").normal(3)
     >>> alone = RandomStreams(seed=0, chains=(1,))("example").normal(3)
@@ -128,7 +130,8 @@ class RandomStreams:
     def enter_scope(self, scope: str) -> RandomStreams:
         """The same chains with every purpose inside a scope, apart from all others.
 
-        Training rows and evaluation rows of one fit are both samples; they must not be the same.
+        Training rows and evaluation rows of one fit are both samples; they must not be
+        the same.
         """
         return replace(self, scope=f"{self.scope}{scope}/")
 

@@ -17,7 +17,8 @@ class Space:
     """The space of rows: images are stored as uint8 0..255, vectors as float64.
 
     Rows are stored flat, ``[..., D]`` with ``D = prod(event)``; ``event`` is the shape a
-    picture or a convolution needs: ``(H, W)`` or ``(C, H, W)`` for images, ``(D,)`` for vectors.
+    picture or a convolution needs: ``(H, W)`` or ``(C, H, W)`` for images, ``(D,)`` for
+    vectors.
 
     >>> import torch
     >>> digits = Space((8, 8), image=True)
@@ -53,8 +54,8 @@ class Space:
     def stored_form(self, values: Tensor) -> Tensor:
         """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255.
 
-        NaN is stored as pixel 0 (a cast of NaN to uint8 differs between machines) and stays NaN
-        in a vector.
+        NaN is stored as pixel 0 (a cast of NaN to uint8 differs between machines) and
+        stays NaN in a vector.
         """
         if not self.image:
             return values.to(self.dtype)

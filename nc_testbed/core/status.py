@@ -12,7 +12,9 @@ WORDS = ("ok", "floored", "extinct", "diverged")
 
 
 def status(
-    state: Mapping[str, Tensor], record: Mapping[str, Tensor], samples: Sequence[Tensor] = ()
+    state: Mapping[str, Tensor],
+    record: Mapping[str, Tensor],
+    samples: Sequence[Tensor] = (),
 ) -> Tensor:
     """The column ``status`` ``[R]`` float64 of one generation, the largest that applies of
 
@@ -23,14 +25,15 @@ def status(
     - 3 diverged: the fit stopped at a loss or gradient that was not finite and kept its weights
       (see :class:`nc_testbed.models.adam.Adam`), or a parameter or sample is NaN or infinite.
 
-    Each is a result, and none is hidden: the chain's columns stay beside its status, NaN where
-    they are undefined, and no other chain is affected. It is the status of one generation: an
-    autoencoder that starts cold fits its diverged chain anew to what the stopped network drew,
-    and that may be ok again; one that starts warm stays as it stopped. A synthetic set may have
-    NaN (vectors; pixels that are NaN are stored as 0): a fit to it diverges.
+    Each is a result, and none is hidden: the chain's columns stay beside its status, NaN
+    where they are undefined, and no other chain is affected. It is the status of one
+    generation: an autoencoder that starts cold fits its diverged chain anew to what the
+    stopped network drew, and that may be ok again; one that starts warm stays as it
+    stopped. A synthetic set may have NaN (vectors; pixels that are NaN are stored as 0):
+    a fit to it diverges.
 
-    state: the fit's tensors, chain axis first. record: the generation's columns. samples: sets of
-    rows ``[R, m, D]`` in stored form, drawn from the fit.
+    state: the fit's tensors, chain axis first. record: the generation's columns. samples:
+    sets of rows ``[R, m, D]`` in stored form, drawn from the fit.
 
     >>> fit = {"mean": torch.tensor([0.0, 0.0, torch.nan])}
     >>> status(fit, {"fit_floored": torch.tensor([0.0, 2.0, 0.0])}).tolist()
@@ -54,8 +57,8 @@ def status(
 def finite(values: Tensor) -> Tensor:
     """Chains ``[R]`` of values ``[R, ...]`` without NaN or infinity.
 
-    By the smallest and the largest number, a fiftieth of the time of testing every one; a NaN
-    makes both of them NaN.
+    By the smallest and the largest number, a fiftieth of the time of testing every one; a
+    NaN makes both of them NaN.
 
     >>> finite(torch.tensor([[0.0, 1.0], [torch.inf, 1.0], [torch.nan, 1.0]])).tolist()
     [True, False, False]

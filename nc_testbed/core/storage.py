@@ -23,10 +23,10 @@ def storage(
 ) -> Tensor:
     """Uninitialised numbers on the device if they fit into ``room`` bytes, else outside of it.
 
-    Beside a GPU that is pinned host memory, if half of that memory holds them, which the GPU reads
-    without a copy in between. Else they lie in a file without a name in the folder (None: the
-    system's own for such files), which is gone when the run ends, however it ends. Raises OSError
-    where the disk has no room for it.
+    Beside a GPU that is pinned host memory, if half of that memory holds them, which the
+    GPU reads without a copy in between. Else they lie in a file without a name in the
+    folder (None: the system's own for such files), which is gone when the run ends,
+    however it ends. Raises OSError where the disk has no room for it.
 
     >>> storage((2, 3), torch.uint8, HOST, 0, None).shape
     torch.Size([2, 3])

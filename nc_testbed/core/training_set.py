@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nc_testbed.core.family import Family, Statistic
 from nc_testbed.core.space import Space
 
 
@@ -23,12 +24,13 @@ class RowStream(Protocol):
 class TrainingSet:
     """m rows per chain as a view of the archive; :meth:`gather` copies only a batch.
 
-    real: ``[S, N, D]``, S = 1 where all chains share them, else R. synthetic: ``[R, M, D]``, the
-    sets of the last generations one after the other, n rows each. rows: ``[R, m]`` addresses, of
-    real rows below N, of synthetic ones N and above. slot_origin: ``[window + 1]``, which
-    generation each synthetic set is from, see :meth:`nc_testbed.loop.archive.Archive.origins`.
-    weights: ``[R, m]`` >= 0 with mean 1 in every chain, or None where all rows count the same.
-    stream: where fresh rows come from that stand for the synthetic ones; None: the stored ones.
+    real: ``[S, N, D]``, S = 1 where all chains share them, else R. synthetic:
+    ``[R, M, D]``, the sets of the last generations one after the other, n rows each.
+    rows: ``[R, m]`` addresses, of real rows below N, of synthetic ones N and above.
+    slot_origin: ``[window + 1]``, which generation each synthetic set is from, see
+    :meth:`nc_testbed.loop.archive.Archive.origins`. weights: ``[R, m]`` >= 0 with mean 1
+    in every chain, or None where all rows count the same. stream: where fresh rows come
+    from that stand for the synthetic ones; None: the stored ones.
     """
 
     space: Space
@@ -73,6 +75,10 @@ class TrainingSet:
         """Every row, ``[R, m, D]``, for models that need the whole set at once."""
         m = torch.arange(self.size, device=self.rows.device)
         return self.gather(m.expand(len(self.rows), -1))
+
+    def sum_up(self, family: Family) -> Statistic:
+        """Sufficient statistics of all rows, weighted as they are."""
+        return family.summarise(self.all(), self.weights)
 
     def origin(self) -> Tensor:
         """Where each row came from, ``[R, m]``: 0 = real, g + 1 = sampled from generation g."""

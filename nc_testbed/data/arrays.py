@@ -46,10 +46,11 @@ class Header(NamedTuple):
 class Arrays(RealSource):
     """Images or vectors from the user's ``.npz`` (x, optional y) or ``.npy`` (x alone).
 
-    path: the file. x: uint8 images ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` with C = 1
-    or 3 (stored channel-first; first if it could be either; a single channel is dropped), or
-    vectors of floats ``[N, D]``. y: whole numbers ``[N]``, of which every value is a class.
-    Shape, dtype and size are checked in the header before anything is read; no pickle is ever read.
+    path: the file. x: uint8 images ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``
+    with C = 1 or 3 (stored channel-first; first if it could be either; a single channel
+    is dropped), or vectors of floats ``[N, D]``. y: whole numbers ``[N]``, of which every
+    value is a class. Shape, dtype and size are checked in the header before anything is
+    read; no pickle is ever read.
     """
 
     path: str | None = None

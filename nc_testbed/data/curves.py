@@ -19,9 +19,9 @@ from nc_testbed.data.ranges import check_range
 class Moons(ExactSource):
     """Two interleaving half circles; a row's class is its moon. No closed density.
 
-    ``(cos t, sin t)`` or ``(1 - cos t, 1/2 - sin t)``, t uniform on [0, pi], plus Gaussian noise.
-    noise: its standard deviation, >= 0, in units of the radius.
-    Source: scikit-learn's ``make_moons`` with independent rows, as in the study of J. Kazdan et
+    ``(cos t, sin t)`` or ``(1 - cos t, 1/2 - sin t)``, t uniform on [0, pi], plus
+    Gaussian noise. noise: its standard deviation, >= 0, in units of the radius. Source:
+    scikit-learn's ``make_moons`` with independent rows, as in the study of J. Kazdan et
     al. 2024 (https://arxiv.org/abs/2410.16713); the default noise is ours.
     """
 
@@ -49,10 +49,11 @@ class Moons(ExactSource):
 class SwissRoll(ExactSource):
     """A spiral: the plane of a Swiss roll across its axis. Unlabelled, no closed density.
 
-    ``(t cos t, t sin t)``, t uniform on [3 pi/2, 9 pi/2], plus Gaussian noise.
-    noise: its standard deviation, >= 0, in the units of t (turns lie 2 pi apart).
-    Source: scikit-learn's ``make_swiss_roll`` (S. Marsland 2014), coordinates x and z, as in the
-    study of J. Kazdan et al. 2024 (https://arxiv.org/abs/2410.16713); the default noise is ours.
+    ``(t cos t, t sin t)``, t uniform on [3 pi/2, 9 pi/2], plus Gaussian noise. noise: its
+    standard deviation, >= 0, in the units of t (turns lie 2 pi apart). Source:
+    scikit-learn's ``make_swiss_roll`` (S. Marsland 2014), coordinates x and z, as in the
+    study of J. Kazdan et al. 2024 (https://arxiv.org/abs/2410.16713); the default noise
+    is ours.
     """
 
     noise: float = 0.05

@@ -37,8 +37,9 @@ class Downloaded(RealSource):
 class FashionMnist(Downloaded):
     """Fashion-MNIST: ten kinds of clothes, 60,000 and 10,000 images of 28x28 grey pixels.
 
-    root: folder that holds ``FashionMNIST/raw``. download: whether to fetch what is missing.
-    Source: H. Xiao, K. Rasul, R. Vollgraf 2017, https://arxiv.org/abs/1708.07747, MIT.
+    root: folder that holds ``FashionMNIST/raw``. download: whether to fetch what is
+    missing. Source: H. Xiao, K. Rasul, R. Vollgraf 2017,
+    https://arxiv.org/abs/1708.07747, MIT.
     """
 
     def read(self) -> Rows:
@@ -66,8 +67,9 @@ class Emnist(Downloaded):
     """EMNIST: handwritten letters and digits, 28x28 grey pixels, turned upright.
 
     split: ``balanced`` (47 classes, 2,400 rows each), ``digits``, ``letters``, ``mnist``,
-    ``byclass`` or ``bymerge``. root: folder that holds ``EMNIST/raw``. download: whether to fetch
-    what is missing (560 MB). Source: G. Cohen et al. 2017, https://arxiv.org/abs/1702.05373.
+    ``byclass`` or ``bymerge``. root: folder that holds ``EMNIST/raw``. download: whether
+    to fetch what is missing (560 MB). Source: G. Cohen et al. 2017,
+    https://arxiv.org/abs/1702.05373.
     """
 
     split: Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"] = "balanced"
@@ -82,9 +84,10 @@ class Emnist(Downloaded):
 class Cifar10(Downloaded):
     """CIFAR-10: ten kinds of objects, 50,000 and 10,000 images of 3x32x32 pixels, channel-first.
 
-    root: folder that holds ``cifar-10-batches-py``. download: whether to fetch what is missing.
-    The batches are pickles: torchvision opens them only if their md5 is the published one.
-    Source: A. Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
+    root: folder that holds ``cifar-10-batches-py``. download: whether to fetch what is
+    missing. The batches are pickles: torchvision opens them only if their md5 is the
+    published one. Source: A. Krizhevsky 2009,
+    https://www.cs.toronto.edu/~kriz/cifar.html.
     """
 
     def read(self) -> Rows:

@@ -24,9 +24,9 @@ class ClassLaws:
     """The laws of the classes of a two-dimensional source, before they are weighted.
 
     rows_of(labels, draws): rows ``[R, n, 2]`` float64 for labels ``[R, n]``.
-    log_densities(x): of every class at rows ``[..., 2]``, ``[..., C]``, or None where they have
-    no closed form. centres ``[C, 2]`` and scale: for mixtures of isotropic Gaussians.
-    classes: names of the C classes; none for an unlabelled source.
+    log_densities(x): of every class at rows ``[..., 2]``, ``[..., C]``, or None where
+    they have no closed form. centres ``[C, 2]`` and scale: for mixtures of isotropic
+    Gaussians. classes: names of the C classes; none for an unlabelled source.
     """
 
     name: str
@@ -39,8 +39,9 @@ class ClassLaws:
     def law(self, weights: Tensor) -> DataLaw:
         """The mixture with weights ``[C]``, or ``[R, C]`` where each chain has its own.
 
-        With weights of each chain's own, ``draw`` and ``log_prob`` serve all R chains at once;
-        rows ``[R, M, 2]`` and rows common to all chains ``[M, 2]`` both give ``[R, M]``.
+        With weights of each chain's own, ``draw`` and ``log_prob`` serve all R chains at
+        once; rows ``[R, M, 2]`` and rows common to all chains ``[M, 2]`` both give
+        ``[R, M]``.
         """
 
         def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, Tensor | None]:
@@ -69,10 +70,10 @@ class ClassLaws:
 class ExactSource(ABC):
     """Settings common to all exact laws; a source adds the laws of its classes.
 
-    rows: training rows each chain draws. test_rows: rows in the held-out set that all chains
-    share, rounded down to the same number of every class. imbalance_ratio: ratio >= 1 of the
-    commonest to the rarest class's weight (None: equal weights); the rare classes rotate over
-    chains. Raises BadInput where one is out of range.
+    rows: training rows each chain draws. test_rows: rows in the held-out set that all
+    chains share, rounded down to the same number of every class. imbalance_ratio:
+    ratio >= 1 of the commonest to the rarest class's weight (None: equal weights); the
+    rare classes rotate over chains. Raises BadInput where one is out of range.
     """
 
     rows: int = 1000
@@ -91,7 +92,8 @@ class ExactSource(ABC):
     def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
         """The rows for chains 0..chains-1; see :class:`nc_testbed.data.source.Source`.
 
-        Fresh rows are keyed by their generation, so a longer run draws the same ones first.
+        Fresh rows are keyed by their generation, so a longer run draws the same ones
+        first.
         """
         class_laws = self.class_laws()
         C = max(1, len(class_laws.classes))

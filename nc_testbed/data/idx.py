@@ -26,7 +26,8 @@ class SupportsRead(Protocol):
 def read_file(path: Path, dimensions: int) -> bytes:
     """The uncompressed bytes of an idx file, gzipped where its name ends in ``.gz``.
 
-    Raises ValueError for whatever is wrong with it, and OSError only where it cannot be opened.
+    Raises ValueError for whatever is wrong with it, and OSError only where it cannot be
+    opened.
     """
     if path.stat().st_size > LIMIT:
         raise ValueError(f"an idx file of more than {LIMIT} bytes")
@@ -40,8 +41,9 @@ def read_file(path: Path, dimensions: int) -> bytes:
 def read_idx(stream: SupportsRead, dimensions: int) -> bytes:
     """The bytes of an idx file, no more of them than its header says and ``LIMIT`` allows.
 
-    So a few bytes of gzip that stand for terabytes are refused by what they declare. Raises
-    ValueError where the header is that of no idx file, or of one that is too large.
+    So a few bytes of gzip that stand for terabytes are refused by what they declare.
+    Raises ValueError where the header is that of no idx file, or of one that is too
+    large.
     """
     start = 4 + 4 * dimensions
     head = stream.read(start)
@@ -56,8 +58,8 @@ def parse_idx(data: bytes, dimensions: int) -> np.ndarray:
     """The uint8 array in the bytes of an uncompressed idx file, a read-only view of them.
 
     Layout: two zero bytes, 8 (uint8), the number of dimensions, each size as a big-endian
-    uint32, then the values. Raises ValueError unless the length is exactly what the header says.
-    Source: http://yann.lecun.com/exdb/mnist/.
+    uint32, then the values. Raises ValueError unless the length is exactly what the
+    header says. Source: http://yann.lecun.com/exdb/mnist/.
 
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), 1).tolist()
     [7, 9]

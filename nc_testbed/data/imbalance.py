@@ -14,9 +14,10 @@ _EVERY_CLASS = "every class needs a training row"
 def exponential_counts(top: int, imbalance_ratio: float, classes: int) -> np.ndarray:
     """Rows by rarity rank, ``n_rank = floor(top IR^(-rank/(C-1)))``, ``[C]`` int64.
 
-    ``top`` is the commonest class's count, IR >= 1 the imbalance ratio; a product that is a whole
-    number up to rounding counts as that number. Source: Y. Cui et al. 2019 (arXiv:1901.05555) and
-    K. Cao et al. 2019 (https://arxiv.org/abs/1906.07413), long-tailed CIFAR.
+    ``top`` is the commonest class's count, IR >= 1 the imbalance ratio; a product that is
+    a whole number up to rounding counts as that number. Source: Y. Cui et al. 2019
+    (arXiv:1901.05555) and K. Cao et al. 2019 (https://arxiv.org/abs/1906.07413),
+    long-tailed CIFAR.
 
     >>> exponential_counts(1000, 100, 5).tolist()
     [1000, 316, 100, 31, 10]
@@ -47,8 +48,8 @@ def largest_top(most: int, rows: int | None, imbalance_ratio: float, classes: in
 def natural_counts(sizes: np.ndarray, rows: int | None) -> np.ndarray:
     """``rows`` rows shared out in proportion to the class sizes, by largest remainders, ``[C]``.
 
-    Exact in whole numbers, sums to ``rows`` and never exceeds a class. Source: the method of
-    Hamilton and Hare; ties go to the lower class.
+    Exact in whole numbers, sums to ``rows`` and never exceeds a class. Source: the method
+    of Hamilton and Hare; ties go to the lower class.
 
     >>> natural_counts(np.array([50, 30, 20]), 7).tolist()
     [4, 2, 1]
@@ -63,9 +64,9 @@ def natural_counts(sizes: np.ndarray, rows: int | None) -> np.ndarray:
 def rarity_ranks(sizes: np.ndarray, imbalance_ratio: float | None, chains: int) -> np.ndarray:
     """Rarity rank of every class in every chain, 0 the commonest, ``[R, C]`` int64.
 
-    Natural shares (None): by size, ties by class, the same in all chains. Imbalance above 1: class
-    c of chain r has rank ``(c + r) mod C``, so that C chains balance the classes. Imbalance 1 has
-    no rare class and nothing to rotate.
+    Natural shares (None): by size, ties by class, the same in all chains. Imbalance above
+    1: class c of chain r has rank ``(c + r) mod C``, so that C chains balance the
+    classes. Imbalance 1 has no rare class and nothing to rotate.
 
     >>> rarity_ranks(np.array([5, 5, 9]), 10.0, 2).tolist()
     [[0, 1, 2], [1, 2, 0]]
@@ -82,8 +83,8 @@ def training_counts(
 ) -> np.ndarray:
     """Training rows of every class in every chain, ``[R, C]``; each at least 1.
 
-    The commonest class may be any class (the ranks rotate), so its count is bounded by the
-    smallest class: a chain's counts do not depend on how many chains there are.
+    The commonest class may be any class (the ranks rotate), so its count is bounded by
+    the smallest class: a chain's counts do not depend on how many chains there are.
     Raises BadInput (``rows`` or ``imbalance_ratio``) with a value that works.
     """
     if imbalance_ratio is None:
@@ -112,8 +113,8 @@ def reserve_counts(
 ) -> np.ndarray:
     """Reserve rows of every class in every chain, ``[R, C]``: the training law, all that fit.
 
-    At least 1 of each class, so at a steep imbalance the rarest are over-represented by less
-    than one row. ``sizes`` all zero (no reserve) gives zeros.
+    At least 1 of each class, so at a steep imbalance the rarest are over-represented by
+    less than one row. ``sizes`` all zero (no reserve) gives zeros.
     """
     if imbalance_ratio is None or not sizes.any():
         return np.tile(sizes, (len(ranks), 1))

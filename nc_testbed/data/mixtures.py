@@ -19,10 +19,10 @@ from nc_testbed.data.ranges import check_at_least
 class Mixture2d(ExactSource):
     """The mode-counting mixtures of VEEGAN and PacGAN; a row's class is its mode.
 
-    layout: ``ring``, 8 modes ``(cos(2 pi i/8), sin(2 pi i/8))`` of standard deviation 0.01, or
-    ``grid``, 25 modes ``(-4 + 2i, -4 + 2j)`` of standard deviation 0.05.
-    Source: A. Srivastava et al. 2017 (https://arxiv.org/abs/1705.07761), with the numbers of
-    Z. Lin et al. 2018 (https://arxiv.org/abs/1712.04086).
+    layout: ``ring``, 8 modes ``(cos(2 pi i/8), sin(2 pi i/8))`` of standard deviation
+    0.01, or ``grid``, 25 modes ``(-4 + 2i, -4 + 2j)`` of standard deviation 0.05. Source:
+    A. Srivastava et al. 2017 (https://arxiv.org/abs/1705.07761), with the numbers of Z.
+    Lin et al. 2018 (https://arxiv.org/abs/1712.04086).
     """
 
     layout: Literal["ring", "grid"] = "ring"
@@ -42,9 +42,9 @@ class Mixture2d(ExactSource):
 class Blobs(ExactSource):
     """Unit Gaussians in the plane; a row's class is its blob.
 
-    centres: how many. One lies at the origin, as in the GMM study of I. Shumailov et al. 2024
-    (https://doi.org/10.1038/s41586-024-07566-y); more are uniform on [-10, 10]^2, as in
-    scikit-learn's ``make_blobs``, drawn once by a stream that no seed changes.
+    centres: how many. One lies at the origin, as in the GMM study of I. Shumailov et al.
+    2024 (https://doi.org/10.1038/s41586-024-07566-y); more are uniform on [-10, 10]^2, as
+    in scikit-learn's ``make_blobs``, drawn once by a stream that no seed changes.
     """
 
     centres: int = 1

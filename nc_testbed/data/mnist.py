@@ -55,8 +55,8 @@ class Mnist(RealSource):
 def read_mnist(folder: Path) -> tuple[np.ndarray, ...]:
     """Training images ``[60000, 784]`` and digits, test images ``[10000, 784]`` and digits.
 
-    Images are read-only uint8, digits int64. Every file is held against its md5; read once per
-    process. Raises BadInput (``files``) for a missing or damaged file.
+    Images are read-only uint8, digits int64. Every file is held against its md5; read
+    once per process. Raises BadInput (``files``) for a missing or damaged file.
     """
     images, digits, test_images, test_digits = (
         _array(folder / f"{name}.gz", md5) for name, md5 in MD5.items()

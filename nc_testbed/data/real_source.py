@@ -25,11 +25,10 @@ from nc_testbed.data.split import Split, draw_rows, split_rows
 class RealSource(ABC):
     """Settings common to all real data; a source adds how its rows are read.
 
-    rows: training rows per chain (None: all that fit).
-    imbalance_ratio: ratio >= 1 of the commonest to the rarest class, which rotates over chains
-    (None: natural shares).
-    test_rows: rows per class never trained on (None: all that balance allows of a test split, else
-    a fifth of the smallest class, or of all rows where there are no labels).
+    rows: training rows per chain (None: all that fit). imbalance_ratio: ratio >= 1 of the
+    commonest to the rarest class, which rotates over chains (None: natural shares).
+    test_rows: rows per class never trained on (None: all that balance allows of a test
+    split, else a fifth of the smallest class, or of all rows where there are no labels).
     reserve: share in [0, 1) of what remains, per class, kept unseen for FRESH anchors.
     binarize: pixels drawn as 0 or 255. projection: principal axes to keep (None: no PCA).
     Raises BadInput where one is out of range.
@@ -59,9 +58,10 @@ class RealSource(ABC):
     def load(self, chains: int, seed: int, fresh: int, generations: int) -> Data:
         """The rows for chains 0..chains-1; see :class:`nc_testbed.data.source.Source`.
 
-        What is held out, in reserve and for training is the same for every seed. A chain draws its
-        rows without replacement from the training part, and its reserve, of the same class law,
-        from the reserve part. Raises BadInput where a setting does not fit the data.
+        What is held out, in reserve and for training is the same for every seed. A chain
+        draws its rows without replacement from the training part, and its reserve, of the
+        same class law, from the reserve part. Raises BadInput where a setting does not
+        fit the data.
         """
         # By the repr: settings of an extension need not be hashable, and equal ones print alike.
         rows, split, x, held_out, space = from_cache((type(self), repr(self)), self._split)
@@ -97,7 +97,12 @@ class RealSource(ABC):
         rows = self.read()
         if rows.y is None:
             remedy = f"give null: {rows.name} has no labels"
-            require(self.imbalance_ratio is None, "imbalance_ratio", self.imbalance_ratio, remedy)
+            require(
+                self.imbalance_ratio is None,
+                "imbalance_ratio",
+                self.imbalance_ratio,
+                remedy,
+            )
         if not self.binarize:
             return rows
         require(rows.space.image, "binarize", "true", f"give false: {rows.name} has no pixels")

@@ -40,8 +40,8 @@ def standardize(x: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def project(x: np.ndarray, others: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """Both tables on the first principal axes of ``x`` [N, D], float64 ``[., dimensions]``.
 
-    Raises BadInput (``projection``) above min(N, D). Source: scikit-learn's PCA, an exact solver
-    (its default picks a randomised one for some shapes).
+    Raises BadInput (``projection``) above min(N, D). Source: scikit-learn's PCA, an exact
+    solver (its default picks a randomised one for some shapes).
     """
     most = min(x.shape)
     require(dimensions <= most, "projection", dimensions, f"give at most {most}, or null")

@@ -18,8 +18,8 @@ from nc_testbed.data.rows import Rows
 class Digits(RealSource):
     """1,797 handwritten digits, 8x8 pixels of 0..16 stored as ``round(255 v / 16)`` uint8.
 
-    Source: E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits (UCI,
-    CC BY 4.0), the test part, as in scikit-learn's ``load_digits``.
+    Source: E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits
+    (UCI, CC BY 4.0), the test part, as in scikit-learn's ``load_digits``.
     """
 
     def read(self) -> Rows:

@@ -17,11 +17,12 @@ from nc_testbed.core.space import Space
 class DataLaw:
     """The exact law of a source's rows, where there is one.
 
-    draw(n, streams, purpose): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or None).
-    log_prob(x): log density of rows ``[..., D]``, or None where it has no closed form.
-    centres ``[C, D]``, scale (standard deviation of one mode) and weights ``[C]``: set for
-    mixtures of isotropic Gaussians, so that modes can be counted. Under imbalance the rare
-    class rotates over chains: weights are ``[R, C]``, and draw and log_prob serve all R chains.
+    draw(n, streams, purpose): ``[R, n, D]`` float64 rows and ``[R, n]`` int64 labels (or
+    None). log_prob(x): log density of rows ``[..., D]``, or None where it has no closed
+    form. centres ``[C, D]``, scale (standard deviation of one mode) and weights ``[C]``:
+    set for mixtures of isotropic Gaussians, so that modes can be counted. Under imbalance
+    the rare class rotates over chains: weights are ``[R, C]``, and draw and log_prob
+    serve all R chains.
     """
 
     draw: Callable[[int, RandomStreams, str], tuple[Tensor, Tensor | None]]
@@ -35,15 +36,15 @@ class DataLaw:
 class Data:
     """Real rows, how chains use them, and what is known about their law.
 
-    x: ``[S, N, D]`` stored real rows for training and reserve; S = 1 when all chains share
-    them, R when every chain draws its own from an exact law. y: ``[S, N]`` int64 classes.
-    training ``[R, n0]``: rows (positions in x) of generation 0. reserve ``[R, m]``: rows that no
-    generation has seen, in the order in which FRESH anchors use them.
-    held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of each class.
-    shares ``[R, C]``: class shares of each chain's training rows. rank ``[R, C]``: rarity rank of
-    each class in each chain, 0 the commonest.
-    classes: names of the C classes. true_parameters: families that hold the law, with its
-    parameters ``[1, ...]`` in each. record: what provenance tells of the rows: sha256 of files,
+    x: ``[S, N, D]`` stored real rows for training and reserve; S = 1 when all chains
+    share them, R when every chain draws its own from an exact law. y: ``[S, N]`` int64
+    classes. training ``[R, n0]``: rows (positions in x) of generation 0. reserve
+    ``[R, m]``: rows that no generation has seen, in the order in which FRESH anchors use
+    them. held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of
+    each class. shares ``[R, C]``: class shares of each chain's training rows. rank
+    ``[R, C]``: rarity rank of each class in each chain, 0 the commonest. classes: names
+    of the C classes. true_parameters: families that hold the law, with its parameters
+    ``[1, ...]`` in each. record: what provenance tells of the rows: sha256 of files,
     sizes of the split.
     """
 
@@ -76,13 +77,13 @@ class Data:
         return frozenset(word for word, holds in offers.items() if holds)
 
     @property
-    def shared(self) -> bool:
+    def has_shared_rows(self) -> bool:
         """Whether all chains have the same stored rows."""
         return len(self.x) == 1
 
     def rows_of(self, chain: int) -> Tensor:
         """The stored rows ``[N, D]`` of a chain; its ``training`` and ``reserve`` say which."""
-        return self.x[0 if self.shared else chain]
+        return self.x[0 if self.has_shared_rows else chain]
 
     @property
     def has_tail(self) -> bool:

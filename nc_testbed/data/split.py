@@ -15,8 +15,8 @@ from nc_testbed.data.rows import Rows
 class Split:
     """Held-out rows ``[H, D]`` with their classes, and positions of the others.
 
-    pool ``[N]``: rows of the source that are not held out, ascending. reserve, training: positions
-    in the pool, ascending and disjoint, together all of it.
+    pool ``[N]``: rows of the source that are not held out, ascending. reserve, training:
+    positions in the pool, ascending and disjoint, together all of it.
     """
 
     held_out: np.ndarray
@@ -29,10 +29,11 @@ class Split:
 def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
     """Split the rows per class, in this order: held-out, reserve, training.
 
-    The same for every seed. A source's own test split is what is held out, if there is one.
-    test_rows: rows per class, None for all that balance allows of a test split, else a fifth of the
-    smallest class. reserve: share of what remains of each class, rounded down, but at least 1 row
-    if above 0. Raises BadInput (``test_rows``) with the largest number that works.
+    The same for every seed. A source's own test split is what is held out, if there is
+    one. test_rows: rows per class, None for all that balance allows of a test split, else
+    a fifth of the smallest class. reserve: share of what remains of each class, rounded
+    down, but at least 1 row if above 0. Raises BadInput (``test_rows``) with the largest
+    number that works.
     """
     y = rows.labels
     everything = np.arange(len(y))
@@ -58,7 +59,12 @@ def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
 
 
 def _test_rows(
-    y: np.ndarray, rows: Rows, test_rows: int | None, spare: int, share: float, purpose: str
+    y: np.ndarray,
+    rows: Rows,
+    test_rows: int | None,
+    spare: int,
+    share: float,
+    purpose: str,
 ) -> np.ndarray:
     """Positions of the held-out rows among rows of classes ``y``, ascending."""
     order = fixed_order(len(y), purpose)
@@ -128,7 +134,8 @@ def draw_rows(
 ) -> np.ndarray:
     """Every chain's rows out of a part of the pool, ``[R, n]``, in a random order of its own.
 
-    part: positions in the pool; y: the pool's classes; counts ``[R, C]``. Without replacement.
+    part: positions in the pool; y: the pool's classes; counts ``[R, C]``. Without
+    replacement.
     """
     rows = []
     for chain, count in enumerate(counts):

@@ -22,8 +22,8 @@ from nc_testbed.data.rows import Rows, relabel
 class ImageSet:
     """One of torchvision's sets in a folder of its layout.
 
-    name: torchvision's class. root: folder that holds the set's own. download: whether what is
-    missing may be fetched. split: EMNIST's.
+    name: torchvision's class. root: folder that holds the set's own. download: whether
+    what is missing may be fetched. split: EMNIST's.
     """
 
     name: str
@@ -53,8 +53,9 @@ class ImageSet:
     def find(self, files: list[str]) -> None:
         """Make sure the files exist, plain or gzipped, fetching them if allowed.
 
-        Raises BadInput (``root`` or ``download``) with what was looked for, where, and the two
-        remedies. Nothing is created then: a download goes to a temporary folder first.
+        Raises BadInput (``root`` or ``download``) with what was looked for, where, and
+        the two remedies. Nothing is created then: a download goes to a temporary folder
+        first.
         """
         if self.download and self._missing(files):
             self._fetch()
@@ -69,7 +70,8 @@ class ImageSet:
     def content(self, name: str) -> bytes:
         """The uncompressed bytes of an idx file; a gzipped one is held against torchvision's md5.
 
-        No more bytes are read than the file's header says. Raises BadInput for a damaged one.
+        No more bytes are read than the file's header says. Raises BadInput for a damaged
+        one.
         """
         packed = self.folder / f"{name}.gz"
         path = packed if packed.is_file() else self.folder / name
@@ -121,9 +123,10 @@ class ImageSet:
 def read_images(images: ImageSet) -> Rows:
     """Rows of a set in MNIST's format: FashionMNIST, KMNIST, EMNIST.
 
-    torchvision checks the archives it fetches and never the files it unpacks: here headers and
-    lengths are checked, and the sha256 of every file is recorded. EMNIST holds its images
-    transposed (https://github.com/pytorch/vision/issues/8783): they are turned upright.
+    torchvision checks the archives it fetches and never the files it unpacks: here
+    headers and lengths are checked, and the sha256 of every file is recorded. EMNIST
+    holds its images transposed (https://github.com/pytorch/vision/issues/8783): they are
+    turned upright.
     """
     names = _file_names(images)
     images.find(names)

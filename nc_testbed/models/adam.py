@@ -14,19 +14,21 @@ from nc_testbed.core.status import finite
 class Adam:
     """Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980) for R networks at once.
 
-    start: weights ``[R, ..., b]`` by name. rate: the learning rate. weight_decay: ``weight_decay /
-    2`` times the squared weights is added to the loss. stopped: chains ``[R]`` bool that stay as
-    they are, None for none. No chain feels another: every number has moments of its own, and
-    nothing is clipped.
+    start: weights ``[R, ..., b]`` by name. rate: the learning rate. weight_decay:
+    ``weight_decay / 2`` times the squared weights is added to the loss. stopped: chains
+    ``[R]`` bool that stay as they are, None for none. No chain feels another: every
+    number has moments of its own, and nothing is clipped.
 
-    A chain whose loss, or any of whose gradients, is NaN or infinite stops before the update that
-    they would make, and keeps its weights for good. To look at all gradients in every step would
-    cost another pass over them. So a block of steps is looked at once, at its end: such a gradient
-    leaves NaN in its weight for ever, since its moments stay infinite or NaN. Where a block has
-    one, it is taken again from the weights at its beginning, and then every step is looked at.
+    A chain whose loss, or any of whose gradients, is NaN or infinite stops before the
+    update that they would make, and keeps its weights for good. To look at all gradients
+    in every step would cost another pass over them. So a block of steps is looked at
+    once, at its end: such a gradient leaves NaN in its weight for ever, since its moments
+    stay infinite or NaN. Where a block has one, it is taken again from the weights at its
+    beginning, and then every step is looked at.
 
-    The calls of one block are: :meth:`checkpoint`, :meth:`step` for every update, :meth:`lost`;
-    then either :meth:`hold` or :meth:`restart` and :meth:`watch` for every update.
+    The calls of one block are: :meth:`checkpoint`, :meth:`step` for every update,
+    :meth:`lost`; then either :meth:`hold` or :meth:`restart` and :meth:`watch` for every
+    update.
     """
 
     def __init__(

@@ -40,16 +40,18 @@ class Layer(NamedTuple):
 class Autoencoder(ABC):
     """Variational autoencoder (Kingma & Welling 2014, https://arxiv.org/abs/1312.6114).
 
-    ELBO(x) = E_q log p(x | z) - KL(q(z | x) || N(0, I)), maximised by Adam on one draw of z per
-    row; the loss is summed over chains and averaged within, so no chain feels another.
+    ELBO(x) = E_q log p(x | z) - KL(q(z | x) || N(0, I)), maximised by Adam on one draw of
+    z per row; the loss is summed over chains and averaged within, so no chain feels
+    another.
 
-    latent_dim: size of z. likelihood: ``bernoulli`` (pixels) or ``gaussian``; variance: of the
-    Gaussian likelihood, in squared data units, None = learned, one number per chain (Rybkin et
-    al. 2021). steps: updates per fit, equal for all generations and policies; or epochs, and
-    then a fit's work grows with its training set. batch_size: rows per update. lr: Adam's
-    learning rate. weight_decay: Adam's L2 penalty, ``weight_decay / 2`` times the squared
-    weights, >= 0. start: ``cold`` (new weights every generation) or ``warm`` (go on from the
-    previous fit). Raises BadInput for a setting out of range.
+    latent_dim: size of z. likelihood: ``bernoulli`` (pixels) or ``gaussian``; variance:
+    of the Gaussian likelihood, in squared data units, None = learned, one number per
+    chain (Rybkin et al. 2021). steps: updates per fit, equal for all generations and
+    policies; or epochs, and then a fit's work grows with its training set. batch_size:
+    rows per update. lr: Adam's learning rate. weight_decay: Adam's L2 penalty,
+    ``weight_decay / 2`` times the squared weights, >= 0. start: ``cold`` (new weights
+    every generation) or ``warm`` (go on from the previous fit). Raises BadInput for a
+    setting out of range.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "encoder"})
@@ -88,7 +90,12 @@ class Autoencoder(ABC):
         remedy = "give at least 1 row per update"
         require(self.batch_size >= 1, "batch_size", self.batch_size, remedy)
         require(self.lr > 0, "lr", self.lr, "give a learning rate > 0")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "give a number >= 0")
+        require(
+            self.weight_decay >= 0,
+            "weight_decay",
+            self.weight_decay,
+            "give a number >= 0",
+        )
         self.check_widths()
 
     @abstractmethod
@@ -110,8 +117,9 @@ class Autoencoder(ABC):
     def workspace(self, space: Space, m: int) -> int:
         """Bytes of one chain: weights eight times over, and the layers of a batch.
 
-        Eight: weights, gradients, both moments, and as much again in the checkpoint. A batch
-        takes about 16 float32 numbers for each of the widest layer, in all layers together.
+        Eight: weights, gradients, both moments, and as much again in the checkpoint. A
+        batch takes about 16 float32 numbers for each of the widest layer, in all layers
+        together.
         """
         return 8 * self.disk_bytes(space, m) + 4 * 16 * self.batch_size * self.widest(space)
 
@@ -137,8 +145,9 @@ class Autoencoder(ABC):
     ) -> AutoencoderFit:
         """R independent fits by Adam; ``progress(done, total)`` is called after every step.
 
-        A chain whose loss or gradient is not finite keeps the weights it had before that step and
-        is ``diverged``. A cold start begins anew; warm, it has nowhere to go on from and stays.
+        A chain whose loss or gradient is not finite keeps the weights it had before that
+        step and is ``diverged``. A cold start begins anew; warm, it has nowhere to go on
+        from and stays.
         """
         if self.start == "warm" and isinstance(previous, AutoencoderFit):
             first = previous.weights
@@ -187,8 +196,8 @@ class Autoencoder(ABC):
 
 
 def bound_of(model: Autoencoder, space: Space) -> Callable[[State, Tensor, Tensor], Tensor]:
-    """The function of weights, stored rows ``[R, B, D]`` and noise ``[R, B, L]`` that gives the
-    ELBO of every row, ``[R, B]``."""
+    """The function of weights, stored rows ``[R, B, D]`` and noise ``[R, B, L]`` that
+    gives the ELBO of every row, ``[R, B]``."""
 
     def bound(weights: State, rows: Tensor, eps: Tensor) -> Tensor:
         return model.restore(weights, space).bound(space.floats(rows), eps)

@@ -27,8 +27,8 @@ ROWS = 256
 class AutoencoderFit(ABC):
     """R fitted variational autoencoders; every weight has the chain axis first.
 
-    diverged: chains ``[R]`` bool that stopped at a loss or gradient that was not finite; None
-    while the fit is not over.
+    diverged: chains ``[R]`` bool that stopped at a loss or gradient that was not finite;
+    None while the fit is not over.
     """
 
     likelihood: str
@@ -136,7 +136,10 @@ class AutoencoderFit(ABC):
         return torch.stack(bounds, -1).logsumexp(-1) - math.log(samples)
 
     def _by_blocks(
-        self, rows: Tensor, draws: Generators, bound: Callable[[Any, Tensor, Tensor], Tensor]
+        self,
+        rows: Tensor,
+        draws: Generators,
+        bound: Callable[[Any, Tensor, Tensor], Tensor],
     ) -> Tensor:
         """A bound at one draw of z per row, ``[R, H]``, in blocks of rows."""
         eps = draws.normal(rows.shape[-2], self.latent_dim)
@@ -153,8 +156,8 @@ class AutoencoderFit(ABC):
         return self._by_chain(bounds)
 
     def _by_chain(self, function: Callable[[AutoencoderFit, slice], Tensor]) -> Tensor:
-        """A function of some chains, ``[R, ...]``: one by one on the cores of a CPU, all at once
-        on a GPU."""
+        """A function of some chains, ``[R, ...]``: one by one on the cores of a CPU, all
+        at once on a GPU."""
         weight = self.weights["decoder.0.weight"]
 
         def of_chain(r: int) -> Tensor:

@@ -28,8 +28,8 @@ class Climb:
 class _Group:
     """Chains that take their steps together.
 
-    chains: their numbers ``[r]``. last: log-likelihood before the last step ``[r]``. steps: how
-    many they took ``[r]``. moving: whether they still climb ``[r]`` bool.
+    chains: their numbers ``[r]``. last: log-likelihood before the last step ``[r]``.
+    steps: how many they took ``[r]``. moving: whether they still climb ``[r]`` bool.
     """
 
     chains: Tensor
@@ -58,12 +58,16 @@ class _Group:
 
 
 def climb(
-    em: EM, start: Components, steps: int, tolerance: float, progress: Progress = no_progress
+    em: EM,
+    start: Components,
+    steps: int,
+    tolerance: float,
+    progress: Progress = no_progress,
 ) -> Climb:
     """At most this many EM steps; a chain stops when its log-likelihood gains < tolerance.
 
-    A chain that has stopped is frozen, so it does not depend on when the others stop. Once at
-    most half of a group still climb, they go on without the others.
+    A chain that has stopped is frozen, so it does not depend on when the others stop.
+    Once at most half of a group still climb, they go on without the others.
     """
     last = torch.full_like(start.weights[:, 0], -torch.inf)
     chains = torch.arange(len(last), device=last.device)

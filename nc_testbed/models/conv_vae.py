@@ -28,14 +28,15 @@ PADDING = 1
 class ConvVAE(Autoencoder):
     """Convolutional variational autoencoder.
 
-    Convolutions of 4x4 with stride 2 and relu halve both sides, once per entry of ``channels``;
-    a linear layer leads to the mean and log variance of z. The decoder mirrors it: linear, relu,
-    transposed convolutions with relu between them. On 28x28 with the defaults it has 647,081
-    parameters per chain, the network of the VAE study of Shumailov et al. 2024,
-    https://doi.org/10.1038/s41586-024-07566-y
+    Convolutions of 4x4 with stride 2 and relu halve both sides, once per entry of
+    ``channels``; a linear layer leads to the mean and log variance of z. The decoder
+    mirrors it: linear, relu, transposed convolutions with relu between them. On 28x28
+    with the defaults it has 647,081 parameters per chain, the network of the VAE study of
+    Shumailov et al. 2024, https://doi.org/10.1038/s41586-024-07566-y
 
-    channels: after every convolution of the encoder; sides must divide by 2 that many times.
-    The other settings are those of :class:`~nc_testbed.models.autoencoder.Autoencoder`.
+    channels: after every convolution of the encoder; sides must divide by 2 that many
+    times. The other settings are those of
+    :class:`~nc_testbed.models.autoencoder.Autoencoder`.
     """
 
     channels: tuple[int, ...] = (64, 128)

@@ -1,8 +1,9 @@
 """Covariances of Gaussian components, full or diagonal, for all chains and components at once.
 
-Rows are standardised (see :mod:`nc_testbed.models.em`); a *factor* is the lower Cholesky factor
-``[..., D', D']`` of a full covariance, or the standard deviations ``[..., D']`` of a diagonal one,
-where D' is D rounded up to 4, for :func:`nc_testbed.core.exactness.invert_triangle`.
+Rows are standardised (see :mod:`nc_testbed.models.em`); a *factor* is the lower Cholesky
+factor ``[..., D', D']`` of a full covariance, or the standard deviations ``[..., D']`` of
+a diagonal one, where D' is D rounded up to 4, for
+:func:`nc_testbed.core.exactness.invert_triangle`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Covariance(Protocol):
     def raise_to_floor(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """Factors of the covariances raised to the floor, and which were raised, ``[R, K]`` bool.
 
-        constant ``[R, D']``: coordinates that never vary; they get variance 1 and no floor.
+        constant ``[R, D']``: coordinates that never vary; they get variance 1 and no
+        floor.
         """
         ...
 
@@ -137,8 +139,8 @@ def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
 def log_normal(deviation: Tensor, factor: Tensor) -> Tensor:
     """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its mean.
 
-    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where its
-    diagonal is 0 the coordinate is a point mass.
+    factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where
+    its diagonal is 0 the coordinate is a point mass.
     """
     full = factor.dim() == 3
     scale = factor.diagonal(dim1=-2, dim2=-1) if full else factor  # [R, D]

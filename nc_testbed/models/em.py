@@ -1,7 +1,7 @@
 """Expectation-maximisation for R Gaussian mixtures at once: two matrix products per step.
 
-Rows meet components only as features (1, z, products of z): the log densities of a row are one
-product with them, the moments that a step needs another.
+Rows meet components only as features (1, z, products of z): the log densities of a row
+are one product with them, the moments that a step needs another.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ VECTOR = per_vector(torch.float64)
 """Numbers that the sides of a chain's matrices are multiples of."""
 
 TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
-"""Below it the last digits of a number are lost to underflow: rows no further apart are equal, a
-component with no more responsibility has no rows."""
+"""Below it the last digits of a number are lost to underflow: rows no further apart are
+equal, a component with no more responsibility has no rows."""
 
 LOWEST = torch.finfo(torch.float64).min
 """Log weight of a component without rows: -inf times the zeros that pad rows would be NaN."""
@@ -37,10 +37,10 @@ BLOCK = {"cpu": 2**20, "cuda": 2**32}
 class StandardRows:
     """Training rows of R chains, each coordinate of mean 0 and variance 1.
 
-    z: ``[R, D, N']``, zero in the padding; N' is N rounded up to 8, for whole vectors (see
-    :mod:`nc_testbed.core.exactness`). N: rows that count. centre, scale: ``[R, D]``, the mean and
-    standard deviation of the rows; scale 0 where a coordinate is constant. weights:
-    ``[R, 1, N']`` of mean 1, zero in the padding, or None.
+    z: ``[R, D, N']``, zero in the padding; N' is N rounded up to 8, for whole vectors
+    (see :mod:`nc_testbed.core.exactness`). N: rows that count. centre, scale: ``[R, D]``,
+    the mean and standard deviation of the rows; scale 0 where a coordinate is constant.
+    weights: ``[R, 1, N']`` of mean 1, zero in the padding, or None.
     """
 
     z: Tensor
@@ -58,7 +58,8 @@ class StandardRows:
     def log_scale(self) -> Tensor:
         """Log density of a standardised row less that of the row, ``[R]``; constants count 0.
 
-        A constant coordinate is a point mass, so that its ``-log(2 pi) / 2`` is taken out again.
+        A constant coordinate is a point mass, so that its ``-log(2 pi) / 2`` is taken out
+        again.
         """
         log = torch.where(self.scale > 0, self.scale, 1.0).log().sum(-1)
         return log - self.constant.double().sum(-1) * math.log(2 * math.pi) / 2
@@ -67,9 +68,9 @@ class StandardRows:
 def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> StandardRows:
     """Centre and scale each chain's rows ``[R, N, D]`` by its own mean and standard deviation.
 
-    EM is then free of the chain's scale: a chain may collapse to any size. ``common`` uses one
-    scale (root mean variance) for all coordinates, as spherical covariances need. Weights
-    ``[R, N]`` of the rows are kept beside them.
+    EM is then free of the chain's scale: a chain may collapse to any size. ``common``
+    uses one scale (root mean variance) for all coordinates, as spherical covariances
+    need. Weights ``[R, N]`` of the rows are kept beside them.
 
     >>> rows = standardise(torch.tensor([[[0.0, 5.0], [2.0, 5.0]]], dtype=torch.float64), False)
     >>> rows.centre.tolist(), rows.scale.tolist()
@@ -98,9 +99,9 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> St
 def kmeans_plus_plus(rows: StandardRows, K: int, draws: Generators) -> Tensor:
     """Nearest of K starting centres, ``[R, N]`` int64 in 0..K-1.
 
-    Centres are rows, each drawn in proportion to its squared distance (in standardised units) to
-    the centres so far; uniformly where all distances are 0. Source: Arthur and Vassilvitskii,
-    SODA 2007, https://dl.acm.org/doi/10.5555/1283383.1283494
+    Centres are rows, each drawn in proportion to its squared distance (in standardised
+    units) to the centres so far; uniformly where all distances are 0. Source: Arthur and
+    Vassilvitskii, SODA 2007, https://dl.acm.org/doi/10.5555/1283383.1283494
     """
     z = rows.z[..., : rows.N]
     nearest = z.new_full((len(z), rows.N), torch.inf)
@@ -122,8 +123,9 @@ def kmeans_plus_plus(rows: StandardRows, K: int, draws: Generators) -> Tensor:
 class Components:
     """K Gaussian components per chain, in standardised units.
 
-    weights ``[R, K]``, means ``[R, K, D']``, factors as :mod:`nc_testbed.models.covariance` has
-    them, floored ``[R, K]`` whether the floor raised the covariance.
+    weights ``[R, K]``, means ``[R, K, D']``, factors as
+    :mod:`nc_testbed.models.covariance` has them, floored ``[R, K]`` whether the floor
+    raised the covariance.
     """
 
     weights: Tensor

@@ -43,19 +43,22 @@ AT_ONCE = 2**27
 class GMM:
     """Gaussian mixture fitted by maximum likelihood (EM), ``sum_k w_k N(x; m_k, C_k)``.
 
-    Every chain's rows are standardised (undone at the end), a k-means++ start assigns each row to
-    its nearest centre, and EM climbs from there. One component gives the mean and the ddof = 0
-    covariance of the rows. Components without rows have weight 0; a component narrower than the
-    floor is raised to it and counted in ``fit_floored``. A coordinate that never varies in a
-    chain is a point mass. Dead, floored and collapsed are results: nothing raises, nothing is NaN.
+    Every chain's rows are standardised (undone at the end), a k-means++ start assigns
+    each row to its nearest centre, and EM climbs from there. One component gives the mean
+    and the ddof = 0 covariance of the rows. Components without rows have weight 0; a
+    component narrower than the floor is raised to it and counted in ``fit_floored``. A
+    coordinate that never varies in a chain is a point mass. Dead, floored and collapsed
+    are results: nothing raises, nothing is NaN.
 
     components: K >= 1. covariance: full (at most 100 coordinates), diagonal or spherical.
-    max_iter: most EM steps, >= 1. tolerance: a chain stops when the mean log-likelihood of its rows
-    changes by less (nats, 0 = never). floor: smallest variance of a component in any direction,
-    as a share of the chain's own variance (1e-12 to 1), so that the collapse of a whole chain is
-    never stopped. start: cold (k-means++ every generation) or warm (the last generation's fit).
+    max_iter: most EM steps, >= 1. tolerance: a chain stops when the mean log-likelihood
+    of its rows changes by less (nats, 0 = never). floor: smallest variance of a component
+    in any direction, as a share of the chain's own variance (1e-12 to 1), so that the
+    collapse of a whole chain is never stopped. start: cold (k-means++ every generation)
+    or warm (the last generation's fit).
 
-    Source: Dempster, Laird and Rubin, JRSS B 39, 1977, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
+    Source: Dempster, Laird and Rubin, JRSS B 39, 1977,
+    https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
 
     >>> GMM(components=0)
     Traceback (most recent call last):
@@ -109,7 +112,12 @@ class GMM:
             value = getattr(self, key)
             require(type(value) is int and value >= 1, key, value, "give a whole number >= 1")
         kinds = ("full", "diagonal", "spherical")
-        require(self.covariance in kinds, "covariance", self.covariance, f"give one of {kinds}")
+        require(
+            self.covariance in kinds,
+            "covariance",
+            self.covariance,
+            f"give one of {kinds}",
+        )
         require(self.start in ("cold", "warm"), "start", self.start, "give cold or warm")
         for key, low, high in (("tolerance", 0, math.inf), ("floor", 1e-12, 1)):
             value = getattr(self, key)
@@ -180,10 +188,10 @@ class GMM:
 class Mixture:
     """R fitted Gaussian mixtures, in the units of the rows.
 
-    weights ``[R, K]``; means ``[R, K, D]``; factors: lower Cholesky factors ``[R, K, D, D]`` of
-    full covariances, or standard deviations ``[R, K, D]``; rows of zeros are point masses.
-    floored ``[R, K]`` bool; steps ``[R]`` int64; converged ``[R]`` bool; log_likelihood ``[R]``
-    in nats per training row.
+    weights ``[R, K]``; means ``[R, K, D]``; factors: lower Cholesky factors
+    ``[R, K, D, D]`` of full covariances, or standard deviations ``[R, K, D]``; rows of
+    zeros are point masses. floored ``[R, K]`` bool; steps ``[R]`` int64; converged
+    ``[R]`` bool; log_likelihood ``[R]`` in nats per training row.
     """
 
     space: Space
@@ -204,7 +212,8 @@ class Mixture:
     def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
         """n rows per chain ``[R, n, D]`` in stored form.
 
-        ``sampling.decode="mean"`` gives the mean of the drawn component, without its noise.
+        ``sampling.decode="mean"`` gives the mean of the drawn component, without its
+        noise.
         """
         component = streams("sample.component").categorical(self.weights, n)  # [R, n]
         index = component[..., None].expand(-1, -1, self.space.size)
@@ -218,8 +227,8 @@ class Mixture:
     def log_prob(self, rows: Tensor) -> Tensor:
         """Exact log density in nats of stored rows ``[H, D]`` under every chain, ``[R, H]``.
 
-        Pixels count in units of [0, 1]. A coordinate that never varied in training is a point
-        mass: it adds nothing where a row agrees with it, -inf elsewhere.
+        Pixels count in units of [0, 1]. A coordinate that never varied in training is a
+        point mass: it adds nothing where a row agrees with it, -inf elsewhere.
         """
         x = self.space.floats(rows, torch.float64).mT.contiguous()  # [D, H]
         size = at_once(8 * x.numel(), AT_ONCE, x.device)
@@ -231,8 +240,8 @@ class Mixture:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "space"}
 
     def report(self) -> dict[str, Tensor]:
-        """Per chain ``[R]``: components floored and dead, EM steps, whether they converged,
-        log-likelihood per row."""
+        """Per chain ``[R]``: components floored and dead, EM steps, whether they
+        converged, log-likelihood per row."""
         return {
             "fit_floored": self.floored.sum(-1).double(),
             "fit_dead": (self.weights == 0).sum(-1).double(),
@@ -244,8 +253,8 @@ class Mixture:
     def columns(self, true_parameters: object) -> dict[str, Tensor]:
         """``mean``, ``variance`` (mean over coordinates) and ``log_variance`` (ln det) of x.
 
-        ``m = sum w_k m_k`` and ``sum w_k (C_k + m_k m_k^T) - m m^T``: after any EM step that hit
-        no floor, the moments (ddof 0) of the rows fitted to.
+        ``m = sum w_k m_k`` and ``sum w_k (C_k + m_k m_k^T) - m m^T``: after any EM step
+        that hit no floor, the moments (ddof 0) of the rows fitted to.
         """
         w = self.weights[..., None]
         mean = (w * self.means).sum(1)

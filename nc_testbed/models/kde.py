@@ -24,8 +24,8 @@ from nc_testbed.metrics.column import Column
 from nc_testbed.theory import replace
 
 EXACT = "donot_use_mm_for_euclid_dist"
-"""How torch.cdist computes distances: by |a|^2 + |b|^2 - 2 ab, no faster here, rows far from
-zero would lose every digit."""
+"""How torch.cdist computes distances: by |a|^2 + |b|^2 - 2 ab, no faster here, rows far
+from zero would lose every digit."""
 
 BLOCK = 2**18
 """Distances in memory at once (2 MB) on a CPU, 64 times as many on a GPU."""
@@ -36,10 +36,10 @@ BLOCK = 2**18
 class KDE:
     """A Gaussian kernel on every row.
 
-    bandwidth: its standard deviation, the same in every coordinate; None = by the rule, which
-    multiplies each coordinate's own standard deviation (ddof 0): ``scott`` by ``m^(-1/(d+4))``
-    (D. Scott 1992), ``silverman`` by that times ``(4 / (d+2))^(1/(d+4))`` (B. Silverman 1986,
-    https://doi.org/10.1201/9781315140919).
+    bandwidth: its standard deviation, the same in every coordinate; None = by the rule,
+    which multiplies each coordinate's own standard deviation (ddof 0): ``scott`` by
+    ``m^(-1/(d+4))`` (D. Scott 1992), ``silverman`` by that times
+    ``(4 / (d+2))^(1/(d+4))`` (B. Silverman 1986, https://doi.org/10.1201/9781315140919).
     """
 
     bandwidth: float | None = 0.1
@@ -61,7 +61,12 @@ class KDE:
 
     def check(self, space: Space) -> None:
         """Raise BadInput for pixels: rows are not clipped to them."""
-        require(not space.image, "_target_", "KDE", "these rows are pixels; add data.projection=32")
+        require(
+            not space.image,
+            "_target_",
+            "KDE",
+            "these rows are pixels; add data.projection=32",
+        )
 
     def stacks(self, space: Space) -> bool:
         """True: no sum or product runs over chains."""

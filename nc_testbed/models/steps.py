@@ -22,14 +22,19 @@ WARM_UP = 3
 class Inputs:
     """Rows in random order, again and again, and noise, for one step after the other.
 
-    A recorded step reads the same memory at every replay. So the inputs of a whole block lie in
-    memory of their own, and a counter on the device says which of them come next. Rows that
-    cannot be read while a step is replayed (drawn afresh, or not on the device) lie there too;
-    of the others only positions do. shape: rows of a batch, and numbers of noise for each.
+    A recorded step reads the same memory at every replay. So the inputs of a whole block
+    lie in memory of their own, and a counter on the device says which of them come next.
+    Rows that cannot be read while a step is replayed (drawn afresh, or not on the device)
+    lie there too; of the others only positions do. shape: rows of a batch, and numbers of
+    noise for each.
     """
 
     def __init__(
-        self, training: TrainingSet, shape: tuple[int, int], steps: int, streams: RandomStreams
+        self,
+        training: TrainingSet,
+        shape: tuple[int, int],
+        steps: int,
+        streams: RandomStreams,
     ):
         self._training = training
         self.steps = steps
@@ -81,7 +86,8 @@ class Inputs:
 def take_steps(step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress) -> None:
     """Take all the steps there are inputs for; see :func:`record_step`.
 
-    A block in which a chain has got lost is taken again: the others end with the same bits.
+    A block in which a chain has got lost is taken again: the others end with the same
+    bits.
     """
     done = 0
     take = None
@@ -110,8 +116,8 @@ def record_step(
 ) -> Callable[[], None]:
     """On a GPU a step that is launched as one graph, else the step itself.
 
-    The step must read and write memory that stays where it is and never wait for the device.
-    ``restart`` undoes the steps that warm up; recording a step takes none.
+    The step must read and write memory that stays where it is and never wait for the
+    device. ``restart`` undoes the steps that warm up; recording a step takes none.
     """
     if device.type != "cuda":
         return step

@@ -22,8 +22,8 @@ from nc_testbed.models.autoencoder_fit import LAYER, AutoencoderFit
 class VAE(Autoencoder):
     """Variational autoencoder of multilayer perceptrons with relu.
 
-    hidden: widths of the encoder's hidden layers (the decoder mirrors them). The other settings
-    are those of :class:`~nc_testbed.models.autoencoder.Autoencoder`.
+    hidden: widths of the encoder's hidden layers (the decoder mirrors them). The other
+    settings are those of :class:`~nc_testbed.models.autoencoder.Autoencoder`.
     """
 
     hidden: tuple[int, ...] = (400,)
@@ -41,7 +41,10 @@ class VAE(Autoencoder):
 
         See :mod:`nc_testbed.core.exactness`, point 2.
         """
-        sizes = [self.batch_size, *(a * b for layers in self._widths(space) for a, b in layers)]
+        sizes = [
+            self.batch_size,
+            *(a * b for layers in self._widths(space) for a, b in layers),
+        ]
         return all(size % per_vector(torch.float32) == 0 for size in sizes)
 
     def widest(self, space: Space) -> int:

@@ -50,11 +50,11 @@ class Rule:
         noise.
 
         ``(1-f)^(2(t-1)) Var x_0`` (a pool keeps ``Var x_0`` whole) and
-        :func:`nc_testbed.theory.master.spread`
+        :func:`nc_testbed.theory.master.chain_spread`
         """
         f = np.asarray(k) / self.n
         remains = 1.0 if self.keeps else (1 - f) ** (2 * (t - 1))
-        return remains * np.asarray(self.first) + master.spread(t, f, self.noise)
+        return remains * np.asarray(self.first) + master.chain_spread(t, f, self.noise)
 
     def distance(self, k: ArrayLike, t: float = np.inf) -> Values:
         """Root-mean-square distance from the truth,

@@ -1,9 +1,9 @@
 """Exact Bernoulli refits at finite n: the binomial Markov chain, for one class against the rest.
 
-The state is X, the rows of the class among the n rows a refit sees. X_1 ~ Bin(n, p) is the
-sample from the truth; X' = Bin(n, X/n) under replace and Bin(k, p) + Bin(n-k, X/n) with k FRESH
-real rows. ``t`` counts refits, t = generation + 1; curves are entry i for t = i + 1. Matrices
-are dense: n up to about 2,000.
+The state is X, the rows of the class among the n rows a refit sees. X_1 ~ Bin(n, p) is
+the sample from the truth; X' = Bin(n, X/n) under replace and Bin(k, p) + Bin(n-k, X/n)
+with k FRESH real rows. ``t`` counts refits, t = generation + 1; curves are entry i for
+t = i + 1. Matrices are dense: n up to about 2,000.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ def binomial(n: int, p: ArrayLike) -> NDArray[np.float64]:
 
     P(j) = n!/(j! (n-j)!) p^j (1-p)^(n-j)
 
-    Arguments: n >= 0 trials; p ``[...]`` in [0, 1]. Returns ``[..., n+1]``. Conditions: exact to
-    rounding; below 1e-100 it is set to 0. Source: the binomial law.
+    Arguments: n >= 0 trials; p ``[...]`` in [0, 1]. Returns ``[..., n+1]``. Conditions:
+    exact to rounding; below 1e-100 it is set to 0. Source: the binomial law.
 
     >>> binomial(2, [0.0, 0.5]).round(10).tolist()
     [[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]
     """
-    j, p = np.arange(n + 1.0), np.asarray(p, dtype=np.float64)[..., None]
+    j = np.arange(n + 1.0)
+    p = np.asarray(p, dtype=np.float64)[..., None]
     count = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1)
     law = np.exp(count + xlogy(j, p) + xlog1py(n - j, -p))
-    law[law < 1e-100] = 0.0  # numbers near the smallest float make matrix products crawl
+    law[law < 1e-100] = 0.0  # subnormal numbers make matrix products many times slower
     return law / law.sum(-1, keepdims=True)
 
 
@@ -57,8 +58,8 @@ def anchored_transition(n: int, k: int, p: float) -> NDArray[np.float64]:
 
     P[x, y] = sum_j P(Bin(k, p) = j) P(Bin(n-k, x/n) = y-j)
 
-    Arguments: n rows per refit, of which 0 <= k <= n real; p in [0, 1] of the truth. Returns
-    ``[n+1, n+1]``, read-only, rows sum to 1. Conditions: exact. Source: derived.
+    Arguments: n rows per refit, of which 0 <= k <= n real; p in [0, 1] of the truth.
+    Returns ``[n+1, n+1]``, read-only, rows sum to 1. Conditions: exact. Source: derived.
 
     >>> anchored_transition(2, 1, 0.5).round(10).tolist()
     [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.0, 0.5, 0.5]]
@@ -75,8 +76,8 @@ def stationary(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
     pi = pi P, sum pi = 1
 
-    Arguments: matrix P ``[S, S]``, rows sum to 1. Returns ``[S]``. Conditions: exact, a dense
-    solve; not for replace, whose chain has two absorbing states. Source: derived.
+    Arguments: matrix P ``[S, S]``, rows sum to 1. Returns ``[S]``. Conditions: exact, a
+    dense solve; not for replace, whose chain has two absorbing states. Source: derived.
 
     >>> stationary(anchored_transition(2, 1, 0.5)).round(4).tolist()
     [0.25, 0.5, 0.25]
@@ -93,8 +94,9 @@ def absorption_times(n: int) -> NDArray[np.float64]:
 
     tau = 1 + P tau on 1..n-1, 0 at both ends
 
-    Arguments: n >= 2 rows per refit. Returns ``[n+1]``. Conditions: exact, replace, counted from
-    a state X (:func:`mean_absorption_time` counts from the truth). Source: derived.
+    Arguments: n >= 2 rows per refit. Returns ``[n+1]``. Conditions: exact, replace,
+    counted from a state X (:func:`mean_absorption_time` counts from the truth). Source:
+    derived.
 
     >>> absorption_times(2).round(10).tolist()
     [0.0, 2.0, 0.0]
@@ -109,8 +111,8 @@ def mean_absorption_time(n: int, p: float) -> float:
 
     E t = 1 + sum_x P(Bin(n, p) = x) tau_x
 
-    Arguments: n >= 2 rows per refit; p in [0, 1] of the truth. Conditions: exact, replace.
-    Source: derived.
+    Arguments: n >= 2 rows per refit; p in [0, 1] of the truth. Conditions: exact,
+    replace. Source: derived.
 
     >>> round(mean_absorption_time(2, 0.5), 10)
     2.0
@@ -123,13 +125,14 @@ def distribution(n: int, p: float, t: int, k: int = 0) -> NDArray[np.float64]:
 
     pi_t = pi_1 P^(t-1), pi_1 = Bin(n, p)
 
-    Arguments: n rows per refit; p in [0, 1] of the truth; t >= 1; k FRESH real rows among the n
-    from t = 2 on. Returns ``[n+1]``. Conditions: exact. Source: derived.
+    Arguments: n rows per refit; p in [0, 1] of the truth; t >= 1; k FRESH real rows among
+    the n from t = 2 on. Returns ``[n+1]``. Conditions: exact. Source: derived.
 
     >>> distribution(2, 0.5, 2).round(4).tolist()
     [0.375, 0.25, 0.375]
     """
-    matrix, law = anchored_transition(n, k, p) if k else transition(n), binomial(n, p)
+    matrix = anchored_transition(n, k, p) if k else transition(n)
+    law = binomial(n, p)
     for _ in range(t - 1):
         law = law @ matrix
     return law
@@ -140,9 +143,9 @@ def alive_curve(n: int, shares: ArrayLike, generations: int, k: int = 0) -> NDAr
 
     P(X_t > 0), t = 1..T
 
-    Arguments: n rows per refit; shares p ``[C]`` of the truth; generations T >= 1; k FRESH real
-    rows among the n from t = 2 on. Returns ``[C, T]``. Conditions: exact, classes one by one.
-    Source: derived.
+    Arguments: n rows per refit; shares p ``[C]`` of the truth; generations T >= 1; k
+    FRESH real rows among the n from t = 2 on. Returns ``[C, T]``. Conditions: exact,
+    classes one by one. Source: derived.
 
     >>> alive_curve(2, [0.5], 3).round(4).tolist()
     [[0.75, 0.625, 0.5625]]
@@ -168,8 +171,8 @@ def absorbed_curve(n: int, p: float, generations: int) -> NDArray[np.float64]:
 
     P(X_t = 0 or X_t = n), t = 1..T
 
-    Arguments: n rows per refit; p in [0, 1] of the truth; generations T >= 1. Returns ``[T]``.
-    Conditions: exact. Source: derived.
+    Arguments: n rows per refit; p in [0, 1] of the truth; generations T >= 1. Returns
+    ``[T]``. Conditions: exact. Source: derived.
 
     >>> absorbed_curve(2, 0.5, 3).round(4).tolist()
     [0.5, 0.75, 0.875]

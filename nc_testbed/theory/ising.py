@@ -1,9 +1,10 @@
 """The fully connected Ising model refitted to its own samples.
 
-P(s) is proportional to exp(theta_1 sum_i s_i + theta_2 sum_{i<j} s_i s_j), s_i = -1 or 1, so
-that only the number of spins up matters. ``spins`` is N, ``n`` the samples per refit. Maximum
-likelihood matches the moments it learns: E m and E m^2 (m the magnetisation, the mean spin) are
-conserved over refits for the statistics that are fitted, sum s_i alone or with sum s_i s_j.
+P(s) is proportional to exp(theta_1 sum_i s_i + theta_2 sum_{i<j} s_i s_j), s_i = -1 or 1,
+so that only the number of spins up matters. ``spins`` is N, ``n`` the samples per refit.
+Maximum likelihood matches the moments it learns: E m and E m^2 (m the magnetisation, the
+mean spin) are conserved over refits for the statistics that are fitted, sum s_i alone or
+with sum s_i s_j.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def level_law(spins: int, theta_1: float, theta_2: float) -> NDArray[np.float64]
 
     P(m_j) ~ N!/(j! (N-j)!) exp(theta_1 S + theta_2 (S^2 - N)/2), S = N m_j
 
-    Arguments: spins N >= 1; field theta_1; coupling theta_2 of every pair. Returns ``[N+1]``.
-    Conditions: exact. Source: the model of Jangjoo, Di Sarra, Marsili and Roudi, 2026,
-    https://arxiv.org/abs/2506.20623
+    Arguments: spins N >= 1; field theta_1; coupling theta_2 of every pair. Returns
+    ``[N+1]``. Conditions: exact. Source: the model of Jangjoo, Di Sarra, Marsili and
+    Roudi, 2026, https://arxiv.org/abs/2506.20623
 
     >>> level_law(2, 0.0, 0.0).round(10).tolist()
     [0.25, 0.5, 0.25]
@@ -57,7 +58,8 @@ def moments(spins: int, theta_1: float, theta_2: float) -> tuple[float, float]:
     >>> [round(x, 4) for x in moments(10, 0.5, 0.0)]
     [0.4621, 0.2922]
     """
-    law, m = level_law(spins, theta_1, theta_2), levels(spins)
+    law = level_law(spins, theta_1, theta_2)
+    m = levels(spins)
     return float(law @ m), float(law @ m**2)
 
 
@@ -67,8 +69,8 @@ def effective_individuals(spins: int, n: int) -> int:
     N n: the number of spins up in n samples is one binomial draw of N n
 
     Arguments: spins N >= 1; n samples per refit. Conditions: exact, theta_2 = 0 and only
-    theta_1 learned; absorption then follows ``chain`` with N n and p = (1+m_0)/2, so curves for
-    all N and n fall on one in t/(N n). Source: derived.
+    theta_1 learned; absorption then follows ``chain`` with N n and p = (1+m_0)/2, so
+    curves for all N and n fall on one in t/(N n). Source: derived.
 
     >>> effective_individuals(10, 50)
     500

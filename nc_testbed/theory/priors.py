@@ -1,8 +1,9 @@
 """Exact and limiting laws of refits under a prior or a penalty, without real data.
 
-A conjugate prior is ``prior_count`` A pseudo-rows with mean ``prior_mean`` m. The mode depends
-on the coordinates: in the natural ones (Bernoulli: the logit) it is (sum + A m)/(n + A).
-``t`` counts refits to samples, t = generation + 1: the prior acts at t = 1 already.
+A conjugate prior is ``prior_count`` A pseudo-rows with mean ``prior_mean`` m. The mode
+depends on the coordinates: in the natural ones (Bernoulli: the logit) it is (sum + A
+m)/(n + A). ``t`` counts refits to samples, t = generation + 1: the prior acts at t = 1
+already.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ def beta_prior_law(prior_count: float, prior_mean: float) -> Any:
 
     Beta(2 A m, 2 A (1-m)): the PRIOR's mean, whatever the data were
 
-    Arguments: prior_count A > 0; prior_mean m in (0, 1). Conditions: diffusion limit n >> A,
-    mode in the logit. Returns a frozen scipy distribution. Source: derived.
+    Arguments: prior_count A > 0; prior_mean m in (0, 1). Conditions: diffusion limit n >>
+    A, mode in the logit. Returns a frozen scipy distribution. Source: derived.
 
     >>> float(beta_prior_law(1, 0.5).cdf(0.25))
     0.25
@@ -37,8 +38,8 @@ def memory(t: ArrayLike, n: int, prior_count: float) -> NDArray[np.float64]:
 
     (E phi_t - m)/(phi_0 - m) = (n/(n+A))^t
 
-    Arguments: t >= 1 refits; n rows per refit; prior_count A >= 0. Conditions: exact, natural
-    coordinates. Source: derived.
+    Arguments: t >= 1 refits; n rows per refit; prior_count A >= 0. Conditions: exact,
+    natural coordinates. Source: derived.
 
     >>> memory([1, 50], 100, 2).round(3).tolist()
     [0.98, 0.372]
@@ -56,21 +57,24 @@ def expected_map(
 ) -> NDArray[np.float64]:
     """Expected fit of a Bernoulli share refitted under a Beta prior (C1, C3).
 
-    E phi_t = m' + (mean - m') (n/(n+A'))^t; natural: A' = A, m' = m; mean coordinates: one
-    pseudo-row less of each value, A' = A - 2, A' m' = A m - 1
+    E phi_t = m' + (mean - m') (n/(n+A'))^t; natural: A' = A, m' = m; mean coordinates:
+    one pseudo-row less of each value, A' = A - 2, A' m' = A m - 1
 
-    Arguments: t >= 1; n rows per refit; mean phi_0 of the truth; prior_count A >= 0, prior_mean
-    m; coordinates of the mode. Conditions: exact; "natural" for any family; "mean" Bernoulli,
-    A m >= 1 and A (1-m) >= 1, else the mode is clipped. Source: derived.
+    Arguments: t >= 1; n rows per refit; mean phi_0 of the truth; prior_count A >= 0,
+    prior_mean m; coordinates of the mode. Conditions: exact; "natural" for any family;
+    "mean" Bernoulli, A m >= 1 and A (1-m) >= 1, else the mode is clipped. Source:
+    derived.
 
     >>> expected_map([1, 50], 100, 0.2, 2, 0.5).round(3).tolist()
     [0.206, 0.389]
     >>> float(expected_map(50, 100, 0.2, 2, 0.5, "mean"))  # uniform prior: maximum likelihood
     0.2
     """
-    count, total = prior_count, prior_count * prior_mean
+    count = prior_count
+    total = prior_count * prior_mean
     if coordinates == "mean":
-        count, total = count - 2, total - 1
+        count -= 2
+        total -= 1
     limit = total / count if count else mean
     return limit + (mean - limit) * memory(t, n, count)
 
@@ -84,20 +88,23 @@ def map_curves(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance over chains of a share refitted under its conjugate prior, at every t.
 
-    phi' = (sum + A m)/(n+A):  E' = (n E + A m)/(n+A),  W' = (n/(n+A))^2 (W + (V(E) + c W)/n)
+    phi' = (sum + A m)/(n+A):  E' = (n E + A m)/(n+A),  W' = (n/(n+A))^2 (W + (V(E) + c
+    W)/n)
 
-    Arguments: sizes, rows of refit t at t - 1; mean phi_0 of the truth; prior_count A >= 0;
-    prior_mean m; function (a, b, c) of V(phi) = a + b phi + c phi^2: Bernoulli (0, 1, -1),
-    Poisson (0, 1, 0), exponential (0, 0, 1), Gaussian mean (s^2, 0, 0), known-mean variance
-    (0, 0, 2). Returns E ``[T]``, W ``[T]``. Conditions: exact, natural coordinates. Source:
-    derived.
+    Arguments: sizes, rows of refit t at t - 1; mean phi_0 of the truth; prior_count A >=
+    0; prior_mean m; function (a, b, c) of V(phi) = a + b phi + c phi^2: Bernoulli (0, 1,
+    -1), Poisson (0, 1, 0), exponential (0, 0, 1), Gaussian mean (s^2, 0, 0), known-mean
+    variance (0, 0, 2). Returns E ``[T]``, W ``[T]``. Conditions: exact, natural
+    coordinates. Source: derived.
 
     >>> centre, spread = map_curves([100] * 3, 0.2, 2, 0.5, (0, 1, -1))
     >>> centre.round(4).tolist(), spread.round(5).tolist()
     ([0.2059, 0.2116, 0.2173], [0.00154, 0.00303, 0.00449])
     """
     a, b, c = function
-    centre, spread, curves = mean, 0.0, []
+    centre = mean
+    spread = 0.0
+    curves = []
     for n in sizes:
         noise = (a + b * centre + c * (centre**2 + spread)) / n
         spread = (n / (n + prior_count)) ** 2 * (spread + noise)
@@ -112,8 +119,8 @@ def l2_logit_sd(n: int, penalty: float) -> float:
 
     theta ~ N(0, 1/(2 n lam (1 + 2 lam)))
 
-    Arguments: n rows per refit; penalty lam > 0: lam/2 theta^2 per sample. Conditions: n lam >>
-    1, so that theta stays near 0, where V = 1/4. Source: derived.
+    Arguments: n rows per refit; penalty lam > 0: lam/2 theta^2 per sample. Conditions: n
+    lam >> 1, so that theta stays near 0, where V = 1/4. Source: derived.
 
     >>> round(l2_logit_sd(1000, 0.1), 4)
     0.0645
@@ -132,10 +139,10 @@ def map_estimate(
 
     natural: (x + A m)/(n + A); mean: (x + A m - 1)/(n + A - 2), clipped to [0, 1]
 
-    Arguments: successes 0 <= x <= n; n rows; prior_count A >= 0; prior_mean m; coordinates, the
-    logit or the share. The uniform prior is A = 2, m = 1/2: add-one in the logit (never
-    absorbed), maximum likelihood in the share (absorbed). Conditions: exact; mean: n + A > 2.
-    Source: derived.
+    Arguments: successes 0 <= x <= n; n rows; prior_count A >= 0; prior_mean m;
+    coordinates, the logit or the share. The uniform prior is A = 2, m = 1/2: add-one in
+    the logit (never absorbed), maximum likelihood in the share (absorbed). Conditions:
+    exact; mean: n + A > 2. Source: derived.
 
     >>> float(map_estimate(0, 8, 2, 0.5)), float(map_estimate(0, 8, 2, 0.5, "mean"))
     (0.1, 0.0)

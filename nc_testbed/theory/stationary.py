@@ -1,8 +1,9 @@
 """Where refits with k FRESH real rows per generation settle: the laws over chains.
 
-Diffusion limits: n rows per refit, n >> k. They do not depend on n; their error is O(k/n), but
-larger within a few rows of an end, where :func:`nc_testbed.theory.chain.stationary` is exact.
-The distributions are frozen ones of scipy.stats: ``.cdf``, ``.mean()``, ``.ppf``.
+Diffusion limits: n rows per refit, n >> k. They do not depend on n; their error is
+O(k/n), but larger within a few rows of an end, where
+:func:`nc_testbed.theory.chain.stationary` is exact. The distributions are frozen ones of
+scipy.stats: ``.cdf``, ``.mean()``, ``.ppf``.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ def bernoulli_law(k: float, p: float) -> Any:
 
     Beta(2 k p, 2 k q); uniform for k = 1, p = 1/2
 
-    Arguments: k > 0 fresh real rows per generation; p in (0, 1) of the truth. Conditions: n >>
-    k. Source: derived.
+    Arguments: k > 0 fresh real rows per generation; p in (0, 1) of the truth. Conditions:
+    n >> k. Source: derived.
 
     >>> float(bernoulli_law(1, 0.5).cdf(0.25))
     0.25
@@ -48,8 +49,8 @@ def poisson_law(k: float, rate: float) -> Any:
 
     Gamma(shape 2 k rate, rate 2 k)
 
-    Arguments: k > 0 fresh real rows per generation; rate > 0 of the truth. Conditions: n >> k.
-    Source: derived.
+    Arguments: k > 0 fresh real rows per generation; rate > 0 of the truth. Conditions: n
+    >> k. Source: derived.
 
     >>> float(poisson_law(1, 4.0).var())
     2.0
@@ -62,8 +63,8 @@ def exponential_law(k: float, mean: float) -> Any:
 
     InvGamma(shape 1 + 2 k, scale 2 k mean)
 
-    Arguments: k > 0 fresh real rows per generation; mean > 0 of the truth. Conditions: n >> k;
-    its variance is infinite for k <= 1/2. Source: derived.
+    Arguments: k > 0 fresh real rows per generation; mean > 0 of the truth. Conditions: n
+    >> k; its variance is infinite for k <= 1/2. Source: derived.
 
     >>> round(float(exponential_law(2, 3.0).mean()), 10)
     3.0
@@ -76,8 +77,9 @@ def known_mean_variance_law(k: float, variance: float) -> Any:
 
     InvGamma(shape 1 + k, scale k variance)
 
-    Arguments: k > 0 fresh real rows per generation; variance > 0 of the truth. Conditions: n >>
-    k; its variance is infinite for k <= 1: compare medians or use KS. Source: derived.
+    Arguments: k > 0 fresh real rows per generation; variance > 0 of the truth.
+    Conditions: n >> k; its variance is infinite for k <= 1: compare medians or use KS.
+    Source: derived.
 
     >>> round(float(known_mean_variance_law(2, 3.0).mean()), 10)
     3.0
@@ -90,9 +92,9 @@ def absence(k: ArrayLike, n: int, p: float) -> NDArray[np.float64]:
 
     P(absent) ~ I_{1/(2n)}(2 k p, 2 k q), the Beta law's mass below half a row
 
-    Arguments: k > 0 fresh real rows per generation; n rows per refit; p in (0, 1). Conditions:
-    n >> k and 2 k p small: 2% low at 2 k p = 0.2, 11% at 0.6, a factor of 1.2 to 1.7 at 1 and of
-    2 to 5 at 2, where ``chain.stationary`` is needed. Source: derived.
+    Arguments: k > 0 fresh real rows per generation; n rows per refit; p in (0, 1).
+    Conditions: n >> k and 2 k p small: 2% low at 2 k p = 0.2, 11% at 0.6, a factor of 1.2
+    to 1.7 at 1 and of 2 to 5 at 2, where ``chain.stationary`` is needed. Source: derived.
 
     >>> absence([1, 10, 100], 1000, 0.01).round(3).tolist()
     [0.876, 0.43, 0.005]
@@ -106,8 +108,8 @@ def share_cv(k: ArrayLike, n: int, p: float) -> NDArray[np.float64]:
 
     CV = sqrt(q/(p (2k - k f + 1 - f))), f = k/n
 
-    Arguments: 1 <= k <= n fresh real rows; n rows per refit; p in (0, 1]. Conditions: exact,
-    stationary. Source: derived.
+    Arguments: 1 <= k <= n fresh real rows; n rows per refit; p in (0, 1]. Conditions:
+    exact, stationary. Source: derived.
 
     >>> share_cv([1, 20, 200], 1000, 0.01).round(3).tolist()
     [5.746, 1.562, 0.524]

@@ -1,8 +1,9 @@
 """How long rare classes live, and when their loss can be noticed.
 
-Poissonised laws: a class's count is a branching process with Poisson(1) offspring, which holds
-while its share is small. ``t`` counts refits to samples, t = generation + 1; an integer or an
-integer array. For shares of 0.05 and above, or exactly, use :mod:`nc_testbed.theory.chain`.
+Poissonised laws: a class's count is a branching process with Poisson(1) offspring, which
+holds while its share is small. ``t`` counts refits to samples, t = generation + 1; an
+integer or an integer array. For shares of 0.05 and above, or exactly, use
+:mod:`nc_testbed.theory.chain`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ def branching(t: ArrayLike) -> NDArray[np.float64]:
 
     g_1 = 1, g_{t+1} = 1 - exp(-g_t); about 2/t
 
-    Arguments: t >= 1, an integer or integer array. Conditions: exact for Poisson(1) offspring.
-    Source: derived.
+    Arguments: t >= 1, an integer or integer array. Conditions: exact for Poisson(1)
+    offspring. Source: derived.
 
     >>> branching([1, 2, 100]).round(4).tolist()
     [1.0, 0.6321, 0.0195]
@@ -64,8 +65,8 @@ def gini_half_life(n: ArrayLike) -> NDArray[np.float64]:
 
     t = n ln 2, about 0.69 n
 
-    Arguments: n rows per refit. Conditions: replace, n >> 1 (exactly ln 2/-ln(1-1/n)). Source:
-    derived.
+    Arguments: n rows per refit. Conditions: replace, n >> 1 (exactly ln 2/-ln(1-1/n)).
+    Source: derived.
 
     >>> round(float(gini_half_life(100)), 2)
     69.31
@@ -108,8 +109,9 @@ def samples_to_notice(share: ArrayLike, level: float) -> NDArray[np.float64]:
 
     n_eval >= ln(1/level)/p
 
-    Arguments: share p in (0, 1] of the class; level in (0, 1), the chance of missing a class
-    that is there. Conditions: none; sufficient, since (1-p)^n <= exp(-n p). Source: derived.
+    Arguments: share p in (0, 1] of the class; level in (0, 1), the chance of missing a
+    class that is there. Conditions: none; sufficient, since (1-p)^n <= exp(-n p). Source:
+    derived.
 
     >>> round(float(samples_to_notice(0.01, 0.05)), 1)
     299.6

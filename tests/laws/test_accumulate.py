@@ -42,10 +42,10 @@ def test_expected_variance_stops_changing(name, n):
     """At t = 100 it is within a thousandth of its limit."""
     source, *_, variance, c = ONE[name]
     for t, g in simulated(source, n, (1, 10, 100), POLICY).items():
-        law = variance * accumulate.kept(t, n, c)
+        law = variance * accumulate.variance_factor(t, n, c)
         assert mean_check(g.record["variance"], law).verdict == "pass"
         if t == 100:
-            limit = variance * accumulate.kept_limit(n, c)
+            limit = variance * accumulate.variance_factor_limit(n, c)
             assert mean_check(g.record["variance"], limit).verdict == "pass"
 
 
@@ -184,9 +184,9 @@ def test_wrong_laws_fail():
     """Replace for accumulate, t off by one, n doubled, ddof swapped, no budget for one."""
     variance = simulated(BernoulliSource(p=0.3), 5, (1, 10, 100), POLICY)
     for t, wrong in ((1, (2, 5)), (10, (1, 5)), (10, (10, 10)), (100, (1, 5))):
-        law = 0.21 * accumulate.kept(*wrong)
+        law = 0.21 * accumulate.variance_factor(*wrong)
         assert mean_check(variance[t].record["variance"], law).verdict == "fail"
-    unlimited = 0.21 * accumulate.kept_limit(10)
+    unlimited = 0.21 * accumulate.variance_factor_limit(10)
     assert mean_check(variance[100].record["variance"], unlimited).verdict == "fail"
     values = squares("mean", SCHEDULES[0], (2, 12))
     for sizes in ((20,) * 2, (24,) * 12):

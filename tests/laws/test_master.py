@@ -25,7 +25,7 @@ def recursion(share, bias, noise, t):
 def test_offset_and_spread_of_the_recursion(share, bias, noise):
     for t in (2, 10, 100):
         gap, offset = recursion(share, bias, noise, t), master.offset(t, share, bias)
-        spread = master.spread(t, share, noise)
+        spread = master.chain_spread(t, share, noise)
         assert mean_check(gap, offset, scale=max(abs(offset), spread**0.5)).verdict == "pass"
         assert mean_check((gap - offset) ** 2, spread).verdict == "pass"
 
@@ -43,7 +43,7 @@ def test_a_family_without_bias_stays_about_generation_0(n, k):
     policy, model, t = Anchor(k=k, source="pool"), GaussianModel(learn="mean"), 20
     runs = simulated(GaussianSource(variance=4.0), n, (1, t), policy, model, 1024)
     gap = runs[t].record["mean"] - runs[1].record["mean"]
-    spread = float(master.spread(t, k / n, 4.0 / n))
+    spread = float(master.chain_spread(t, k / n, 4.0 / n))
     assert mean_check(gap, 0, scale=spread**0.5).verdict == "pass"
     assert mean_check(gap**2, spread).verdict == "pass"
 
@@ -56,7 +56,7 @@ def test_wrong_laws_fail():
         assert mean_check(gap, wrong).verdict == "fail"
     values = (gap - gap.mean()) ** 2
     for f, t in ((2 * share, 10), (0.0, 10), (share, 7)):
-        assert mean_check(values, master.spread(t, f, noise)).verdict == "fail"
+        assert mean_check(values, master.chain_spread(t, f, noise)).verdict == "fail"
 
 
 def test_too_few_chains_are_inconclusive():

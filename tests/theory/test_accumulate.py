@@ -15,10 +15,10 @@ CHAINS, SIZES = 10_000, [6, 10, 4, 12, 8]
 def test_recursion_is_the_closed_product(c):
     t = np.arange(1, 51)
     spread = accumulate.accumulated_spread([20] * 50, 0.25, c)
-    np.testing.assert_allclose(0.25 + c * spread, 0.25 * accumulate.kept(t, 20, c))
+    np.testing.assert_allclose(0.25 + c * spread, 0.25 * accumulate.variance_factor(t, 20, c))
     if c:
-        assert accumulate.kept(200_000, 20, c) == pytest.approx(
-            accumulate.kept_limit(20, c), rel=1e-5
+        assert accumulate.variance_factor(200_000, 20, c) == pytest.approx(
+            accumulate.variance_factor_limit(20, c), rel=1e-5
         )
 
 

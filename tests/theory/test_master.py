@@ -10,7 +10,7 @@ def test_linearised_generation(share):
     mean = variance = 0.0
     for t in range(1, 60):
         assert master.offset(t, share, 0.3) == pytest.approx(mean)
-        assert master.spread(t, share, 0.2) == pytest.approx(variance)
+        assert master.chain_spread(t, share, 0.2) == pytest.approx(variance)
         mean = (1 - share) * (mean + 0.3)
         variance = (1 - share) ** 2 * variance + 0.2
 
