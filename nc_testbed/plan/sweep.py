@@ -162,7 +162,7 @@ def agreement(predicted: Interval, measured: Interval) -> Literal["holds", "fail
 def _held(answer: Answer, squares: Values, k: int, T: int) -> Check | None:
     """The mean squared distance against the exact law; a heavy tail's squares have no mean."""
     law = answer.law
-    if law is None or law.c > 0:
+    if law is None or law.law.c > 0:
         return None
     return mean_check(squares, law.at(T, k))
 
