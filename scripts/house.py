@@ -206,8 +206,8 @@ runpy.run_path("scripts/train.py", run_name="__main__")
 def entered(root: Path) -> list[str]:
     """Files of the package with a function or a class that is run before a loop begins."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [*["policy=anchor", "data=digits", "model=gmm", "metrics=[recall]", "generations=3"],
-                 f"hydra.run.dir={folder}/run"]  # fmt: skip
+        settings = ["policy=anchor", "data=digits", "model=gmm", "metrics=[recall]"]
+        words = [*settings, "generations=3", f"hydra.run.dir={folder}/run"]
         environment = {**os.environ, "PYTHONPATH": str(root)}
         command = [sys.executable, "-c", TRACE, *words]
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
