@@ -37,7 +37,7 @@ def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
 
     Every setting of every run is checked before the first is made. Raises BadInput.
     """
-    began = datetime.now()
+    start = datetime.now()
     folder = Path(settings.folder)
     claims = read(folder, settings.claims)
     worlds = load(folder.parent / "worlds.yaml")
@@ -50,26 +50,27 @@ def judge(settings: ClaimsSettings, say: Callable[[str], None]) -> list[Judged]:
             }
             for name, claim in claims.items()
         }
-        distinct = list({run.path: run for mine in runs.values() for run in mine.values()}.values())
+        distinct = list({run.path: run for arms in runs.values() for run in arms.values()}.values())
         say(f"{len(claims)} claims, {len(distinct)} runs; interrupted, go on with out={out}")
         check(distinct)
         make(distinct, say)
-    judged, figures = [], {}
+    verdicts: list[Judged] = []
+    figures = {}
     for name, claim in claims.items():
-        each, arms = _judged(name, claim, runs[name], settings)
-        judged.append(each)
-        figures[name] = figure(claim, arms, each.findings)
-        say(f"{name}: {each.verdict.text}")
-    seconds = (datetime.now() - began).total_seconds()
-    _write(out, settings, judged, page(judged, figures, _about(settings, arms, seconds)))
+        result, arms = _judge_claim(name, claim, runs[name], settings)
+        verdicts.append(result)
+        figures[name] = figure(claim, arms, result.findings)
+        say(f"{name}: {result.verdict.text}")
+    seconds = (datetime.now() - start).total_seconds()
+    _write(out, settings, verdicts, page(verdicts, figures, _about(settings, arms, seconds)))
     say(f"report: {out / 'report.html'} ({seconds:.0f} s)")
-    return judged
+    return verdicts
 
 
-def _judged(
+def _judge_claim(
     name: str, claim: Claim, runs: Mapping[str, Run], settings: ClaimsSettings
 ) -> tuple[Judged, dict[str, Arm]]:
-    arms = {run: read_runs([made.path])[0] for run, made in runs.items()}
+    arms = {run: read_runs([entry.path])[0] for run, entry in runs.items()}
     findings = find(claim, arms)
     command = f"python scripts/claims.py claims={name} size={settings.size}"
     return Judged(name, claim, findings, verdict(findings), runs, command), arms
@@ -84,8 +85,8 @@ def _about(settings: ClaimsSettings, arms: Mapping[str, Arm], seconds: float) ->
     ]
 
 
-def _write(out: Path, settings: ClaimsSettings, judged: Sequence[Judged], html: str) -> None:
-    content = {"size": settings.size, "claims": record(judged)}
+def _write(out: Path, settings: ClaimsSettings, verdicts: Sequence[Judged], html: str) -> None:
+    content = {"size": settings.size, "claims": record(verdicts)}
     write(out / "claims.json", json.dumps(content, indent=1, allow_nan=False).encode())
-    write(out / "claims.md", table(judged).encode())
+    write(out / "claims.md", table(verdicts).encode())
     write(out / "report.html", html.encode())

@@ -1,4 +1,4 @@
-"""A plan: what is asked, answered, kept in a folder, and tried."""
+"""A plan: a question answered, kept in a folder, and tried."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ def plan(words: Sequence[str]) -> Path:
     out = [word.partition("=")[2] for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]
     folder = output_of("plan", out[-1] if out else None)
-    asked = request(words)
-    found = answer(asked.question, measure(asked))
-    print("\n".join(lines(found)), flush=True)
+    query = request(words)
+    result = answer(query.question, measure(query))
+    print("\n".join(lines(result)), flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    _keep(folder, found, words, [])
-    if asked.question.verify:
-        tried = list(sweep(asked, found, folder))
-        print("\n".join(["", *lines(found), "", *table(tried)]))
-        print("\n".join(verdict(tried, asked.question.tolerance)))
-        _keep(folder, found, words, tried)
-        _draw(folder, asked, found, tried)
+    _keep(folder, result, words, [])
+    if query.question.verify:
+        trials = list(sweep(query, result, folder))
+        print("\n".join(["", *lines(result), "", *table(trials)]))
+        print("\n".join(verdict(trials, query.question.tolerance)))
+        _keep(folder, result, words, trials)
+        _draw(folder, query, result, trials)
     return folder
 
 
-def _keep(folder: Path, found: Answer, words: Sequence[str], tried: Sequence[Tried]) -> None:
-    text = json.dumps(content(found, words, tried), indent=1, allow_nan=False)
+def _keep(folder: Path, result: Answer, words: Sequence[str], trials: Sequence[Tried]) -> None:
+    """Write plan.json."""
+    text = json.dumps(content(result, words, trials), indent=1, allow_nan=False)
     write(folder / "plan.json", text.encode())
 
 
-def _draw(folder: Path, asked: Request, found: Answer, tried: Sequence[Tried]) -> None:
+def _draw(folder: Path, query: Request, result: Answer, trials: Sequence[Tried]) -> None:
+    """Write plan.png: prediction against measurement, by k."""
     from nc_testbed.plan.figure import figure  # matplotlib: only for a verified plan
 
-    title = " ".join(asked.overrides)
-    figure(found, tried, f"{title}; 95% intervals").savefig(folder / "plan.png", dpi=150)
+    title = " ".join(query.overrides)
+    figure(result, trials, f"{title}; 95% intervals").savefig(folder / "plan.png", dpi=150)

@@ -25,13 +25,13 @@ def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str
     """
     gathered = gather(paths)
     compared = comparisons(gathered.runs, columns)
-    drawn = [shown(one) for one in compared]
-    html = page(drawn, gathered, paths)
-    table = "\n".join(markdown(one) for one in compared)
+    sections = [shown(comparison) for comparison in compared]
+    html = page(sections, gathered, paths)
+    table = "\n".join(markdown(comparison) for comparison in compared)
     files = {Path("report.html"): html.encode(), Path("table.md"): table.encode()}
-    for one in drawn:
-        start = f"{one.compared.data}_" if len(drawn) > 1 else ""
-        for name, picture in one.pictures.items():
+    for section in sections:
+        start = f"{section.compared.data}_" if len(sections) > 1 else ""
+        for name, picture in section.pictures.items():
             for kind, data in picture.files.items():
                 plain = re.sub(r"[^\w.-]", "_", f"{start}{name}")  # names come from files of runs
                 files[Path("figures", f"{plain}.{kind}")] = data
