@@ -26,9 +26,10 @@ from nc_testbed.report.arm import Arm, read_arms
 
 @dataclass(frozen=True)
 class ClaimsSettings:
-    """claims: ``all``, or names separated by commas. size: ``quick`` (a CPU) or ``full``. out:
-    the directory written to, null = a new one; runs that are finished there are not made again.
-    folder: where the claims' files lie, with ``worlds.yaml`` beside the folder."""
+    """claims: ``all``, or names separated by commas. size: ``quick`` (a CPU) or ``full``.
+    out: the directory written to, null = a new one; runs that are finished there are not
+    made again. folder: where the claims' files lie, with ``worlds.yaml`` beside the
+    folder."""
 
     claims: str = "all"
     size: Size = "quick"
@@ -37,7 +38,8 @@ class ClaimsSettings:
 
 
 def judge_claims(settings: ClaimsSettings, say: Callable[[str], None]) -> list[JudgedClaim]:
-    """Make the runs of the claims, judge them, write claims.json, claims.md and report.html.
+    """Make the runs of the claims, judge them, write claims.json, claims.md and
+    report.html.
 
     Every setting of every run is checked before the first is made. Raises BadInput.
     """
