@@ -50,7 +50,7 @@ def judge_claims(settings: ClaimsSettings, say: Callable[[str], None]) -> list[J
     results = []
     figures = {}
     for name, claim in claims.items():
-        arms = {run: read_arms([made.path])[0] for run, made in runs[name].items()}
+        arms = {run: read_arms([entry.path])[0] for run, entry in runs[name].items()}
         result = _judge_claim(name, claim, runs[name], arms, settings)
         results.append(result)
         figures[name] = draw_claim(claim, arms, result.answers)

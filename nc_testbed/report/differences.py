@@ -55,11 +55,11 @@ def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference
     https://doi.org/10.1093/biomet/34.1-2.28).
     """
     x, y = (of_chains(arm, metric, generation) for arm in (more, less))
-    there = {key: i for i, key in enumerate(less.paired_by)}
-    pairs = [(i, there[key]) for i, key in enumerate(more.paired_by) if key in there]
+    position = {key: i for i, key in enumerate(less.paired_by)}
+    pairs = [(i, position[key]) for i, key in enumerate(more.paired_by) if key in position]
     if len(pairs) > 1:
-        mine, others = np.array(pairs).T
-        return Difference(more, less, metric, interval(_less(x[mine], y[others])), True)
+        rows, others = np.array(pairs).T
+        return Difference(more, less, metric, interval(_less(x[rows], y[others])), True)
     return Difference(more, less, metric, welch(x, y), False)
 
 
@@ -70,13 +70,15 @@ def welch(x: np.ndarray, y: np.ndarray) -> Interval:
     >>> welch(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0])).text()
     '1.0 [-1.3, 3.3]'
     """
-    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    x = x[np.isfinite(x)]
+    y = y[np.isfinite(y)]
     count = min(len(x), len(y))
     if count < 2:
         mean = x.mean() - y.mean() if count else np.nan
         return Interval.of(mean, np.nan, np.nan, count)
     parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
-    mean, total = x.mean() - y.mean(), parts.sum()
+    mean = x.mean() - y.mean()
+    total = parts.sum()
     if total == 0:
         return Interval.of(mean, mean, mean, count)
     freedom = total**2 / (parts**2 / (len(x) - 1, len(y) - 1)).sum()
