@@ -1,7 +1,12 @@
 """Tests that take a device run on a CPU; with a GPU there, ``pytest -m gpu`` runs them on it."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).parent))  # for the modules that tests of several rooms share
 
 
 def pytest_collection_modifyitems(items):

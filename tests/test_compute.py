@@ -16,7 +16,9 @@ from nc_testbed.core.machine import Compute, at_once, current, memory_limit, ran
 from nc_testbed.core.space import Space
 from nc_testbed.data.mixtures import Blobs
 from nc_testbed.loop import closed_loop as loop
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Run
 from nc_testbed.metrics.kid import KID
 from nc_testbed.metrics.likelihood import Likelihood
 from nc_testbed.metrics.recall import Recall
@@ -33,10 +35,11 @@ from nc_testbed.run import checks
 CPU, CHAINS, ROWS = torch.device("cpu"), 5, 200
 
 
-def world(model=None, policy=None, **changes) -> World:
+def world(model=None, policy=None, **changes) -> Run:
     data = Blobs(rows=ROWS).load(CHAINS, 0, 0, 4)
     data = dataclasses.replace(data, y=None, held_out_y=None, shares=None, rank=None)
-    base = World(
+    base = Run(
+        store=RowStore,
         data=data,
         model=model or GMM(2, max_iter=5),
         policy=policy or Replace(),
@@ -53,7 +56,7 @@ def world(model=None, policy=None, **changes) -> World:
     return dataclasses.replace(base, **changes)
 
 
-def bits(world: World) -> list[bytes]:
+def bits(world: Run) -> list[bytes]:
     tensors = [
         [*g.weights.values(), *g.record.values(), g.synthetic, g.pictures]
         for g in closed_loop(world)
@@ -78,7 +81,7 @@ def test_memory_and_chains_at_once_change_no_bit(model):
 
 def test_less_memory_means_fewer_chains_and_smaller_blocks():
     little = world(compute=Compute(memory=2**17))
-    assert len(little.parts(ROWS)) > len(world().parts(ROWS))
+    assert len(RowStore.parts(little, ROWS)) > len(RowStore.parts(world(), ROWS))
     assert at_once(100, 10**6, CPU) == 10**4
     with memory_limit(little.compute, CPU):
         room = little.compute.room(CPU)
@@ -158,9 +161,9 @@ def test_other_errors_pass():
 @pytest.mark.parametrize("model", MODELS[1:], ids=lambda m: type(m).__name__)
 def test_rows_on_disk_are_the_same_rows(policy, model, tmp_path):
     small = world(model, policy, compute=Compute(memory=2**13), scratch=str(tmp_path))
-    archive = small.archive()
+    archive = RowStore(small).archive
     assert archive.synthetic.is_shared()  # a mapped file
-    assert not world(model, policy).archive().synthetic.is_shared()
+    assert not RowStore(world(model, policy)).archive.synthetic.is_shared()
     assert bits(small) == bits(world(model, policy))
     assert not list(tmp_path.iterdir())  # it has no name, so nothing is left behind
 

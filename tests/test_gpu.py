@@ -13,7 +13,8 @@ from nc_testbed.core.space import Space
 from nc_testbed.core.storage import storage
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.loop.archive import Archive
-from nc_testbed.loop.closed_loop import closed_loop, fit, measure, sample
+from nc_testbed.loop.closed_loop import closed_loop, fit_chains, measure, sample
+from nc_testbed.loop.row_store import RowStore
 from nc_testbed.models import steps
 from nc_testbed.models.autoencoder import bound_of
 from nc_testbed.models.conv_vae import ConvVAE
@@ -131,7 +132,7 @@ def test_mixtures_agree_with_a_cpu():
 def world(*words: str, device=GPU):
     with configurations():
         config = composed([*words, f"device={device.type}"], [])
-    return prepare({k: v for k, v in config.items() if k not in STUDY}).world(print)
+    return prepare({k: v for k, v in config.items() if k not in STUDY}).run(print)
 
 
 SMALL = ("chains=4", "n=600", "evaluation.rows=500", "model.steps=100")
@@ -140,8 +141,8 @@ SMALL = ("chains=4", "n=600", "evaluation.rows=500", "model.steps=100")
 def test_metrics_agree_with_a_cpu():
     there, here = world(*SMALL), world(*SMALL, device=CPU)
     streams = there.streams(0)
-    store = there.archive()
-    trained = fit(there, store.view(store.training), streams, None)
+    store = RowStore(there).archive
+    trained = fit_chains(there, store.view(store.training), streams, None)
     kept = {k: v.cpu() for k, v in trained.state_dict().items()}
     rows = sample(there, trained, 500, streams)
     found = []
@@ -151,7 +152,7 @@ def test_metrics_agree_with_a_cpu():
     ):
         with pytest.MonkeyPatch.context() as patch, memory_limit(w.compute, w.device):
             patch.setattr("nc_testbed.loop.closed_loop.sample", lambda *_, drawn=drawn: drawn)
-            seen = measure(w, fits, w.streams(0), fits, w.archive().view(w.data.training))
+            seen = measure(w, fits, w.streams(0), fits, RowStore(w).archive.view(w.data.training))
         found.append(seen)
     noisy = ("elbo", "w2", "vendi")  # bounds and projections draw from the device's own streams
     for name, value in found[0].items():
@@ -172,7 +173,7 @@ def test_a_run_that_accumulates_holds_its_archive_once():
         for _ in closed_loop(w):
             pass
         peaks.append(torch.cuda.max_memory_allocated() - before)
-    archives = [w.archive().synthetic.nbytes for w in (few, many)]
+    archives = [RowStore(w).archive.synthetic.nbytes for w in (few, many)]
     assert peaks[1] <= 1.2 * archives[1] + (peaks[0] - archives[0])
 
 
@@ -185,7 +186,7 @@ def test_rows_beside_the_gpu_are_the_same_rows(monkeypatch):
             shape, kind, device, 0, folder
         )
     )  # fmt: skip
-    store = beside.archive()
+    store = RowStore(beside).archive
     assert store.synthetic.is_pinned()
     assert not store.view(store.training).in_place
     for one, other in zip(usual, closed_loop(beside), strict=True):

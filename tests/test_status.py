@@ -7,13 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from statistic_runs import statistic_run
 
 from nc_testbed.core.interfaces import Generation, Sampling
 from nc_testbed.core.status import status
 from nc_testbed.data.mixtures import Blobs
 from nc_testbed.families.gaussian import Gaussian, GaussianModel
-from nc_testbed.loop.closed_loop import World, closed_loop
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Run
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.models.vae import VAE
@@ -78,7 +80,8 @@ def test_a_diverged_chain_stays_where_it_stopped_only_if_it_starts_warm(start):
     data = Blobs(rows=50).load(3, 0, 0, 3)
     data = dataclasses.replace(data, y=None, held_out_y=None, shares=None, rank=None)
     data.x[1, 7] = torch.nan
-    world = World(
+    world = Run(
+        store=RowStore,
         data=data,
         model=VAE(
             hidden=(16,), latent_dim=2, likelihood="gaussian", steps=8, batch_size=16, start=start
@@ -106,10 +109,7 @@ def test_a_diverged_chain_stays_where_it_stopped_only_if_it_starts_warm(start):
 
 def test_statistics_have_a_status_too():
     truth = {"mean": torch.zeros(1, 1).double(), "factor": torch.ones(1, 1, 1).double()}
-    lab = Laboratory(
-        GaussianModel(dim=1), truth, Replace(), 0, 5, 3, (1, 1, 1, 1), None, (0, 2),
-        torch.device("cpu"),
-    )  # fmt: skip
+    lab = statistic_run(GaussianModel(dim=1), truth, Replace(), 0, 5, (1, 1, 1, 1), recorded=(0, 2))
     assert lab.model.family() == Gaussian(1)
-    for left in statistics_loop(lab):  # one row has no variance
+    for left in closed_loop(lab):  # one row has no variance
         assert np.array_equal(left.record["status"].numpy(), np.full(5, 2.0))

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from nc_testbed.bench.timing import alternately, ratio, table_row, wait
-from nc_testbed.families.gaussian import GaussianModel, GaussianSource
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
-from nc_testbed.policies.replace import Replace
+from nc_testbed.bench.whole_runs import loop_of
+from nc_testbed.loop.closed_loop import closed_loop
 
 GENERATIONS = 1000
 LOOPED = 1000
@@ -37,10 +36,9 @@ def time_families(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 def gaussian(chains: int, n: int, device: torch.device) -> None:
     """Fit and sample Gaussians in mean and variance under replace, measured at the end."""
-    source, model = GaussianSource(), GaussianModel(dim=1)
-    truth, sizes, last = source.laws()[0][1], (n,) * (GENERATIONS + 1), (GENERATIONS - 1,)
-    lab = Laboratory(model, truth, Replace(), 0, chains, GENERATIONS, sizes, None, last, device)
-    list(statistics_loop(lab))
+    words = f"data=gaussian model=gaussian policy=replace n={n} chains={chains}"
+    run = loop_of(device, f"{words} generations={GENERATIONS} record.generations=last")
+    list(closed_loop(run))
     wait(device)
 
 

@@ -53,23 +53,23 @@ def by_chains(device: torch.device) -> dict[str, Any]:
 def by_rows(device: torch.device) -> dict[str, Any]:
     """Generations of mixtures, K = 8, D = 2, n rows and a fixed number of EM steps."""
     size = "chains=8 generations=3"
-    worlds = [loop_of(device, f"{MIXTURES} {size} n={n} data.rows={n}") for n in ROWS]
-    times = alternately([partial(generation_times, world) for world in worlds], REPEATS)
+    runs = [loop_of(device, f"{MIXTURES} {size} n={n} data.rows={n}") for n in ROWS]
+    times = alternately([partial(generation_times, run) for run in runs], REPEATS)
     medians = [
-        statistics.median(seconds) / world.generations
-        for seconds, world in zip(times, worlds, strict=True)
+        statistics.median(seconds) / run.generations
+        for seconds, run in zip(times, runs, strict=True)
     ]
     by_row = [seconds / n for seconds, n in zip(medians, ROWS, strict=True)]
-    name = f"GMM generation, {worlds[0].chains} chains, 10 EM steps: time by n"
+    name = f"GMM generation, {runs[0].chains} chains, 10 EM steps: time by n"
     return scale(name, ROWS, medians, full_from(ROWS, by_row))
 
 
 def by_generations(device: torch.device) -> dict[str, Any]:
     """Generations 1, 2, ... of a VAE with a fixed number of updates under accumulate."""
-    world = loop_of(device, f"{ACCUMULATE} generations={GENERATIONS + 1}")
-    times = [generation_times(world)[1:] for _ in range(REPEATS)]
+    run = loop_of(device, f"{ACCUMULATE} generations={GENERATIONS + 1}")
+    times = [generation_times(run)[1:] for _ in range(REPEATS)]
     medians = [statistics.median(seconds) for seconds in zip(*times, strict=True)]
-    name = f"VAE generation, 20 updates, accumulate, {world.chains} chains: time by generation"
+    name = f"VAE generation, 20 updates, accumulate, {run.chains} chains: time by generation"
     return scale(name, range(1, GENERATIONS + 1), medians, None)
 
 

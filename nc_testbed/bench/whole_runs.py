@@ -23,9 +23,10 @@ from threadpoolctl import threadpool_limits
 from nc_testbed.bench.timing import alternately, ratio, table_row, wait
 from nc_testbed.config.compose import STUDY, composed, configurations
 from nc_testbed.loop import closed_loop as loop
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.run import Run
 from nc_testbed.run.execute import execute
-from nc_testbed.run.prepare import Prepared, prepare
+from nc_testbed.run.prepare import prepare
 
 DEFAULT = "policy=anchor"
 MIXTURES = "experiment=gmm_study chains=64 generations=41 record.generations=last"
@@ -67,21 +68,21 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
     there. Warm, every fit but the first begins at the last one. Chains are shared out among the
     cores; scikit-learn has one thread, its fastest way on matrices so small.
     """
-    world = loop_of(device, f"{MIXTURES} model.start={start}")
+    run = loop_of(device, f"{MIXTURES} model.start={start}")
     steps = [0.0, 0.0]  # mean EM steps of a fit, here and by scikit-learn
 
     def run_stacked() -> None:
-        counts = [generation.weights["steps"] for generation in closed_loop(world)]
+        counts = [generation.weights["steps"] for generation in closed_loop(run)]
         wait(device)
         steps[0] = float(torch.cat(counts).double().mean())
 
     def run_looped() -> None:
-        steps[1] = scikit_learn_loop(world, LOOPED)
+        steps[1] = scikit_learn_loop(run, LOOPED)
 
     seconds, others = alternately([run_stacked, run_looped], 3)
-    per_chain = [x / world.chains for x in seconds]
+    per_chain = [x / run.chains for x in seconds]
     per_other = [x / LOOPED for x in others]
-    work = f"GMM study, {world.chains} chains x {world.generations} generations, {start} starts"
+    work = f"GMM study, {run.chains} chains x {run.generations} generations, {start} starts"
     name = f"the same of {LOOPED} chains by scikit-learn, {steps[1]:.1f} EM steps a fit for"
     return [
         table_row(work, seconds, "s", statistics.median(seconds)),
@@ -91,12 +92,12 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
     ]
 
 
-def scikit_learn_loop(world: World, chains: int) -> float:
+def scikit_learn_loop(run: Run, chains: int) -> float:
     """The same loop with scikit-learn, one chain after the other; mean EM steps of a fit."""
-    model: Any = world.model
+    model: Any = run.model
     settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.max_iter}
-    n = world.sizes[0]
-    D = world.data.space.size
+    n = run.sizes[0]
+    D = run.data.space.size
     steps = []
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -105,7 +106,7 @@ def scikit_learn_loop(world: World, chains: int) -> float:
             warm = {"warm_start": model.start == "warm", "random_state": rng}
             mixture = GaussianMixture(model.components, **settings, **warm)
             x = rng.standard_normal((n, D))
-            for _ in range(world.generations):
+            for _ in range(run.generations):
                 steps.append(mixture.fit(x).n_iter_)
                 x = mixture.sample(n)[0]
     return statistics.mean(steps)
@@ -113,30 +114,28 @@ def scikit_learn_loop(world: World, chains: int) -> float:
 
 def accumulating(device: torch.device) -> dict[str, Any]:
     """Generation 10 against generation 1 where the training set grows and updates do not."""
-    world = loop_of(device, ACCUMULATE)
-    times = [generation_times(world) for _ in range(4)][1:]
+    run = loop_of(device, ACCUMULATE)
+    times = [generation_times(run) for _ in range(4)][1:]
     first, last = ([seconds[g] for seconds in times] for g in (1, -1))
-    name = f"generation {world.generations - 1} under accumulate, against generation 1"
+    name = f"generation {run.generations - 1} under accumulate, against generation 1"
     return table_row(name, last, "times the time", ratio(first, last))
 
 
-def generation_times(world: World) -> list[float]:
+def generation_times(run: Run) -> list[float]:
     """Seconds of every generation of a loop without metrics: compose, fit, sample, archive."""
     seconds = []
     start = time.perf_counter()
-    for _ in closed_loop(replace(world, recorded=())):
-        wait(world.device)
+    for _ in closed_loop(replace(run, recorded=())):
+        wait(run.device)
         now = time.perf_counter()
         seconds.append(now - start)
         start = now
     return seconds
 
 
-def loop_of(device: torch.device, overrides: str) -> World:
+def loop_of(device: torch.device, overrides: str) -> Run:
     """The loop that a command line asks for, on this device."""
-    run = prepare(configuration(device, overrides))
-    assert isinstance(run, Prepared), "these settings draw statistics, not rows"
-    return run.world(say=lambda _: None)
+    return prepare(configuration(device, overrides)).run(say=lambda _: None)
 
 
 def configuration(device: torch.device, overrides: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nc_testbed.cli.door import verb
 from nc_testbed.cli.resume import run_settings
@@ -51,21 +50,19 @@ def rebuild_view(run: Path, out: Path) -> int:
     """
     config_of_run = run_settings(run, "run")
 
-    from nc_testbed.loop.statistics_loop import Laboratory  # torch: not for a help page
-    from nc_testbed.record.directory import RunDirectory
+    from nc_testbed.record.directory import RunDirectory  # torch: not for a help page
     from nc_testbed.run.execute import laws_of
     from nc_testbed.run.prepare import prepare
     from nc_testbed.view.tensorboard import rebuild
 
     config = stored(run) or {}
     directory = RunDirectory(run)
-    prepared: Any = prepare(config_of_run)
-    is_rowless = isinstance(prepared, Laboratory)
-    steps = prepared.recorded if is_rowless else range(prepared.settings.generations)
+    prepared = prepare(config_of_run)
+    steps = prepared.stored_generations
     complete = steps[: directory.completed(steps, config)]
     require(len(complete) > 0, "run", run, "its record holds no generation yet")
     directory.read_tables(complete)
-    data = None if is_rowless else prepared.data
-    board = rebuild(run, config, directory.table(), data, laws_of(prepared), out)
+    laws = laws_of(prepared)
+    board = rebuild(run, config, directory.table(), prepared.data, laws, out)
     board.close(finished=(run / "summary.json").is_file())
     return len(complete)

@@ -97,7 +97,7 @@ def _single_run(composition: Composition, is_placed: bool) -> SingleRun:
 
         check_directory(path, config)
     folder = HOME / "outputs" / "new" if path is None else path
-    check_room(int(need(prepared, settings)), settings.generations, folder)
+    check_room(int(need(prepared)), settings.generations, folder)
     return SingleRun(composition, config, study, prepared)
 
 
@@ -113,7 +113,7 @@ def _check_sweep(sweep: Sweep) -> None:
             from nc_testbed.run.disk_estimate import check_room, need
             from nc_testbed.run.prepare import prepare
 
-            bytes_needed += times * need(prepare(job.config), settings)
+            bytes_needed += times * need(prepare(job.config))
             check_room(int(bytes_needed), settings.generations, sweep.folder)
 
 

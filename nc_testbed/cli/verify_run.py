@@ -71,10 +71,10 @@ def _print_lineage(
     """Print the lineage of every generation that verifies; how many are not as recorded."""
     lineages = {g: entry["lineage"] for g, entry in manifests.items() if "lineage" in entry}
     if config["facts"]["draw"] == "statistics":
-        from nc_testbed.run.provenance import counted
+        from nc_testbed.run.provenance import count_rows
 
         print("drawn as statistics: numbers of rows by the policy's rule, no rows")
-        lineages = counted(_prepare(config), sorted(manifests))
+        lineages = count_rows(_prepare(config), sorted(manifests))
     for g, lineage in sorted(lineages.items()):
         print(f"generation {g}: {_shares(lineage)}")
     return _compose_again(run, config, lineages, rows, out) if out or rows else 0
@@ -84,10 +84,10 @@ def _compose_again(
     run: Path, config: Mapping[str, Any], lineages: Mapping[int, Any], rows: bool, out: Path | None
 ) -> int:
     """Compose every training set anew; how many are not as their manifests say."""
-    from nc_testbed.run.provenance import export, recomposed
+    from nc_testbed.run.provenance import export, recompose
 
     T = next((g for g in range(config["generations"]) if g not in lineages), config["generations"])
-    sets = list(recomposed(_prepare(config), config, run, T))
+    sets = list(recompose(_prepare(config), config, run, T))
     wrong = [entry.generation for entry in sets if entry.lineage != lineages[entry.generation]]
     for g in wrong:
         print(f"generation {g}: composed anew, its rows are not those of its manifest")

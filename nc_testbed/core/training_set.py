@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nc_testbed.core.family import Family, Statistic
 from nc_testbed.core.space import Space
 
 
@@ -74,6 +75,10 @@ class TrainingSet:
         """Every row, ``[R, m, D]``, for models that need the whole set at once."""
         m = torch.arange(self.size, device=self.rows.device)
         return self.gather(m.expand(len(self.rows), -1))
+
+    def sum_up(self, family: Family) -> Statistic:
+        """Sufficient statistics of all rows, weighted as they are."""
+        return family.summarise(self.all(), self.weights)
 
     def origin(self) -> Tensor:
         """Where each row came from, ``[R, m]``: 0 = real, g + 1 = sampled from generation g."""

@@ -98,7 +98,7 @@ class FamilyModel(ABC):
         progress: Progress = no_progress,
     ) -> FamilyFit:
         """R independent fits to rows, through their sufficient statistics."""
-        statistic = self.family().summarise(training.all(), training.weights)
+        statistic = training.sum_up(self.family())
         return self.restore(self.estimate(statistic), training.space)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> FamilyFit:

@@ -19,14 +19,15 @@ from nc_testbed.core.training_set import TrainingSet, of_chains
 class Archive:
     """Real rows and the synthetic rows of the generations so far, addressed by one number.
 
-    Address a < N is real row a; the others are ``N + slot * n + i``, row i of the synthetic set
-    in that slot of the chain's own store. ``window`` slots are kept (generation g in slot
-    g mod window), so policies that never look back need not hold the whole past.
+    Address a < N is real row a; the others are ``N + slot * n + i``, row i of the
+    synthetic set in that slot of the chain's own store. ``window`` slots are kept
+    (generation g in slot g mod window), so policies that never look back need not hold
+    the whole past.
 
-    real: ``[S, N, D]`` stored rows, S = 1 when all chains share them, else R.
-    training, reserve: ``[R, n0]`` and ``[R, m]`` addresses of generation 0's rows and of the
-    never-used rows, in the order of their use. synthetic: ``[R, window * n, D]``; a set may
-    have fewer than n rows.
+    real: ``[S, N, D]`` stored rows, S = 1 when all chains share them, else R. training,
+    reserve: ``[R, n0]`` and ``[R, m]`` addresses of generation 0's rows and of the
+    never-used rows, in the order of their use. synthetic: ``[R, window * n, D]``; a set
+    may have fewer than n rows.
     """
 
     space: Space
@@ -41,15 +42,15 @@ class Archive:
     folder: str | None = None  # where rows beyond that are kept, see storage
 
     def __post_init__(self) -> None:
-        shape, real = (self.chains, self.window * self.n, self.space.size), self.real
-        room = self.room - real.nbytes
-        self.synthetic = storage(shape, self.space.dtype, real.device, room, self.folder)
+        shape = (self.chains, self.window * self.n, self.space.size)
+        room = self.room - self.real.nbytes
+        self.synthetic = storage(shape, self.space.dtype, self.real.device, room, self.folder)
         self._sizes = [0] * self.window  # rows of the set in every slot
         self._opinion: tuple[Tensor, Tensor] | None = None
 
     @property
     def chains(self) -> int:
-        """R."""
+        """Number of chains R."""
         return self.training.shape[0]
 
     def add(self, synthetic: Tensor, opinion: tuple[Tensor, Tensor] | None = None) -> None:
@@ -58,27 +59,30 @@ class Archive:
         opinion: the referee's labels and confidence of these rows, ``[R, m]`` each.
         """
         slot = self.generations % self.window
-        start, self._sizes[slot] = slot * self.n, synthetic.shape[1]
-        place = slice(start, start + self._sizes[slot])
-        self.synthetic[:, place] = synthetic
+        start = slot * self.n
+        self._sizes[slot] = synthetic.shape[1]
+        columns = slice(start, start + synthetic.shape[1])
+        self.synthetic[:, columns] = synthetic
         if opinion is not None:
             if self._opinion is None:
                 labels, confidence = (x.new_zeros(self.synthetic.shape[:2]) for x in opinion)
                 self._opinion = labels, confidence
-            for kept, new in zip(self._opinion, opinion, strict=True):
-                kept[:, place] = new
+            for stored, new in zip(self._opinion, opinion, strict=True):
+                stored[:, columns] = new
         self.generations += 1
 
     def part(self, part: slice) -> Archive:
         """The archive of some of the chains, a view: sets are added to the whole alone."""
-        own = copy(self)
-        own.real = of_chains(self.real, part)
-        own.training, own.reserve = self.training[part], self.reserve[part]
-        own.synthetic = self.synthetic[part]
-        own.shares = None if self.shares is None else self.shares[part]
+        view = copy(self)
+        view.real = of_chains(self.real, part)
+        view.training = self.training[part]
+        view.reserve = self.reserve[part]
+        view.synthetic = self.synthetic[part]
+        view.shares = None if self.shares is None else self.shares[part]
         if self._opinion is not None:
-            own._opinion = self._opinion[0][part], self._opinion[1][part]
-        return own
+            labels, confidence = self._opinion
+            view._opinion = labels[part], confidence[part]
+        return view
 
     def last(self) -> Tensor:
         """The last synthetic set ``[R, m, D]``, a view of where it lies."""
@@ -104,8 +108,8 @@ class Archive:
         return self.addresses(self.generations - 1)[:, :m]
 
     def everything(self, budget: int | None, streams: RandomStreams) -> Tensor:
-        """Addresses of the real rows of generation 0 and all synthetic ones, or of a budget of
-        them, uniformly without replacement."""
+        """Addresses of the real rows of generation 0 and all synthetic ones, or of a
+        budget of them, uniformly without replacement."""
         synthetic = [self.addresses(g) for g in range(self.generations)]
         return thin(torch.cat([self.training, *synthetic], 1), budget, streams("budget"))
 
@@ -126,10 +130,10 @@ class Archive:
 
     def collected(self, k: int, streams: RandomStreams) -> Tensor:
         """Addresses of generation 0's real rows and of k fresh ones per generation since."""
-        used = streams.generation * k
-        if used > self.reserve.shape[1]:
+        count = streams.generation * k
+        if count > self.reserve.shape[1]:
             raise AssertionError("the reserve has run out: a fresh row would be used twice")
-        return torch.cat([self.training, self.reserve[:, :used]], 1)
+        return torch.cat([self.training, self.reserve[:, :count]], 1)
 
     def addresses(self, generation: int) -> Tensor:
         """Addresses ``[R, m]`` of one generation's synthetic rows, if still in the window."""
@@ -147,21 +151,24 @@ class Archive:
 
     def label_of(self, rows: Tensor) -> Tensor:
         """The referee's class of synthetic rows at addresses ``[R, m]``, 0 for real ones."""
-        return self._judged(rows, 0)
+        return self._opinion_of(rows, 0)
 
     def confidence_of(self, rows: Tensor) -> Tensor:
-        """The referee's confidence in synthetic rows at addresses ``[R, m]``, 0 for real ones."""
-        return self._judged(rows, 1)
+        """The referee's confidence in synthetic rows at addresses ``[R, m]``, 0 for
+        real ones."""
+        return self._opinion_of(rows, 1)
 
-    def _judged(self, rows: Tensor, part: int) -> Tensor:
+    def _opinion_of(self, rows: Tensor, part: int) -> Tensor:
         assert self._opinion is not None, "the policy did not say that it asks the referee"
         synthetic = rows - self.real.shape[1]
-        found = self._opinion[part].gather(1, synthetic.clamp(min=0))
-        return torch.where(synthetic >= 0, found, 0)
+        opinion = self._opinion[part].gather(1, synthetic.clamp(min=0))
+        return torch.where(synthetic >= 0, opinion, 0)
 
     def origins(self) -> Tensor:
-        """Generation of origin by slot, ``[window + 1]``: 0 for real, g + 1 for sampled from g."""
-        slots, last = torch.arange(self.window, device=self.real.device), self.generations - 1
+        """Generation of origin by slot, ``[window + 1]``: 0 for real, g + 1 for sampled
+        from g."""
+        slots = torch.arange(self.window, device=self.real.device)
+        last = self.generations - 1
         return torch.cat([slots.new_zeros(1), last - (last - slots) % self.window + 1])
 
 

@@ -18,19 +18,20 @@ from nc_testbed.core.rng import RandomStreams
 class Statistics:
     """Real and synthetic rows of some chains, as the statistics of as many as are asked for.
 
-    It stands where :class:`nc_testbed.loop.archive.Archive` stands for stored rows and follows the
-    same law: m rows of the last synthetic set are m draws from the last fit. What went before
-    is kept as the running sums ``trained``, so accumulating costs no more than replacing.
+    It stands where :class:`nc_testbed.loop.archive.Archive` stands for stored rows and
+    follows the same law: m rows of the last synthetic set are m draws from the last
+    fit. What went before is kept as the running sums ``trained``, so accumulating costs
+    no more than replacing.
 
     truth: parameters ``[1, ...]``. sizes: rows of generation 0's real set, then of every
-    synthetic set. held: real rows by source that are used again (``pool``, ``fixed``).
+    synthetic set. reused: real rows by source that are used again (``pool``, ``fixed``).
     closed: no real row may be taken after generation 0. temperature: of synthetic rows.
     """
 
     family: Family
     truth: Parameters
     sizes: Sequence[int]
-    held: Mapping[str, int]
+    reused: Mapping[str, int]
     streams: RandomStreams
     closed: bool = False
     temperature: float = 1.0
@@ -39,11 +40,21 @@ class Statistics:
     parameters: Parameters | None = None
 
     def advance(self, model: Any, policy: Any, budget: int | None) -> None:
-        """Compose the next generation's training statistics and fit them."""
-        streams = self.streams.at(self.generation)
-        first = self.generation == 0
-        self.trained = self.original() if first else policy.compose(self, streams, budget)
-        self.parameters = model.estimate(self.trained)
+        """Go on by one generation: compose its training statistics, fit them, keep the fit."""
+        self.add(model.estimate(self.compose(policy, budget)))
+
+    def compose(self, policy: Any, budget: int | None) -> Statistic:
+        """The next generation's training statistics."""
+        if self.generation == 0:
+            self.trained = self.original()
+        else:
+            self.trained = policy.compose(self, self.streams.at(self.generation), budget)
+        return self.trained
+
+    def add(self, parameters: Parameters) -> None:
+        """Keep the next generation's fit, of which its synthetic set is drawn when
+        asked for."""
+        self.parameters = parameters
         self.generation += 1
 
     @property
@@ -57,22 +68,24 @@ class Statistics:
         return self.sizes[0]
 
     def original(self) -> Statistic:
-        """Generation 0's real rows, those that are held among them."""
+        """Generation 0's real rows, those that are used again among them."""
         self._check_open()
-        n0, start = self.sizes[0], self.streams.at(0)
-        if "pool" in self.held:
+        n0 = self.sizes[0]
+        start = self.streams.at(0)
+        if "pool" in self.reused:
             return self.family.summarise(self._pool)
-        fixed = self.held.get("fixed", 0)
-        rest = self._drawn(self._truth, n0 - fixed, start, "rows")
-        return self.view(self.fixed(fixed, start), rest)
+        fixed = self.reused.get("fixed", 0)
+        others = self._draw(self._truth, n0 - fixed, start, "rows")
+        return self.view(self.fixed(fixed, start), others)
 
     def latest(self, m: int) -> Statistic:
         """m rows of the last fit."""
         assert self.parameters is not None
-        law, at = self.parameters, self.streams.at(self.generation - 1)
+        law = self.parameters
+        streams = self.streams.at(self.generation - 1)
         if self.temperature != 1:
             law = self.family.temper(law, self.temperature)
-        return self._drawn(law, m, at, "sample")
+        return self._draw(law, m, streams, "sample")
 
     def everything(self, budget: int | None, streams: RandomStreams) -> Statistic:
         """The running sums and the last synthetic set."""
@@ -82,7 +95,7 @@ class Statistics:
 
     def fresh(self, k: int, streams: RandomStreams) -> Statistic:
         """k new rows of the truth."""
-        return self._drawn(self._truth, k, streams, "fresh")
+        return self._draw(self._truth, k, streams, "fresh")
 
     def pool(self, k: int, streams: RandomStreams) -> Statistic:
         """k of generation 0's rows, or all that there are; they are stored for it."""
@@ -93,7 +106,7 @@ class Statistics:
 
     def fixed(self, k: int, streams: RandomStreams) -> Statistic:
         """The same k rows of generation 0 in every generation."""
-        return self._drawn(self._truth, k, streams.at(0), "fixed")
+        return self._draw(self._truth, k, streams.at(0), "fixed")
 
     def collected(self, k: int, streams: RandomStreams) -> Statistic:
         """The real rows so far, which are all that was trained on, and k more."""
@@ -102,11 +115,11 @@ class Statistics:
 
     def view(self, *parts: Statistic) -> Statistic:
         """The statistics of all parts together."""
-        some = [part for part in parts if part.count > 0]
-        whole = some[0]
-        for part in some[1:]:
-            whole = self.family.merge(whole, part)
-        return whole
+        first, *others = (part for part in parts if part.count > 0)
+        total = first
+        for part in others:
+            total = self.family.merge(total, part)
+        return total
 
     @cached_property
     def _pool(self) -> torch.Tensor:
@@ -117,7 +130,7 @@ class Statistics:
         R = len(self.streams.chains)
         return {name: value.expand(R, *value.shape[1:]) for name, value in self.truth.items()}
 
-    def _drawn(
+    def _draw(
         self, parameters: Parameters, m: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
         if m == 0:

@@ -16,9 +16,9 @@ from nc_testbed.config.build import nearest
 from nc_testbed.core.errors import require
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.interfaces import Generation
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.closed_loop import measure as remeasured
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.run import Run
 from nc_testbed.metrics.column import Columns
 from nc_testbed.plan.anchored_law import AnchoredLaw, anchored_law, class_shares
 from nc_testbed.plan.question import PlanQuestion, Request
@@ -83,25 +83,25 @@ def measure_one_generation(asked: Request) -> Measured:
     equal = "a plan is for equal numbers of rows in all generations: give one number"
     require(not isinstance(config["n"], list | dict), "n", config["n"], equal)
     made = prepare(config)
-    if isinstance(made, Laboratory):
-        chains = made.chains if asked.chains_given else MANY
-        lab = dataclasses.replace(made, chains=chains)
+    if made.store.draw == "statistics":
+        chains = made.settings.chains if asked.chains_given else MANY
+        run = dataclasses.replace(made.run(say=print), chains=chains)
         require(chains >= 2, "chains", chains, "intervals need at least 2 chains")
-        return _finite(_of_statistics(lab, asked.question))
+        return _finite(_of_statistics(run, asked.question))
     chains = made.settings.chains
     require(chains >= 2, "chains", chains, "intervals need at least 2 chains")
     return _finite(_of_rows(made, asked.question))
 
 
-def _of_statistics(lab: Laboratory, question: PlanQuestion) -> Measured:
+def _of_statistics(run: Run, question: PlanQuestion) -> Measured:
     """A family whose rows are not drawn; its truth is known."""
-    family = lab.model.family()
-    true_parameters = family.columns(lab.truth, lab.truth)
+    ((family, law),) = run.data.true_parameters
+    true_parameters = family.columns(law, law)
     metric = question.metric or of_family(true_parameters)
     require(metric in true_parameters, "metric", metric, nearest(metric, true_parameters))
-    first, second = (g.record[metric].numpy() for g in statistics_loop(lab))
-    truth = {name: value[0].numpy() for name, value in lab.truth.items()}
-    n0, n = lab.sizes[:2]
+    first, second = (g.record[metric].numpy() for g in closed_loop(run))
+    truth = {name: value[0].numpy() for name, value in law.items()}
+    n0, n = run.sizes[:2]
     shares = class_shares(truth)
     return Measured(
         metric,
@@ -110,9 +110,9 @@ def _of_statistics(lab: Laboratory, question: PlanQuestion) -> Measured:
         n0,
         first,
         second,
-        np.full(lab.chains, float(true_parameters[metric][0])),
+        np.full(run.chains, float(true_parameters[metric][0])),
         None if shares is None else float(shares.min()),
-        anchored_law(lab.model, truth, metric, n, n0, lab.temperature),
+        anchored_law(run.model, truth, metric, n, n0, run.sampling.temperature),
         rows=None,
         reserve=None,
         rarest=0 if shares is None else int(shares.argmin()),
@@ -127,14 +127,14 @@ def _of_rows(prepared: Prepared, question: PlanQuestion) -> Measured:
         there = data.training.shape[1] + data.reserve.shape[1]
         rows = min(prepared.evaluation_rows, there)
         prepared = dataclasses.replace(prepared, evaluation_rows=rows)
-    world = prepared.world(say=print)
-    true_parameters = on_real(world, question.metric)
-    metric, groups, truth = choose_metric(world, question.metric, true_parameters)
-    used = {group: world.metrics[group] for group in groups}
-    world = dataclasses.replace(world, metrics=used)
-    first, second = _two(world, metric, names_of(true_parameters))
+    run = prepared.run(say=print)
+    true_parameters = on_real(run, question.metric)
+    metric, groups, truth = choose_metric(run, question.metric, true_parameters)
+    used = {group: run.metrics[group] for group in groups}
+    run = dataclasses.replace(run, metrics=used)
+    first, second = _two(run, metric, names_of(true_parameters))
     twice = np.stack([first, second])  # [2 generations, 2 sets of rows, R]
-    n0, n = world.sizes[:2]
+    n0, n = run.sizes[:2]
     values = None if truth is None else truth.to("cpu", torch.float64).numpy()
     return Measured(
         metric,
@@ -145,44 +145,44 @@ def _of_rows(prepared: Prepared, question: PlanQuestion) -> Measured:
         second[0],
         values,
         None if data.shares is None else float(data.shares.min()),
-        _law(world, metric),
-        world.evaluation_rows,
+        _law(run, metric),
+        run.evaluation_rows,
         None if data.law is not None else data.reserve.shape[1],
         statistics=False,
         own_noise=float(np.mean((twice[:, 0] - twice[:, 1]) ** 2) / 2),
     )
 
 
-def _law(world: World, metric: str) -> AnchoredLaw | None:
-    true_parameters = truths_of(world)
+def _law(run: Run, metric: str) -> AnchoredLaw | None:
+    true_parameters = truths_of(run)
     if not true_parameters:
         return None
     truth = {name: value[0].cpu().numpy() for name, value in true_parameters[0][1].items()}
-    n0, n = world.sizes[:2]
-    return anchored_law(world.model, truth, metric, n, n0, world.sampling.temperature)
+    n0, n = run.sizes[:2]
+    return anchored_law(run.model, truth, metric, n, n0, run.sampling.temperature)
 
 
-def _two(world: World, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
+def _two(run: Run, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
     """The metric of generations 0 and 1, on two sets of rows drawn from each fit, ``[2, R]``."""
     found = []
-    columns = Columns.declared_by(world.metrics.values())
-    with Console(world.generations, columns=columns) as console:
+    columns = Columns.declared_by(run.metrics.values())
+    with Console(run.generations, columns=columns) as console:
         since = time.monotonic()
-        for generation in closed_loop(world, progress=console.step):
+        for generation in closed_loop(run, progress=console.step):
             record = generation.record
             require(metric in record, "metric", metric, nearest(metric, {*names, *record}))
-            again = _again(world, generation)
+            again = _again(run, generation)
             found.append(np.stack([record[metric].numpy(), again[metric].numpy()]))
             console.generation(generation.number, time.monotonic() - since, record)
             since = time.monotonic()
     return found
 
 
-def _again(world: World, generation: Generation) -> dict[str, Tensor]:
+def _again(run: Run, generation: Generation) -> dict[str, Tensor]:
     """The same fit's metrics on other rows drawn from it."""
-    fit = world.model.restore(generation.weights, world.data.space)
+    fit = run.model.restore(generation.weights, run.data.space)
     with one_thread():
-        return remeasured(world, fit, world.streams(generation.number).enter_scope("again"))
+        return remeasured(run, fit, run.streams(generation.number).enter_scope("again"))
 
 
 def _finite(measured: Measured) -> Measured:

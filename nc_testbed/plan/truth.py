@@ -13,7 +13,7 @@ from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.family import Family
 from nc_testbed.core.family import Parameters as Values
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.loop.closed_loop import World
+from nc_testbed.loop.run import Run
 from nc_testbed.metrics.column import Columns
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.parameters import Parameters
@@ -24,22 +24,22 @@ LOOPED = frozenset({"encoder"})
 """What a metric needs that asks the loop: it cannot be measured a second time on one fit."""
 
 
-def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
+def on_real(run: Run, wanted: str | None) -> dict[str, dict[str, Tensor]]:
     """``{group: {column: [R]}}`` of real rows in place of samples, until the wanted is found."""
-    rows = real_rows(world)
-    streams = world.streams(0).enter_scope("plan")
-    evaluation = Evaluation(None, rows, world.reference, streams)  # ty: ignore[invalid-argument-type]
-    declared = {group: Columns.declared_by([metric]) for group, metric in world.metrics.items()}
-    groups = sorted(world.metrics, key=lambda group: wanted not in declared[group])
+    rows = real_rows(run)
+    streams = run.streams(0).enter_scope("plan")
+    evaluation = Evaluation(None, rows, run.reference, streams)  # ty: ignore[invalid-argument-type]
+    declared = {group: Columns.declared_by([metric]) for group, metric in run.metrics.items()}
+    groups = sorted(run.metrics, key=lambda group: wanted not in declared[group])
     found: dict[str, dict[str, Tensor]] = {}
     with one_thread():
         for group in groups:
-            metric = world.metrics[group]
-            true_parameters = truths_of(world) or list(world.data.true_parameters)
+            metric = run.metrics[group]
+            true_parameters = truths_of(run) or list(run.data.true_parameters)
             if isinstance(metric, Parameters) and true_parameters:
                 family, truth = true_parameters[0]
                 columns = family.columns(truth, truth).items()
-                found[group] = {name: value.expand(world.chains) for name, value in columns}
+                found[group] = {name: value.expand(run.chains) for name, value in columns}
             elif not metric.requires & (FITTED | LOOPED):
                 found[group] = metric.measure(evaluation)
             if wanted in found.get(group, {}):
@@ -47,12 +47,12 @@ def on_real(world: World, wanted: str | None) -> dict[str, dict[str, Tensor]]:
     return found
 
 
-def real_rows(world: World) -> Tensor:
+def real_rows(run: Run) -> Tensor:
     """As many real rows per chain as metrics draw, ``[R, M, D]``, none of them held out.
 
     New ones of an exact law, else generation 0's and the reserve's in random order.
     """
-    data, M, streams = world.data, world.evaluation_rows, world.streams(0).enter_scope("plan")
+    data, M, streams = run.data, run.evaluation_rows, run.streams(0).enter_scope("plan")
     if data.law is not None:
         return data.law.draw(M, streams, "real")[0].to(data.x.device)
     own = torch.cat([data.training, data.reserve], 1)
@@ -62,30 +62,30 @@ def real_rows(world: World) -> Tensor:
 
 
 def choose_metric(
-    world: World, wanted: str | None, true_parameters: Mapping[str, Mapping[str, Tensor]]
+    run: Run, wanted: str | None, true_parameters: Mapping[str, Mapping[str, Tensor]]
 ) -> tuple[str, tuple[str, ...], Tensor | None]:
     """The column, the metrics that may give it, and its truth; none where only a fit has it."""
     names = names_of(true_parameters)
     if wanted is None:
-        family = isinstance(world.model, FamilyModel) and "parameters" in true_parameters
-        described = Columns.declared_by(world.metrics.values())
+        family = isinstance(run.model, FamilyModel) and "parameters" in true_parameters
+        described = Columns.declared_by(run.metrics.values())
         headline = described.headline(names)
         wanted = of_family(true_parameters["parameters"]) if family else headline
-        require(bool(names), "metrics", list(world.metrics), "name one that real rows have")
+        require(bool(names), "metrics", list(run.metrics), "name one that real rows have")
         wanted = wanted or names[0]
     for group, columns in true_parameters.items():
         if wanted in columns:
             return wanted, (group,), columns[wanted]
-    fitted = tuple(name for name, metric in world.metrics.items() if metric.requires & FITTED)
+    fitted = tuple(name for name, metric in run.metrics.items() if metric.requires & FITTED)
     require(bool(fitted), "metric", wanted, nearest(wanted, names))
     return wanted, fitted, None
 
 
-def truths_of(world: World) -> list[tuple[Family, Values]]:
+def truths_of(run: Run) -> list[tuple[Family, Values]]:
     """The family that the model fits and its true parameters, where the data have them."""
-    if not isinstance(world.model, FamilyModel):
+    if not isinstance(run.model, FamilyModel):
         return []
-    return [pair for pair in world.data.true_parameters if pair[0] == world.model.family()]
+    return [pair for pair in run.data.true_parameters if pair[0] == run.model.family()]
 
 
 def of_family(columns: Iterable[str]) -> str:

@@ -182,8 +182,10 @@ class RunDirectory:
         """The fit's ``state_dict()`` of a generation."""
         return self._load(generation, "weights")
 
-    def statistic(self, generation: int) -> dict[str, Tensor]:
-        """The sufficient statistics that a generation was fitted to."""
+    def statistic(self, generation: int) -> dict[str, Tensor] | None:
+        """The sufficient statistics that a generation was fitted to, None where it was to rows."""
+        if not (self.folder(generation) / "statistic.safetensors").is_file():
+            return None
         return self._load(generation, "statistic")
 
     def _load(self, generation: int, name: str) -> dict[str, Tensor]:

@@ -12,32 +12,31 @@ import torch
 from nc_testbed.config.settings import Settings
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.interfaces import Sized
-from nc_testbed.core.machine import Compute, total
+from nc_testbed.core.machine import total
 from nc_testbed.loop.closed_loop import PICTURES
-from nc_testbed.loop.statistics_loop import Laboratory
 from nc_testbed.record.disk_errors import nearest_existing, readable_size
 from nc_testbed.run.checks import bytes_of
 from nc_testbed.run.prepare import Prepared
 
 VIEW = 65_536
-"""Bytes that TensorBoard's view takes in a generation: most are pictures, and 54 kB were measured
-with the default settings."""
+"""Bytes that TensorBoard's view takes in a generation: most are pictures, and 54 kB
+were measured with the default settings."""
 COLUMN = 330
 """Bytes of a column's description in a Parquet file."""
 
 
-def need(run: Prepared | Laboratory, settings: Settings) -> int:
-    """About how many bytes of the disk a run takes: what it writes, and a file for its rows while
-    it runs where memory does not hold them."""
-    if isinstance(run, Laboratory):
-        recorded, columns = len(run.recorded), 10
-        parameters = sum(value[0].numel() for value in run.truth.values())
-        fits = 2 * 8 * run.chains * parameters * recorded  # and the sums they were made from
-        return fits + _tables(settings, columns, recorded)
-    classes = len(run.data.classes)
+def need(run: Prepared) -> int:
+    """About how many bytes of the disk a run takes: what it writes, and a file for its
+    rows while it runs where memory does not hold them."""
+    settings = run.settings
     recorded = len(settings.record.among(settings.generations))
-    tables = _tables(settings, 4 * len(run.metrics) + 5 * classes, recorded)
-    return _sets(run, settings) + _fits(run, settings) + tables + _scratch(run, settings)
+    if run.store.draw == "statistics":
+        parameters = sum(value[0].numel() for value in run.data.true_parameters[0][1].values())
+        # The parameters of every fit, and the sums that it was made from.
+        weights = 2 * 8 * settings.chains * parameters * recorded
+        return weights + _tables(settings, 10, recorded)
+    tables = _tables(settings, 4 * len(run.metrics) + 5 * len(run.data.classes), recorded)
+    return _sets(run) + _fits(run) + tables + _scratch(run)
 
 
 def check_room(needed: int, generations: int, folder: Path) -> None:
@@ -45,36 +44,40 @@ def check_room(needed: int, generations: int, folder: Path) -> None:
 
     What the folder holds already counts as written. Raises BadInput; leaves nothing behind.
     """
-    there = nearest_existing(folder)
+    existing = nearest_existing(folder)
     files = (p for runs in ("", "*/") for p in folder.glob(f"{runs}generations/*/*"))
-    held = sum(p.stat().st_size for p in files if p.is_file())
-    free = shutil.disk_usage(there).free
+    written = sum(p.stat().st_size for p in files if p.is_file())
+    free = shutil.disk_usage(existing).free
     remedy = (
-        f"the run needs about {readable_size(needed - held)} and {there} has "
+        f"the run needs about {readable_size(needed - written)} and {existing} has "
         f"{readable_size(free)} free; give fewer "
         "chains, generations or rows (n), store=last or none, or make room"
     )
-    require(needed - held <= free, "generations", generations, remedy)
+    require(needed - written <= free, "generations", generations, remedy)
     try:
-        TemporaryDirectory(dir=there).cleanup()
+        TemporaryDirectory(dir=existing).cleanup()
     except OSError as error:
-        remedy = f"{there}: {error.strerror}; name a directory that can be written"
+        remedy = f"{existing}: {error.strerror}; name a directory that can be written"
         raise BadInput("hydra.run.dir", folder, remedy) from None
 
 
-def _sets(run: Prepared, settings: Settings) -> int:
+def _sets(run: Prepared) -> int:
     """The synthetic sets that are kept, and the pictures of all generations."""
-    store = getattr(settings, "store", "all")
-    drawn = {"all": sum(run.sizes[1:]), "last": 2 * max(run.sizes[1:])}.get(store, 0)
-    return bytes_of(settings.chains * (drawn + PICTURES * settings.generations), run.data.space)
+    settings = run.settings
+    rows = {"all": sum(run.sizes[1:]), "last": 2 * max(run.sizes[1:]), "none": 0}[settings.store]
+    return bytes_of(settings.chains * (rows + PICTURES * settings.generations), run.data.space)
 
 
-def _fits(run: Prepared, settings: Settings) -> int:
+def _fits(run: Prepared) -> int:
     """The fits of all generations, of models that say how large theirs are."""
+    settings = run.settings
     if not isinstance(run.model, Sized):
         return 0
     first, *later = run.sizes[:-1]
-    trained = [first, *(accumulate(later, initial=first) if run.policy.window is None else later)]
+    trained = [
+        first,
+        *(accumulate(later, initial=first) if run.policy.window is None else later),
+    ]
     rows = [min(m, settings.budget or m) for m in trained[: settings.generations]]
     return settings.chains * sum(run.model.disk_bytes(run.data.space, m) for m in rows)
 
@@ -83,16 +86,15 @@ def _tables(settings: Settings, columns: int, recorded: int) -> int:
     """Metrics in the generations, a copy of all and its successor; TensorBoard's view."""
     if settings.record.chains == "summary":
         return recorded * (columns * 3 * 200 + VIEW)
-    drawn = 60 * min(settings.chains, 100) if settings.dashboard.single_chains else 0
-    return recorded * (columns * (COLUMN + 3 * 8 * settings.chains + drawn) + VIEW)
+    curves = 60 * min(settings.chains, 100) if settings.dashboard.single_chains else 0
+    return recorded * (columns * (COLUMN + 3 * 8 * settings.chains + curves) + VIEW)
 
 
-def _scratch(run: Prepared, settings: Settings) -> int:
+def _scratch(run: Prepared) -> int:
     """The file for rows that memory does not hold (see :mod:`nc_testbed.core.storage`)."""
-    asked = settings.compute.memory
-    memory = Compute(memory=None if asked == "auto" else asked).budget(run.device)
-    window = run.policy.window or settings.generations
-    rows = bytes_of(settings.chains * window * max(run.sizes[1:]), run.data.space)
-    fits = rows <= memory // 2 - run.data.x.nbytes
-    beside = run.device.type == "cuda" and rows <= total(torch.device("cpu")) // 2
-    return 0 if fits or beside else rows
+    window = run.policy.window or run.settings.generations
+    rows = bytes_of(run.settings.chains * window * max(run.sizes[1:]), run.data.space)
+    if rows <= run.compute.budget(run.device) // 2 - run.data.x.nbytes:
+        return 0
+    beside_gpu = run.device.type == "cuda" and rows <= total(torch.device("cpu")) // 2
+    return 0 if beside_gpu else rows

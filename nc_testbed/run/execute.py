@@ -1,11 +1,12 @@
-"""One run: drive the loop, commit every generation, keep the view and the console up to date."""
+"""One run: drive the loop, commit every generation, keep the view and the console up to
+date."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,19 +16,20 @@ from torch import Tensor
 
 from nc_testbed.config.config_file import root, settings_hash, stored
 from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import copy_aligned
 from nc_testbed.core.interfaces import Fit, Generation, Progress
 from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.laws.expected import expected_laws
 from nc_testbed.laws.law import ExactLaw
-from nc_testbed.loop.closed_loop import World, closed_loop, drawn_again
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.closed_loop import closed_loop, draw_again
+from nc_testbed.loop.run import BEGINNING, Past, Run
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.disk_errors import exit_on_io_error, resume_command
+from nc_testbed.record.facts import with_facts
 from nc_testbed.record.summary import summarise
 from nc_testbed.run.console import Console
-from nc_testbed.run.facts import recorded
 from nc_testbed.run.prepare import Prepared
 from nc_testbed.run.signals import Signals
 from nc_testbed.view.tensorboard import Dashboard, rebuild
@@ -36,19 +38,19 @@ from nc_testbed.view.tensorboard_view import View
 
 def check_directory(path: Path, config: Mapping[str, Any]) -> None:
     """Refuse a directory that holds a run with other settings, or something else."""
-    there = RunDirectory(path).made_with()
+    settings = RunDirectory(path).made_with()
     remedy = "name another directory"
-    known = f"holds a config.yaml that is damaged, or no run's; {remedy}"
-    require(there != "", "hydra.run.dir", path, known)
+    damaged = f"holds a config.yaml that is damaged, or no run's; {remedy}"
+    require(settings != "", "hydra.run.dir", path, damaged)
     other = f"holds a run with other settings; {remedy}, or give its settings"
-    require(there in (None, settings_hash(config)), "hydra.run.dir", path, other)
+    require(settings in (None, settings_hash(config)), "hydra.run.dir", path, other)
 
 
-def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Path) -> None:
+def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
     """Run all generations that the directory does not hold yet; then write summary.json.
 
-    Raises BadInput where another process is writing there, or where what is there was made with
-    other settings or from other data.
+    Raises BadInput where another process is writing there, or where what is there was
+    made with other settings or from other data.
     """
     directory = RunDirectory(path)
     leave = partial(farewell, directory)
@@ -56,28 +58,28 @@ def execute(prepared: Prepared | Laboratory, config: Mapping[str, Any], path: Pa
         exit_on_io_error(path),
         lock.run_lock(path),
         Signals(leave) as signals,
-        Open(prepared, config, directory) as run,
+        OpenRun(prepared, config, directory) as opened,
     ):
-        _execute(run, signals)
+        _execute(opened, signals)
 
 
-def _execute(run: Open, signals: Signals) -> None:
+def _execute(opened: OpenRun, signals: Signals) -> None:
     """All generations of a run that are not there yet."""
-    columns = Columns.from_records(run.config)
-    with Console(run.world.generations, run.next, columns) as console:
-        since = time.monotonic()
-        for generation in loop(run, signals.watched(console.step)):
+    columns = Columns.from_records(opened.config)
+    with Console(opened.run.generations, opened.next, columns) as console:
+        start = time.monotonic()
+        for generation in opened.loop(signals.watch(console.step)):
             with signals.writing:
-                run.commit(generation)
-            run.show(generation)
+                opened.commit(generation)
+            opened.show(generation)
             if generation.record:
-                seconds = time.monotonic() - since
+                seconds = time.monotonic() - start
                 console.generation(generation.number, seconds, generation.record)
             signals.check()
-            since = time.monotonic()
+            start = time.monotonic()
         with signals.writing:
-            summary = run.finish()
-        console.finish(summary, run.path)
+            summary = opened.finish()
+        console.finish(summary, opened.path)
 
 
 def farewell(directory: RunDirectory, name: str) -> None:
@@ -88,37 +90,34 @@ def farewell(directory: RunDirectory, name: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-class Open:
+class OpenRun:
     """A run whose directory is open: what it holds already, and what is added to it.
 
-    world: what the loop needs. config: the settings with what they led to. there: the generations
-    that are committed, ascending. The directory's lock must be held for as long as it is used, as
-    a context manager. Raises BadInput for a directory made with other settings or other data.
+    run: what the loop takes. config: the settings with what they led to. committed: the
+    generations that the directory holds, ascending. The directory's lock must be held
+    for as long as it is used, as a context manager. Raises BadInput for a directory
+    made with other settings or other data.
     """
 
-    def __init__(
-        self,
-        prepared: Prepared | Laboratory,
-        config: Mapping[str, Any],
-        directory: RunDirectory,
-    ):
-        self._began, self.path, self.directory = time.monotonic(), directory.path, directory
+    def __init__(self, prepared: Prepared, config: Mapping[str, Any], directory: RunDirectory):
+        self._start = time.monotonic()
+        self.path = directory.path
+        self.directory = directory
         check_directory(self.path, config)
-        lab = isinstance(prepared, Laboratory)
-        self.world = prepared if lab else prepared.world(print, str(self.path))
-        self.config = recorded(config, self.world)
+        self.run = prepared.run(print, str(self.path))
+        self.config = with_facts(config, self.run)
         _check_data(self.path, self.config)
-        wanted = generations_of(self.world)
-        self.there = list(wanted[: directory.completed(wanted, self.config)])
+        generations = self.run.stored_generations
+        self.committed = list(generations[: directory.completed(generations, self.config)])
         for line in directory.rejected:
             print(f"{line}; it is made again")
         directory.start(self.config)
-        directory.forget(self.there[:-1])
-        directory.read_tables(self.there)
+        directory.forget(self.committed[:-1])
+        directory.read_tables(self.committed)
         self._laws = laws_of(prepared)
         self._view = View(self._dashboard, self.path)
 
-    def __enter__(self) -> Open:
+    def __enter__(self) -> OpenRun:
         self._view.__enter__()
         return self
 
@@ -127,14 +126,18 @@ class Open:
 
     @property
     def next(self) -> int:
-        """The generation after the last that is there."""
-        return self.there[-1] + 1 if self.there else 0
+        """The generation after the last that is committed."""
+        return self.committed[-1] + 1 if self.committed else 0
+
+    def loop(self, progress: Progress) -> Iterator[Generation]:
+        """The generations that are still to be made."""
+        return closed_loop(self.run, self._past(), progress)
 
     def commit(self, generation: Generation) -> None:
         """Make a generation part of the record."""
         self.directory.commit(generation, self.config)
-        self.directory.forget(self.there[-1:])
-        self.there.append(generation.number)
+        self.directory.forget(self.committed[-1:])
+        self.committed.append(generation.number)
 
     def show(self, generation: Generation) -> None:
         """Add a generation to the view, if it was measured."""
@@ -144,86 +147,73 @@ class Open:
     def finish(self) -> dict[str, Any]:
         """Close the view and the record; the summary that ends it."""
         self._view.close()
-        table, seconds = self.directory.table(), time.monotonic() - self._began
+        table = self.directory.table()
+        seconds = time.monotonic() - self._start
         device = self.config["facts"]["device"]
         summary = summarise(table, self.config, seconds, device, laws=self._laws)
-        said = json.dumps(summary, indent=1, allow_nan=False).encode()
-        self.directory.finish(self.config, said)
+        text = json.dumps(summary, indent=1, allow_nan=False)
+        self.directory.finish(self.config, text.encode())
         return summary
 
+    def _past(self) -> Past:
+        """What the loop goes on from, read from the record as it is needed."""
+        if not self.committed:
+            return BEGINNING
+        directory = self.directory
+        skipped = max(0, self.next - self.run.store.history(self.run))
+        sets = (synthetic(directory, self.run, g) for g in range(skipped, self.next))
+        first, last = (fit_of(directory, self.run, self.committed[i]) for i in (0, -1))
+        return Past(sets, last, first, skipped, directory.statistic(self.committed[-1]))
+
     def _dashboard(self) -> Dashboard:
-        data = self.world.data if isinstance(self.world, World) else None
-        return rebuild(self.path, self.config, self.directory.table(), data, self._laws)
+        table = self.directory.table()
+        return rebuild(self.path, self.config, table, self.run.data, self._laws)
 
 
-def loop(run: Open, progress: Progress) -> Iterator[Generation]:
-    """The generations that are not there yet."""
-    world, directory, there = run.world, run.directory, run.there
-    if isinstance(world, World):
-        skipped = max(0, len(there) - (world.policy.window or len(there)))
-        past = (synthetic(directory, world, g) for g in there[skipped:])
-        first, last = (fit_of(directory, world, there[i]) if there else None for i in (0, -1))
-        return closed_loop(world, past, last, progress, first, skipped)
-    last = None
-    if there:
-        weights, statistic = directory.weights(there[-1]), directory.statistic(there[-1])
-        last = Generation(there[-1], weights, {}, statistic=statistic)
-    return statistics_loop(world, last, progress)
-
-
-def generations_of(world: World | Laboratory) -> Sequence[int]:
-    """The generations that a run stores, ascending."""
-    return world.recorded if isinstance(world, Laboratory) else range(world.generations)
-
-
-def synthetic(directory: RunDirectory, world: World, generation: int) -> Tensor:
-    """The synthetic set of a generation that is there, drawn again where it was not kept.
+def synthetic(directory: RunDirectory, run: Run, generation: int) -> Tensor:
+    """The synthetic set of a committed generation, drawn again where it was not kept.
 
     Raises BadInput where this machine does not draw the rows that were recorded.
     """
     rows = directory.synthetic(generation)
     if rows is not None:
-        return rows.to(world.device)
-    rows = drawn_again(world, fit_of(directory, world, generation), generation)
+        return rows.to(run.device)
+    rows = draw_again(run, fit_of(directory, run, generation), generation)
     remedy = f"generation {generation} cannot be drawn again as it was: go on where it was made"
     require(directory.is_synthetic(generation, rows), "store", directory.path, remedy)
     return rows
 
 
-def fit_of(directory: RunDirectory, world: World, generation: int) -> Fit:
-    """The fit of a generation that is there."""
-    # Copies, since products round by where a chain begins in memory and files begin anywhere.
-    weights = {k: v.to(world.device).clone() for k, v in directory.weights(generation).items()}
-    return world.model.restore(weights, world.data.space)
+def fit_of(directory: RunDirectory, run: Run, generation: int) -> Fit:
+    """The fit of a committed generation."""
+    weights = {k: copy_aligned(v, run.device) for k, v in directory.weights(generation).items()}
+    return run.model.restore(weights, run.data.space)
 
 
-def laws_of(run: Prepared | Laboratory) -> dict[str, ExactLaw]:
+def laws_of(run: Prepared) -> dict[str, ExactLaw]:
     """The exact laws of a run, by metric; none where its data have no known one.
 
     None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
     """
-    if isinstance(run, Laboratory):
-        args = (run.policy, run.sizes[:-1], run.budget)
-        return expected_laws(run.model, run.truth, *args) if run.temperature == 1 else {}
-    if run.settings.stream or run.settings.sampling.temperature != 1:
+    settings = run.settings
+    if settings.stream or settings.sampling.temperature != 1:
         return {}
     true_parameters = run.data.true_parameters
     if isinstance(run.model, FamilyModel):
-        true_parameters = tuple(pair for pair in true_parameters if pair[0] == run.model.family())
-    args = (run.policy, run.sizes[:-1], run.settings.budget)
-    return (
-        expected_laws(run.model, true_parameters[0][1], *args)
-        if true_parameters and true_parameters[0][1]
-        else {}
-    )
+        family = run.model.family()
+        true_parameters = tuple(pair for pair in true_parameters if pair[0] == family)
+    if not true_parameters or not true_parameters[0][1]:
+        return {}
+    truth = true_parameters[0][1]
+    return expected_laws(run.model, truth, run.policy, run.sizes[:-1], settings.budget)
 
 
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:
     """Refuse to go on from other real data, or with another referee, than a run began with."""
     try:
-        there = stored(path)
+        existing = stored(path)
     except ValueError:  # damaged, and written anew
         return
     remedy = "holds a run on other real data or with another referee; name another directory"
-    same = there is None or root(there) == root(config)
+    same = existing is None or root(existing) == root(config)
     require(same, "hydra.run.dir", path, remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,71 +14,91 @@ from nc_testbed.config.build import build_target, check_extensions, of_package
 from nc_testbed.config.settings import GROUPS, Settings, of_run, sizes
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.interfaces import Model, Policy
-from nc_testbed.core.machine import ran_out
+from nc_testbed.core.machine import Compute, ran_out
+from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data, Source
 from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.families.source import FamilySource
-from nc_testbed.loop.closed_loop import World
-from nc_testbed.loop.statistics_loop import Laboratory
+from nc_testbed.loop.run import LoopStore, Run
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain, referee_for
 from nc_testbed.run import checks
-from nc_testbed.run.rowless import laboratory, why_rows
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run on rows whose settings have been checked against each other and against its data."""
+    """A run whose settings have been checked against each other and against its data.
+
+    store: whether the run keeps rows or sufficient statistics. data: of the latter the
+    law alone, without rows. evaluation_rows: samples per chain that metrics draw, 0
+    where none do.
+    """
 
     settings: Settings
+    store: type[LoopStore]
     data: Data
     model: Model
     policy: Policy
     metrics: dict[str, Metric]
     sizes: tuple[int, ...]
     evaluation_rows: int
+    compute: Compute
     device: torch.device
 
-    def world(self, say: Callable[[str], None], scratch: str | None = None) -> World:
-        """The loop's world; reads the referee, or trains it and says so.
+    @property
+    def stored_generations(self) -> Sequence[int]:
+        """The generations that the record keeps, ascending."""
+        T = self.settings.generations
+        return self.store.stored_generations(T, self.settings.record.among(T))
+
+    def run(self, say: Callable[[str], None], scratch: str | None = None) -> Run:
+        """What the loop takes; reads the referee, or trains it and says so.
 
         scratch: an existing folder for rows that memory does not hold, None = the system's own.
         """
-        s = self.settings
-        data = _to(self.data, self.device)
-        referee = referee_for(self.data, say).to(self.device)
-        return World(
+        settings = self.settings
+        data = _move_data(self.data, self.device)
+        return Run(
+            store=self.store,
             data=data,
             model=self.model,
             policy=self.policy,
             metrics=self.metrics,
-            reference=Reference.build(data, referee, self.evaluation_rows),
-            sampling=s.sampling,
-            seed=s.seed,
-            chains=s.chains,
-            generations=s.generations,
+            reference=self._reference(data, say),
+            sampling=settings.sampling,
+            seed=settings.seed,
+            chains=settings.chains,
+            generations=settings.generations,
             sizes=self.sizes,
-            budget=s.budget,
+            budget=settings.budget,
             evaluation_rows=self.evaluation_rows,
-            compute=checks.compute(s, self.model, self.sizes[1], data.space, self.device, say),
+            compute=dataclasses.replace(self.compute, say=say),
             scratch=scratch,
-            recorded=s.record.among(s.generations),
-            stream=s.stream,
+            recorded=settings.record.among(settings.generations),
+            stream=settings.stream,
         )
 
+    def _reference(self, data: Data, say: Callable[[str], None]) -> Reference:
+        """The real side of the metrics; data: on the run's device."""
+        if self.evaluation_rows == 0:  # no held-out row is compared with
+            return Reference(data, Plain(), 0, RandomStreams(0, (), device=self.device))
+        referee = referee_for(self.data, say).to(self.device)
+        return Reference.build(data, referee, self.evaluation_rows)
 
-def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
+
+def prepare(config: Mapping[str, Any]) -> Prepared:
     """Check every key, type, range and combination; read the data, where rows are needed.
 
-    Raises BadInput with the full key. ``config`` holds plain values: the run's settings and the
-    groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_, ...}}).
+    Raises BadInput with the full key. ``config`` holds plain values: the run's settings
+    and the groups data, model, policy ({_target_, ...}) and metrics ({name: {_target_,
+    ...}}).
     """
     settings = of_run(config)
     check_extensions(settings.extensions)
     try:
-        return _prepared(config, settings)
+        return _check_run(config, settings)
     except (MemoryError, RuntimeError) as error:
         if not ran_out(error):
             raise
@@ -86,20 +106,51 @@ def prepare(config: Mapping[str, Any]) -> Prepared | Laboratory:
         raise BadInput("chains", settings.chains, remedy) from None
 
 
-def _prepared(config: Mapping[str, Any], settings: Settings) -> Prepared | Laboratory:
+def _check_run(config: Mapping[str, Any], settings: Settings) -> Prepared:
     """The run, of settings that are right by themselves."""
-    built, auto = _built(config, settings)
-    source, model, policy = (built[group] for group in GROUPS[:3])
+    parts, auto = _build_groups(config, settings)
+    source, model, policy = (parts[group] for group in GROUPS[:3])
     settings.record.among(settings.generations)  # refuses what lies beyond the run
     checks.check_stream(model, policy, settings)
-    metrics = {name: built[f"metrics.{name}"] for name in config["metrics"] if name != "auto"}
-    rowless = auto or all(isinstance(m, Parameters) for m in metrics.values())
-    reason = why_rows(source, model, policy, settings, rowless)
+    metrics = {name: parts[f"metrics.{name}"] for name in config["metrics"] if name != "auto"}
+    without_rows = auto or all(isinstance(m, Parameters) for m in metrics.values())
+    reason = checks.needs_rows(source, model, policy, settings, without_rows)
     if reason is None:
-        return laboratory(source, model, policy, settings)
-    asked = settings.sampling.draw == "statistics"
-    require(not asked, "sampling.draw", "statistics", f"{reason}; give rows, or auto")
+        return _on_statistics(source, model, policy, settings)
+    by_name = settings.sampling.draw == "statistics"
+    require(not by_name, "sampling.draw", "statistics", f"{reason}; give rows, or auto")
     return _on_rows(source, model, policy, metrics, auto, settings)
+
+
+def _on_statistics(
+    source: FamilySource, model: FamilyModel, policy: Policy, settings: Settings
+) -> Prepared:
+    """The run that draws sufficient statistics."""
+    from nc_testbed.loop.statistic_store import (
+        StatisticStore,
+        law_data,
+    )  # few runs draw them
+
+    laws = source.laws()
+    model = model.like(laws, laws[0][0].size)
+    family = model.family()
+    n = sizes(settings, source.rows)
+    checks.check_policy(policy, n, settings)
+    checks.check_family(model, n, settings, policy)
+    device = checks.law_device(family, policy, n, settings)
+    truth = next(truth for other, truth in laws if other == family)
+    return Prepared(
+        settings,
+        store=StatisticStore,
+        data=law_data(family, truth, settings.chains, device),
+        model=model,
+        policy=policy,
+        metrics={"parameters": Parameters()},
+        sizes=n,
+        evaluation_rows=0,
+        compute=Compute(),
+        device=device,
+    )
 
 
 def _on_rows(
@@ -111,36 +162,38 @@ def _on_rows(
     settings: Settings,
 ) -> Prepared:
     """The run that draws every row."""
-    if isinstance(source, FamilySource) and source.rows is None:
-        drawn = sizes(settings, None)
-        space = Space((source.laws()[0][0].size,), image=False)
-        checks.check_memory(settings, drawn[0], drawn, space)
-        source = dataclasses.replace(source, rows=drawn[0])
-    data = _load(source, settings, 0)
-    drawn = sizes(settings, data.training.shape[1])
-    checks.check_policy(policy, drawn, settings)
-    if isinstance(model, FamilyModel):
-        model = checks.with_group("model", model.like, data.true_parameters, data.space.size)
-        checks.check_family(model, drawn, settings, policy)
-    checks.with_group("model", model.check, data.space)
-    if isinstance(model, FamilyModel):
-        checks.check_rows(model, data.x)
-    judged = data.shares is not None or not policy.needs_classifier
+    from nc_testbed.loop.row_store import RowStore  # not for runs on statistics
+
+    data = _load(_with_rows(source, settings), settings, fresh=0)
+    n = sizes(settings, data.training.shape[1])
+    checks.check_policy(policy, n, settings)
+    model = checks.check_model(model, data, n, settings, policy)
+    classified = data.shares is not None or not policy.needs_classifier
     remedy = "it asks for the classes of rows and these data have none"
-    require(judged, "policy", type(policy).__name__, remedy)
-    fresh = policy.real_row_budget(drawn[1], settings.budget).get("fresh", 0)
+    require(classified, "policy", type(policy).__name__, remedy)
+    fresh = policy.real_row_budget(n[1], settings.budget).get("fresh", 0)
     if data.law is not None and fresh:
-        data = _load(source, settings, fresh)
-    _check_reserve(data, fresh, settings.generations)
-    checks.check_memory(settings, data.x.shape[1], drawn, data.space)
-    chosen = _applicable(metrics, auto, data, model)
+        data = _load(_with_rows(source, settings), settings, fresh)
+    checks.check_reserve(data, fresh, settings.generations)
+    checks.check_memory(settings, data.x.shape[1], n, data.space)
+    metrics = _applicable(metrics, auto, data, model)
     rows = settings.evaluation.rows or evaluation_rows(data)
     remedy = "give fewer samples, or null"
     checks.check_stored(rows, data.space, "evaluation.rows", rows, remedy)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
-    checks.compute(settings, model, drawn[1], data.space, device)
-    return Prepared(settings, data, model, policy, chosen, drawn, rows, device)
+    compute = checks.compute(settings, model, n[1], data.space, device)
+    return Prepared(settings, RowStore, data, model, policy, metrics, n, rows, compute, device)
+
+
+def _with_rows(source: Any, settings: Settings) -> Any:
+    """A source that knows its number of rows; where a law draws them, ``n`` says how many."""
+    if not isinstance(source, FamilySource) or source.rows is not None:
+        return source
+    n = sizes(settings, None)
+    space = Space((source.laws()[0][0].size,), image=False)
+    checks.check_memory(settings, n[0], n, space)
+    return dataclasses.replace(source, rows=n[0])
 
 
 def evaluation_rows(data: Data) -> int:
@@ -151,24 +204,12 @@ def evaluation_rows(data: Data) -> int:
 
 
 def _load(source: Any, settings: Settings, fresh: int) -> Data:
-    chains, generations = settings.chains, settings.generations
-    return checks.with_group("data", source.load, chains, settings.seed, fresh, generations)
+    arguments = (settings.chains, settings.seed, fresh, settings.generations)
+    return checks.with_group("data", source.load, *arguments)
 
 
-def _check_reserve(data: Data, fresh: int, generations: int) -> None:
-    """Refuse a run that needs more never-used real rows than there are."""
-    held, later = data.reserve.shape[1], generations - 1
-    if fresh * later > held:
-        remedy = (
-            f"{later} generations need {fresh * later} never-used real rows and the reserve "
-            f"holds {held}; the largest k that fits is {held // later}, or raise data.reserve, "
-            "or use policy.source=pool"
-        )
-        raise BadInput("policy.k", fresh, remedy)
-
-
-def _built(config: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any], bool]:
-    """All that the groups name, by key, and whether all metrics that apply are wanted.
+def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any], bool]:
+    """All that the groups name, by key, and whether all metrics that apply are asked for.
 
     This package's own first: an extension is imported only once everything else is right.
     """
@@ -181,10 +222,10 @@ def _built(config: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any
     kinds = dict(zip(GROUPS, (Source, Model, Policy), strict=False))
     nodes: list[tuple[str, Any, Any]] = [(g, config[g], kind) for g, kind in kinds.items()]
     nodes += [(f"metrics.{name}", node, Metric) for name, node in metrics.items()]
-    built = {}
-    for key, node, kind in sorted(nodes, key=lambda each: not of_package(each[1])):
-        built[key] = build_target(node, key, settings.extensions, kind)
-    return built, auto
+    parts = {}
+    for key, node, kind in sorted(nodes, key=lambda entry: not of_package(entry[1])):
+        parts[key] = build_target(node, key, settings.extensions, kind)
+    return parts, auto
 
 
 def _applicable(
@@ -201,7 +242,7 @@ def _applicable(
     return {name: metric for name, metric in metrics.items() if not lacking[name]}
 
 
-def _to(data: Data, device: torch.device) -> Data:
+def _move_data(data: Data, device: torch.device) -> Data:
     """The data with every tensor on the device."""
     moved = {
         f.name: getattr(data, f.name).to(device)

@@ -15,26 +15,25 @@ from torch import Tensor
 
 from nc_testbed.config.config_file import root
 from nc_testbed.core.errors import require
-from nc_testbed.core.exactness import one_thread
-from nc_testbed.core.machine import memory_limit
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.training_set import TrainingSet
-from nc_testbed.loop.closed_loop import compose, judge
 from nc_testbed.loop.lineage import lineage
-from nc_testbed.loop.statistics_loop import Laboratory
+from nc_testbed.loop.row_store import RowStore
 from nc_testbed.record.directory import RunDirectory, write
-from nc_testbed.run.execute import recorded, synthetic
+from nc_testbed.record.facts import with_facts
+from nc_testbed.run.execute import synthetic
 from nc_testbed.run.prepare import Prepared
 
 Counted = dict[int, int]
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """The training rows of a generation, ``[R, m]`` each.
 
-    origin: 0 = real, g + 1 = sampled from generation g. row: the row's number in what it came
-    from, the real rows or the chain's synthetic set. weights: None where all count the same.
+    origin: 0 = real, g + 1 = sampled from generation g. row: the row's number in what
+    it came from, the real rows or the chain's synthetic set. weights: None where all
+    count the same.
     """
 
     generation: int
@@ -44,40 +43,46 @@ class Rows:
     lineage: dict[str, Any]
 
     @staticmethod
-    def of(generation: int, training: TrainingSet, n: int) -> Rows:
+    def of(generation: int, training: TrainingSet, n: int) -> TrainingRows:
         """n: the rows of the largest synthetic set."""
-        N, rows = training.real.shape[1], training.rows
-        row = torch.where(rows < N, rows, (rows - N) % n)
-        return Rows(generation, training.origin(), row, training.weights, lineage(training))
+        N = training.real.shape[1]
+        row = torch.where(training.rows < N, training.rows, (training.rows - N) % n)
+        origin = training.origin()
+        return TrainingRows(generation, origin, row, training.weights, lineage(training))
 
 
-def recomposed(prepared: Prepared, config: Mapping[str, Any], run: Path, T: int) -> Iterator[Rows]:
+def recompose(
+    prepared: Prepared, config: Mapping[str, Any], path: Path, T: int
+) -> Iterator[TrainingRows]:
     """The training rows of generations 0..T-1, composed once more as the run composed them.
 
-    config: as the run stored it. Raises BadInput where the data or the referee are not the run's.
+    config: as the run stored it. Raises BadInput where the data or the referee are not
+    the run's.
     """
-    directory, world = RunDirectory(run), prepared.world(print)
-    same = root(recorded(config, world)) == root(config)
-    require(same, "run", run, "was made from other real data or with another referee than here")
-    archive = world.archive()
+    directory = RunDirectory(path)
+    run = prepared.run(print)
+    same = root(with_facts(config, run)) == root(config)
+    remedy = "was made from other real data or with another referee than here"
+    require(same, "run", path, remedy)
+    store = RowStore(run)
     for g in range(T):
-        with one_thread(), memory_limit(world.compute, world.device):
-            training = compose(world, archive, world.streams(g))
-            rows = Rows.of(g, training, archive.n)
-            made = synthetic(directory, world, g)
-            archive.add(made, judge(world, made))
+        with run.limits():
+            training = store.compose(run.streams(g))
+            rows = TrainingRows.of(g, training, store.archive.n)
+            store.add(None, synthetic(directory, run, g))
         yield rows
 
 
-def export(rows: Sequence[Rows], out: Path) -> None:
-    """Write ``origin_0003``, ``row_0003`` and, where rows are weighted, ``weight_0003`` of every
-    generation to a .npz or a .safetensors file."""
+def export(generations: Sequence[TrainingRows], out: Path) -> None:
+    """Write ``origin_0003``, ``row_0003`` and, where rows are weighted, ``weight_0003``
+    of every generation to a .npz or a .safetensors file."""
     tensors = {}
-    for one in rows:
-        g = f"{one.generation:04d}"
-        tensors |= {f"origin_{g}": one.origin.int().cpu(), f"row_{g}": one.row.int().cpu()}
-        if one.weights is not None:
-            tensors[f"weight_{g}"] = one.weights.cpu()
+    for rows in generations:
+        g = f"{rows.generation:04d}"
+        tensors[f"origin_{g}"] = rows.origin.int().cpu()
+        tensors[f"row_{g}"] = rows.row.int().cpu()
+        if rows.weights is not None:
+            tensors[f"weight_{g}"] = rows.weights.cpu()
     if out.suffix == ".safetensors":
         write(out, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
     else:
@@ -86,19 +91,20 @@ def export(rows: Sequence[Rows], out: Path) -> None:
         write(out, sink.getvalue())
 
 
-def counted(lab: Laboratory, generations: Sequence[int]) -> dict[int, dict[str, Any]]:
+def count_rows(run: Prepared, generations: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The lineage ``{"rows": {origin: rows}}`` of a chain of a run on sufficient statistics."""
-    return {
-        g: {"rows": {str(origin): n for origin, n in sorted(_counts(lab, g).items()) if n}}
-        for g in generations
-    }
+    lineages = {}
+    for g in generations:
+        counts = sorted(_counts(run, g).items())
+        lineages[g] = {"rows": {str(origin): n for origin, n in counts if n}}
+    return lineages
 
 
-def _counts(lab: Laboratory, generation: int) -> Counted:
+def _counts(run: Prepared, generation: int) -> Counted:
     if generation == 0:
-        return {0: lab.sizes[0]}
-    streams = RandomStreams(lab.seed, (0,), generation)
-    return lab.policy.compose(Counts(lab.sizes, generation), streams, lab.budget)
+        return {0: run.sizes[0]}
+    streams = RandomStreams(run.settings.seed, (0,), generation)
+    return run.policy.compose(Counts(run.sizes, generation), streams, run.settings.budget)
 
 
 @dataclass(frozen=True)

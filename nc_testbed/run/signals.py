@@ -23,7 +23,7 @@ STATUS: dict[int, int] = {
     signal.SIGUSR2: REQUEUE,
 }
 """What a run that is ended by a signal exits with: 128 + its number, or REQUEUE."""
-WITHIN = 7.0
+PATIENCE = 7.0
 """Seconds from a signal until a run leaves that is where nothing tells of progress."""
 SHOW_CURSOR = "\x1b[?25h"
 
@@ -35,20 +35,22 @@ class Stopped(SystemExit):
 class Signals:
     """While it is entered, Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2 end the run in order.
 
-    The first signal is noted: :meth:`check` and :meth:`watched` then raise :class:`Stopped`, on
-    whatever thread they are called, so that the generation in progress is given up; a thread of
-    its own ends the process after ``within`` seconds where neither is called. What is written
-    under :attr:`writing` is finished first. A second Ctrl-C ends the process at once.
+    The first signal is noted: :meth:`check` and :meth:`watch` then raise
+    :class:`Stopped`, on whatever thread they are called, so that the generation in
+    progress is given up; a thread of its own ends the process after ``patience`` seconds
+    where neither is called. What is written under :attr:`writing` is finished first. A
+    second Ctrl-C ends the process at once.
 
-    farewell: called with the signal's name once, before the run leaves. Only the main thread
-    can handle signals, elsewhere nothing is done; a signal that is ignored (nohup) or that someone
-    else handles stays as it is, but whoever handles SIGUSR1 or SIGUSR2 (submitit, which requeues
-    its job) is called after the farewell.
+    farewell: called with the signal's name once, before the run leaves. Only the main
+    thread can handle signals, elsewhere nothing is done; a signal that is ignored
+    (nohup) or that someone else handles stays as it is, but whoever handles SIGUSR1 or
+    SIGUSR2 (submitit, which requeues its job) is called after the farewell.
     """
 
-    def __init__(self, farewell: Callable[[str], None], within: float = WITHIN):
+    def __init__(self, farewell: Callable[[str], None], patience: float = PATIENCE):
         self.writing = threading.RLock()
-        self._farewell, self._within = farewell, within
+        self._farewell = farewell
+        self._patience = patience
         self._number: int | None = None
         self._since = 0.0
         self._before: dict[int, Any] = {}
@@ -61,7 +63,7 @@ class Signals:
                 before = signal.getsignal(number)
                 free = before in (signal.SIG_DFL, signal.default_int_handler)
                 if free or (status == REQUEUE and callable(before)):
-                    self._before[number] = signal.signal(number, self._noted)
+                    self._before[number] = signal.signal(number, self._note)
             self._watcher.start()
         return self
 
@@ -81,7 +83,7 @@ class Signals:
         if self._number is not None:
             raise Stopped(STATUS[self._number])
 
-    def watched(self, progress: Progress) -> Progress:
+    def watch(self, progress: Progress) -> Progress:
         """The same progress, which ends a fit when a signal asks for it."""
 
         def step(done: int, total: int) -> None:
@@ -90,9 +92,10 @@ class Signals:
 
         return step
 
-    def _noted(self, number: int, _: FrameType | None) -> None:
+    def _note(self, number: int, _: FrameType | None) -> None:
         if self._number is None:
-            self._number, self._since = number, time.monotonic()
+            self._number = number
+            self._since = time.monotonic()
             again = "; Ctrl-C again leaves at once" if number == signal.SIGINT else ""
             _tell(f"nc_testbed: {signal.Signals(number).name}, leaving{again}\n")
         elif number == signal.SIGINT:
@@ -100,7 +103,7 @@ class Signals:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.2):
-            if self._number is not None and time.monotonic() > self._since + self._within:
+            if self._number is not None and time.monotonic() > self._since + self._patience:
                 try:
                     self._leave(self._number)
                 finally:

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from statistic_runs import past_of, statistic_run
 
 from nc_testbed.core.interfaces import Generation, Sampling
 from nc_testbed.core.rng import RandomStreams
@@ -18,13 +19,15 @@ from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.families.ising import IsingModel
 from nc_testbed.families.linear import LinearModel
 from nc_testbed.families.poisson import PoissonModel
-from nc_testbed.loop.closed_loop import World, closed_loop
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import BEGINNING, Run
+from nc_testbed.loop.statistic_store import StatisticStore
 from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.policies.replace import Replace
-from nc_testbed.run.prepare import _to
+from nc_testbed.run.prepare import _move_data
 
 SEED, CHAINS = 0, 20_000
 DEVICE = torch.device("cpu")  # that of the test which runs
@@ -39,16 +42,14 @@ MODELS = {
 }
 
 
-def laboratory(source, policy, sizes, model=None, recorded=(), chains=CHAINS, budget=None):
+def laboratory(source, policy, sizes, model=None, recorded=(), chains=CHAINS, budget=None, T=1.0):
     """A laboratory of as many refits as there are sizes; the model is the source's own."""
     laws = source.laws()
     model = (model or MODELS[type(source).__name__]).like(laws, laws[0][0].size)
     truth = next(truth for family, truth in laws if family == model.family())
     sizes = (*sizes, sizes[-1])
     device = DEVICE if model.family().on_gpu else torch.device("cpu")
-    return Laboratory(
-        model, truth, policy, SEED, chains, len(sizes) - 1, sizes, budget, recorded, device
-    )
+    return statistic_run(model, truth, policy, SEED, chains, sizes, budget, recorded, device, T)
 
 
 @cache
@@ -72,13 +73,14 @@ def simulated(
     """
     sizes = (n,) * max(t) if isinstance(n, int) else n
     wanted = tuple(i - 1 for i in t)
-    lab = laboratory(source, policy or Replace(), sizes, model, wanted, chains, budget)
-    lab = replace(lab, temperature=temperature)
+    policy = policy or Replace()
+    lab = laboratory(source, policy, sizes, model, wanted, chains, budget, temperature)
     last = None if start is None else Generation(0, _all(chains, start), {}, statistic={})
     if last is not None:
         count = torch.tensor(float(sizes[0]), dtype=torch.float64)
         last.statistic.update(_all(chains, statistic or ()), count=count)
-    return {g.number + 1: g for g in statistics_loop(lab, last)}
+    past = BEGINNING if last is None else past_of(lab, last)
+    return {g.number + 1: g for g in closed_loop(lab, past)}
 
 
 def _all(chains, pairs):
@@ -96,8 +98,9 @@ def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
     model = model or MODELS[type(source).__name__]
     if hasattr(model, "like"):
         model = model.like(data.true_parameters, data.space.size)
-    data = _to(data, DEVICE)
-    world = World(
+    data = _move_data(data, DEVICE)
+    run = Run(
+        store=RowStore,
         data=data,
         model=model,
         policy=policy,
@@ -112,7 +115,7 @@ def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
         evaluation_rows=7,
         recorded=tuple(i - 1 for i in t),
     )
-    return {g.number + 1: g.record for g in closed_loop(world) if g.record}
+    return {g.number + 1: g.record for g in closed_loop(run) if g.record}
 
 
 @cache
@@ -121,7 +124,7 @@ def absorption_times(source, n, chains):
     longest = 60 * n
     lab = laboratory(source, Replace(), (n,) * longest, None, tuple(range(longest)), chains)
     times = np.ones(chains)
-    for generation in statistics_loop(lab):
+    for generation in closed_loop(lab):
         alive = 1 - generation.record["absorbed"].numpy()
         if not alive.any():
             return times
@@ -132,7 +135,8 @@ def absorption_times(source, n, chains):
 def fixed_rows(source, policy, n, model=None, chains=CHAINS):
     """Statistics ``{name: [R, ...]}`` of the rows that each chain keeps for ever."""
     lab = laboratory(source, policy, (n, n), model, (), chains)
-    parts = [a.fixed(policy.k, a.streams.at(0)).values for a in lab.archives()]
+    archives = StatisticStore(lab).archives
+    parts = [a.fixed(policy.k, a.streams.at(0)).values for a in archives]
     return {name: np.concatenate([part[name].cpu() for part in parts]) for name in parts[0]}
 
 

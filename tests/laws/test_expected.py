@@ -110,7 +110,7 @@ def laws(source, model, policy, sizes, budget):
     if isinstance(model, KDE | GMM):
         return expected_laws(model, source.laws()[0][1], policy, sizes, budget)
     lab = laboratory(source, policy, sizes, model)
-    return expected_laws(lab.model, lab.truth, policy, sizes, budget)
+    return expected_laws(lab.model, lab.data.true_parameters[0][1], policy, sizes, budget)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

@@ -9,7 +9,9 @@ import torch
 
 from nc_testbed.core.interfaces import Sampling
 from nc_testbed.data.scikit import Digits
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Past, Run
 from nc_testbed.metrics.evaluation import fit_provides
 from nc_testbed.metrics.latent import Latent
 from nc_testbed.metrics.referee import Plain
@@ -94,9 +96,10 @@ MODELS = [VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
           ConvVAE(channels=(2, 4), latent_dim=3, steps=5, batch_size=16)]  # fmt: skip
 
 
-def world(model, chains, **changes) -> World:
+def world(model, chains, **changes) -> Run:
     data = Digits(rows=300).load(chains, 0, 0, 3)
-    base = World(
+    base = Run(
+        store=RowStore,
         data=data,
         model=model,
         policy=Replace(),
@@ -132,8 +135,8 @@ def test_every_generation_is_seen_by_the_first_encoder():
     whole, short = list(closed_loop(world(model, 2))), list(closed_loop(world(model, 2)))[:2]
     fits = [model.restore(g.weights, Digits().load(1, 0, 0, 1).space) for g in short]
     past = [g.synthetic for g in short]
-    (last,) = closed_loop(world(model, 2), past, fits[1], first=fits[0])
+    (last,) = closed_loop(world(model, 2), Past(past, fits[1], fits[0]))
     for name in NAMES:
         assert torch.equal(last.record[name], whole[2].record[name])
-    (other,) = closed_loop(world(model, 2), past, fits[1], first=fits[1])
+    (other,) = closed_loop(world(model, 2), Past(past, fits[1], fits[1]))
     assert not torch.equal(other.record["latent_spread"], whole[2].record["latent_spread"])

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
+from statistic_runs import statistic_run
 
 from nc_testbed.cli import plan as verb
 from nc_testbed.families.bernoulli import BernoulliModel, BernoulliSource
 from nc_testbed.families.gaussian import GaussianModel, GaussianSource
 from nc_testbed.families.poisson import PoissonModel, PoissonSource
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.plan import tail_class
 from nc_testbed.plan.anchored_law import anchored_law
 from nc_testbed.plan.answer import answer_question
@@ -80,10 +80,10 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
     law = anchored_law(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
     assert law is not None
     T = 1 + 8 * n // k
-    sizes, device = (n,) * (T + 1), torch.device("cpu")
+    sizes = (n,) * (T + 1)
     policy = Anchor(k=k, source="fresh")
-    lab = Laboratory(model, truth, policy, 5, R, T, sizes, None, (T - 1,), device)
-    values = next(iter(statistics_loop(lab))).record[metric].numpy()
+    lab = statistic_run(model, truth, policy, 5, R, sizes, recorded=(T - 1,))
+    values = next(iter(closed_loop(lab))).record[metric].numpy()
     centre = float(model.family().columns(truth, truth)[metric][0])
     check = mean_check((values - centre) ** 2, float(law.stationary(k)))
     assert check.verdict == "pass", check

@@ -15,14 +15,14 @@ from nc_testbed.cli import train as cli
 from nc_testbed.core.errors import BadInput
 from nc_testbed.data.scikit import Digits
 from nc_testbed.loop.closed_loop import closed_loop
-from nc_testbed.loop.joined_runs import divided, joined, training_sizes
+from nc_testbed.loop.joined_runs import divide, join_runs, training_sizes
 from nc_testbed.record import lock
 from nc_testbed.record.disk_errors import resume_command
 from nc_testbed.record.verify import verify
 from nc_testbed.run import packed
 from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Job, execute_all, packs
-from nc_testbed.run.prepare import Prepared, prepare
+from nc_testbed.run.prepare import prepare
 from nc_testbed.run.signals import Stopped
 
 CPU = torch.device("cpu")
@@ -155,7 +155,7 @@ def test_a_directory_in_use_is_refused_and_nothing_is_run(tmp_path):
 def test_runs_that_do_not_fit_together_stay_apart(tmp_path, monkeypatch):
     def sizes_of(common: str, *each: str) -> list[int]:
         made = jobs_of(tmp_path, common, *each)
-        groups = packed._grouped(made)
+        groups = packed._groups(made)
         found = [packs(g, [prepare(job.config) for job in g]) for g in groups]
         return [len(pack) for group in found for pack in group]
 
@@ -177,9 +177,8 @@ def test_runs_that_do_not_fit_together_stay_apart(tmp_path, monkeypatch):
 def test_training_sizes_are_those_that_a_policy_composes(policy, rows):
     more = " policy.k=3" if policy in ("collect", "anchor") else ""
     run = prepare(configuration(CPU, f"{VAE} policy={policy}{more} n=[200,50,70] {T}"))
-    assert isinstance(run, Prepared)
     assert training_sizes(run.policy, run.data, run.sizes, None) == rows
-    world = run.world(print)
+    world = run.run(print)
     composed = [sum(g.lineage[0]["rows"].values()) for g in closed_loop(world)]
     assert composed == [world.chains * m for m in rows]
 
@@ -189,8 +188,8 @@ def test_a_chain_that_diverges_does_not_touch_those_of_other_runs():
     small = "model.hidden=[16] metrics=[spread] chains=2 generations=2 evaluation.rows=50"
     one, other = (loop_of(CPU, f"{common} {small} seed={seed}") for seed in (0, 1))
     broken = dataclasses.replace(other.data, x=other.data.x * 1e200)
-    whole = joined([one, dataclasses.replace(other, data=broken)])
-    found = [divided(g, whole.runs) for g in closed_loop(whole)]
+    whole = join_runs([one, dataclasses.replace(other, data=broken)])
+    found = [divide(g, whole.runs) for g in closed_loop(whole)]
     assert all(g.weights["diverged"].all() for _, g in found)
     for (g, _), own in zip(found, closed_loop(one), strict=True):
         assert torch.equal(g.synthetic, own.synthetic)

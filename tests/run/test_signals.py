@@ -26,7 +26,7 @@ def test_the_first_signal_ends_the_run_where_it_tells_of_progress(name, capfd):
 
     def run():
         with Signals(left.append) as signals:
-            progress = signals.watched(lambda done, total: None)
+            progress = signals.watch(lambda done, total: None)
             progress(1, 2)
             send(name)
             assert left == []
@@ -79,7 +79,7 @@ def test_workers_stop_too():
     def run():
         with Signals(lambda name: None) as signals, ThreadPoolExecutor(2) as pool:
             send("SIGUSR1")
-            fits.extend(pool.submit(fit, signals.watched(no_progress)) for _ in range(2))
+            fits.extend(pool.submit(fit, signals.watch(no_progress)) for _ in range(2))
 
     with pytest.raises(Stopped):
         run()
@@ -141,7 +141,7 @@ def test_a_signal_that_is_ignored_stays_so():
 BUSY = """
 import signal, sys, time
 from nc_testbed.run.signals import Signals
-with Signals(lambda name: print("left by", name, flush=True), within=0.5) as signals:
+with Signals(lambda name: print("left by", name, flush=True), patience=0.5) as signals:
     {body}
 """
 
@@ -181,7 +181,7 @@ from nc_testbed.run import signals
 put, run, within = directory._put, sys.argv[1], float(sys.argv[2])
 signals.Signals.__init__.__defaults__ = (within,)
 if within > 60:
-    signals.Signals.watched = lambda self, progress: progress
+    signals.Signals.watch = lambda self, progress: progress
 def slow(path, data):
     if "0001.tmp" in str(path):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -18,7 +18,9 @@ from nc_testbed.data.source import Data
 from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.loop import closed_loop as loop
 from nc_testbed.loop.archive import Archive
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Run
 from nc_testbed.metrics.frechet import Frechet
 from nc_testbed.metrics.kid import KID
 from nc_testbed.metrics.likelihood import Likelihood
@@ -187,11 +189,12 @@ POLICIES = [Replace(), Accumulate(), Anchor(share=0.5), Weighted(), Weighted(by=
 METRICS = [Recall(), Likelihood(), Frechet(), KID(), Spread(), Vendi()]
 
 
-def world(rows: Tensor, held_out: Tensor, model, policy, **changes) -> World:
+def world(rows: Tensor, held_out: Tensor, model, policy, **changes) -> Run:
     """Chains with rows ``[S, N, 3]`` of their own, or all with the same."""
     n, order = rows.shape[1], torch.arange(rows.shape[1]).expand(R, -1)
     data = Data("degenerate", VECTOR, rows, order, order[:, :0], held_out)
-    base = World(
+    base = Run(
+        store=RowStore,
         data=data,
         model=model,
         policy=policy,

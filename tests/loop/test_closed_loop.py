@@ -8,7 +8,9 @@ import torch
 from nc_testbed.core.interfaces import Sampling
 from nc_testbed.core.machine import Compute
 from nc_testbed.data.scikit import Digits
-from nc_testbed.loop.closed_loop import PICTURES, World, closed_loop
+from nc_testbed.loop.closed_loop import PICTURES, closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Past, Run
 from nc_testbed.metrics.recall import Recall
 from nc_testbed.metrics.referee import train
 from nc_testbed.metrics.reference import Reference
@@ -33,10 +35,11 @@ def referee():
     return train(data.space, data.x[0], data.y[0], epochs=2)
 
 
-def world(referee, chains=3, **changes) -> World:
+def world(referee, chains=3, **changes) -> Run:
     data = SOURCE.load(chains, changes.get("seed", 0), 0, 3)
     reference = Reference.build(data, referee, 120)
-    base = World(
+    base = Run(
+        store=RowStore,
         data=data,
         model=VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
         policy=Replace(),
@@ -99,7 +102,7 @@ def test_a_loop_that_goes_on_ends_where_an_unbroken_one_ends(referee, policy):
     past = [g.synthetic for g in short]
     whole_world = world(referee, policy=policy)
     previous = whole_world.model.restore(short[-1].weights, whole_world.data.space)
-    rest = list(closed_loop(whole_world, past, previous))
+    rest = list(closed_loop(whole_world, Past(past, previous)))
     assert [g.number for g in rest] == [1, 2]
     for chain in range(3):
         assert chain_of(short + rest, chain) == chain_of(whole, chain)

@@ -15,7 +15,7 @@ from nc_testbed.cli.resume import run_settings
 from nc_testbed.config.compose import STUDY, composed, configurations
 from nc_testbed.config.config_file import LAST, settings_hash
 from nc_testbed.core.errors import BadInput
-from nc_testbed.loop.closed_loop import drawn_again
+from nc_testbed.loop.closed_loop import draw_again
 from nc_testbed.record import lock
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.verify import verify
@@ -206,10 +206,10 @@ def test_sets_that_were_not_kept_are_drawn_again_to_the_bit(base, name, tmp_path
         contents(tmp_path / "last").items()
         >= {k: v for k, v in whole.items() if _result(k)}.items()
     )
-    world, directory = prepare(config).world(print), RunDirectory(tmp_path / "all")
+    world, directory = prepare(config).run(print), RunDirectory(tmp_path / "all")
     for g in range(4):
         fit = world.model.restore(directory.weights(g), world.data.space)
-        assert directory.is_synthetic(g, drawn_again(world, fit, g))
+        assert directory.is_synthetic(g, draw_again(world, fit, g))
     assert not directory.is_synthetic(1, directory.synthetic(2))
 
 
@@ -235,7 +235,7 @@ def test_rows_that_cannot_be_drawn_as_recorded_end_in_one_line(base, tmp_path, m
     run(monkeypatch, *base, "generations=2", "store=none", f"hydra.run.dir={where}")
     capsys.readouterr()
     monkeypatch.setattr(
-        "nc_testbed.run.execute.drawn_again", lambda w, fit, g: drawn_again(w, fit, g) + 1e-9
+        "nc_testbed.run.execute.drawn_again", lambda w, fit, g: draw_again(w, fit, g) + 1e-9
     )
     with pytest.raises(SystemExit) as left:
         run(monkeypatch, f"resume={where}", "generations=3")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 from scipy import stats
+from statistic_runs import past_of, statistic_run
 
 from nc_testbed.core.block_rng import BLOCK
 from nc_testbed.core.errors import BadInput
@@ -20,7 +21,9 @@ from nc_testbed.families.ising import IsingModel, IsingSource
 from nc_testbed.families.linear import LinearModel, LinearSource
 from nc_testbed.families.poisson import PoissonModel, PoissonSource
 from nc_testbed.loop import closed_loop as loop
-from nc_testbed.loop.statistics_loop import Laboratory, statistics_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Run
 from nc_testbed.policies.accumulate import Accumulate
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.collect import Collect
@@ -29,7 +32,6 @@ from nc_testbed.policies.replace import Replace
 
 R = 2000
 SIZES = (8, 9, 6, 12, 7)  # of generation 0, and of the sets drawn from each of four
-CPU = torch.device("cpu")
 POLICIES = {
     "replace": (Replace(), None),
     "replace, budget": (Replace(), 5),
@@ -64,7 +66,7 @@ def filled(model, source):
     return model, next(truth for family, truth in laws if family == model.family())
 
 
-def laboratory(model, source, policy=None, chains=5, sizes=SIZES, **changes) -> Laboratory:
+def run_on_statistics(model, source, policy=None, chains=5, sizes=SIZES, **changes) -> Run:
     model, truth = filled(model, source)
     T = len(sizes) - 1
     budget = changes.pop("budget", None)
@@ -72,16 +74,17 @@ def laboratory(model, source, policy=None, chains=5, sizes=SIZES, **changes) -> 
     seed = changes.pop("seed", 0)
     assert not changes
     policy = policy or Replace()
-    return Laboratory(model, truth, policy, seed, chains, T, sizes, budget, recorded, CPU)
+    return statistic_run(model, truth, policy, seed, chains, sizes, budget, recorded)
 
 
-def world(model, source, policy, budget=None) -> loop.World:
+def world(model, source, policy, budget=None) -> Run:
     """The same on rows; nothing is measured."""
     T, fresh = len(SIZES) - 1, policy.real_row_budget(SIZES[1], budget).get("fresh", 0)
     data = dataclasses.replace(source, rows=SIZES[0], test_rows=1).load(R, 1, fresh, T)
     settings = {"seed": 1, "chains": R, "generations": T, "sizes": SIZES, "budget": budget}
     reference: Any = None
-    return loop.World(
+    return Run(
+        store=RowStore,
         data=data,
         model=filled(model, source)[0],
         policy=policy,
@@ -117,8 +120,8 @@ def test_parameters_have_the_law_that_they_have_on_rows(family, policy, monkeypa
     monkeypatch.setattr(LinearModel, "stacks", lambda self, space: True)
     monkeypatch.setattr(loop, "PICTURES", 1)
     (model, source), (policy, budget) = FAMILIES[family], POLICIES[policy]
-    *_, on_rows = loop.closed_loop(world(model, source, policy, budget))
-    *_, on_sums = statistics_loop(laboratory(model, source, policy, R, budget=budget))
+    *_, on_rows = closed_loop(world(model, source, policy, budget))
+    *_, on_sums = closed_loop(run_on_statistics(model, source, policy, R, budget=budget))
     assert on_rows.number == on_sums.number == 3
     drawn, summed = numbers(on_sums.weights), numbers(on_rows.weights)
     for name, a in drawn.items():
@@ -174,8 +177,8 @@ def test_a_chain_has_the_same_bits_however_many_there_are(family):
         for policy in (Accumulate(), Anchor(k=2, source="pool")):
             made = {}
             for chains in (1, 5, 1500, 3000):
-                lab = laboratory(model, source, policy, chains, SIZES[:4], recorded=(2,))
-                (made[chains],) = statistics_loop(lab)
+                lab = run_on_statistics(model, source, policy, chains, SIZES[:4], recorded=(2,))
+                (made[chains],) = closed_loop(lab)
             for chains, left in made.items():
                 same(left, made[3000], chains)
 
@@ -185,18 +188,18 @@ def test_products_of_matrices_round_alike_however_many_there_are(family):
     model, source = WIDE[family]
     made = {}
     for chains in (1, 5, BLOCK + 1, 2 * BLOCK + 1):
-        lab = laboratory(model, source, Accumulate(), chains, (40, 40, 40), recorded=(1,))
-        (made[chains],) = statistics_loop(lab)
+        lab = run_on_statistics(model, source, Accumulate(), chains, (40, 40, 40), recorded=(1,))
+        (made[chains],) = closed_loop(lab)
     for chains, left in made.items():
         same(left, made[2 * BLOCK + 1], chains)
 
 
 @pytest.mark.parametrize("family", WIDE)
 def test_products_of_matrices_round_alike_wherever_they_begin(family):
-    lab = laboratory(*WIDE[family], Accumulate(), 7, (40,) * 5)
-    whole = list(statistics_loop(lab))
+    lab = run_on_statistics(*WIDE[family], Accumulate(), 7, (40,) * 5)
+    whole = list(closed_loop(lab))
     for cut in (0, 1):
-        same(list(statistics_loop(lab, stored(whole[cut])))[-1], whole[-1], 7)
+        same(list(closed_loop(lab, past_of(lab, stored(whole[cut]))))[-1], whole[-1], 7)
 
 
 def stored(generation: Generation) -> Generation:
@@ -216,10 +219,10 @@ def stored(generation: Generation) -> Generation:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_loop_that_goes_on_ends_where_an_unbroken_one_ends(family, policy):
     policy, budget = POLICIES[policy]
-    lab = laboratory(*FAMILIES[family], policy, 7, budget=budget)
-    whole = list(statistics_loop(lab))
+    lab = run_on_statistics(*FAMILIES[family], policy, 7, budget=budget)
+    whole = list(closed_loop(lab))
     for cut in (0, 2):
-        rest = list(statistics_loop(lab, stored(whole[cut])))
+        rest = list(closed_loop(lab, past_of(lab, stored(whole[cut]))))
         assert [left.number for left in rest] == list(range(cut + 1, 4))
         same(rest[-1], whole[-1], 7)
 
@@ -228,35 +231,37 @@ def test_a_loop_that_goes_on_ends_where_an_unbroken_one_ends(family, policy):
 @pytest.mark.parametrize("family", ["gaussian", "gaussians", "bernoulli"])
 def test_counts_beyond_all_digits_go_on_as_well(family, n):
     """A product of two such counts is no double: whole numbers and floats would part ways."""
-    lab = laboratory(*FAMILIES[family], Accumulate(), 7, (n,) * 20)
-    whole = list(statistics_loop(lab))
+    lab = run_on_statistics(*FAMILIES[family], Accumulate(), 7, (n,) * 20)
+    whole = list(closed_loop(lab))
     for cut in (1, 7):
-        same(list(statistics_loop(lab, stored(whole[cut])))[-1], whole[-1], 7)
+        same(list(closed_loop(lab, past_of(lab, stored(whole[cut]))))[-1], whole[-1], 7)
 
 
 def test_generations_between_the_recorded_ones_are_passed_through():
-    lab = laboratory(*FAMILIES["poisson"], recorded=(0, 3))
-    some, every = (list(statistics_loop(x)) for x in (lab, laboratory(*FAMILIES["poisson"])))
+    lab = run_on_statistics(*FAMILIES["poisson"], recorded=(0, 3))
+    some, every = (list(closed_loop(x)) for x in (lab, run_on_statistics(*FAMILIES["poisson"])))
     assert [left.number for left in some] == [0, 3]
     for left in some:
         same(left, every[left.number], 5)
-    after = list(statistics_loop(lab, stored(some[0])))
+    after = list(closed_loop(lab, past_of(lab, stored(some[0]))))
     assert [left.number for left in after] == [3]
-    assert list(statistics_loop(lab, stored(some[1]))) == []
+    assert list(closed_loop(lab, past_of(lab, stored(some[1])))) == []
 
 
 def test_seeds_are_apart_and_policies_are_paired_at_generation_zero():
     model, source = FAMILIES["gaussian"]
-    first = [next(statistics_loop(laboratory(model, source, p))) for p in (Replace(), Accumulate())]
+    first = [
+        next(closed_loop(run_on_statistics(model, source, p))) for p in (Replace(), Accumulate())
+    ]
     same(first[0], first[1], 5)
-    other = next(statistics_loop(laboratory(model, source, seed=1)))
+    other = next(closed_loop(run_on_statistics(model, source, seed=1)))
     assert not torch.equal(first[0].weights["mean"], other.weights["mean"])
 
 
 def test_progress_tells_of_every_part_of_every_recorded_generation():
     told = []
-    lab = laboratory(*FAMILIES["poisson"], None, 3000, recorded=(1, 3))
-    list(statistics_loop(lab, progress=lambda done, total: told.append((done, total))))
+    lab = run_on_statistics(*FAMILIES["poisson"], None, 3000, recorded=(1, 3))
+    list(closed_loop(lab, progress=lambda done, total: told.append((done, total))))
     total = told[0][1]
     assert sorted(told) == sorted([(i + 1, total) for i in range(total)] * 2)
 
@@ -272,7 +277,7 @@ class Cheat(Replace):
 def test_the_assertion_on_real_rows_stays_on(source, monkeypatch):
     monkeypatch.setattr(Cheat, "source", source, raising=False)
     with pytest.raises(AssertionError, match="takes none"):
-        list(statistics_loop(laboratory(*FAMILIES["bernoulli"], Cheat())))
+        list(closed_loop(run_on_statistics(*FAMILIES["bernoulli"], Cheat())))
 
 
 @pytest.mark.parametrize("policy", ["replace", "accumulate", "fresh", "fixed", "real", "collect"])
@@ -281,7 +286,7 @@ def test_a_generation_may_have_a_trillion_rows(family, policy):
     """So many rows leave a fit within a few parts in a million of the truth."""
     n = 10**12
     policy = POLICIES[policy][0]
-    *_, left = statistics_loop(laboratory(*FAMILIES[family], policy, 9, (n,) * 5))
+    *_, left = closed_loop(run_on_statistics(*FAMILIES[family], policy, 9, (n,) * 5))
     truth = numbers(filled(*FAMILIES[family])[1])
     for name, values in numbers(left.weights).items():
         np.testing.assert_allclose(values, truth[name].repeat(9), atol=1e-4)
@@ -289,9 +294,9 @@ def test_a_generation_may_have_a_trillion_rows(family, policy):
 
 
 def test_what_is_recorded_is_measured_against_the_truth():
-    lab = laboratory(*FAMILIES["gaussian"], None, 50)
-    for left in statistics_loop(lab):
-        columns = lab.model.family().columns(left.weights, lab.truth)
+    lab = run_on_statistics(*FAMILIES["gaussian"], None, 50)
+    for left in closed_loop(lab):
+        columns = lab.model.family().columns(left.weights, lab.data.true_parameters[0][1])
         assert columns.keys() | {"status"} == left.record.keys()
         for name, value in columns.items():
             torch.testing.assert_close(value, left.record[name], rtol=1e-14, atol=0)

@@ -17,7 +17,9 @@ from nc_testbed.core.space import Space
 from nc_testbed.data.scikit import Digits
 from nc_testbed.families.gaussian import GaussianSource
 from nc_testbed.loop.archive import Archive
-from nc_testbed.loop.closed_loop import World, closed_loop
+from nc_testbed.loop.closed_loop import closed_loop
+from nc_testbed.loop.row_store import RowStore
+from nc_testbed.loop.run import Run
 from nc_testbed.loop.stream import STREAMED, Stream
 from nc_testbed.metrics.recall import Recall
 from nc_testbed.metrics.referee import train
@@ -149,9 +151,10 @@ def referee():
     return train(data.space, data.x[0], data.y[0], epochs=1)
 
 
-def world(referee, chains=3, n=300, **changes) -> World:
+def world(referee, chains=3, n=300, **changes) -> Run:
     data = Digits(rows=300).load(chains, 0, 0, 3)
-    base = World(
+    base = Run(
+        store=RowStore,
         data=data,
         model=VAE(hidden=(24,), latent_dim=3, steps=15, batch_size=16),
         policy=Replace(),
@@ -217,7 +220,17 @@ def test_no_law_of_n_rows_is_held_against_a_stream(referee, monkeypatch):
     monkeypatch.setattr(run, "expected", lambda *args: {"variance": args[3]})
     data = GaussianSource(rows=300).load(3, 0, 0, 1)
     made = world(referee, data=data)
-    parts = (data, made.model, made.policy, {}, made.sizes, 100, made.device)
+    parts = (
+        RowStore,
+        data,
+        made.model,
+        made.policy,
+        {},
+        made.sizes,
+        100,
+        made.compute,
+        made.device,
+    )
     assert run.laws_of(Prepared(Settings(), *parts)) == {"variance": (300, 300, 300)}
     assert run.laws_of(Prepared(Settings(stream=True), *parts)) == {}
 
