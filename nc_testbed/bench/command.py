@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 import torch
 
-from nc_testbed.bench.families import families
-from nc_testbed.bench.floor import floor
-from nc_testbed.bench.gmm import gmm
-from nc_testbed.bench.measure import REPEATS, processor
-from nc_testbed.bench.metrics import metrics
-from nc_testbed.bench.packed import packed
-from nc_testbed.bench.runs import runs
-from nc_testbed.bench.scaling import scaling
-from nc_testbed.bench.vae import vae
+from nc_testbed.bench.family_chains import time_families
+from nc_testbed.bench.floor import compare_with_floor
+from nc_testbed.bench.gmm_fit import time_gmm
+from nc_testbed.bench.metric_times import time_metrics
+from nc_testbed.bench.packed_sweep import time_packed
+from nc_testbed.bench.scaling import time_scaling
+from nc_testbed.bench.timing import REPEATS, processor
+from nc_testbed.bench.vae_epoch import time_vae
+from nc_testbed.bench.whole_runs import time_runs
 from nc_testbed.config.build import nearest
 from nc_testbed.core.errors import require
 from nc_testbed.core.machine import CORES
@@ -27,14 +27,14 @@ from nc_testbed.record.summary import versions
 
 Row = Callable[[torch.device, int], list[dict[str, Any]]]
 ROWS: dict[str, Row] = {
-    "vae": vae,
-    "gmm": gmm,
-    "families": families,
-    "metrics": metrics,
-    "floor": floor,
-    "runs": runs,
-    "scaling": scaling,
-    "packed": packed,
+    "vae": time_vae,
+    "gmm": time_gmm,
+    "families": time_families,
+    "metrics": time_metrics,
+    "floor": compare_with_floor,
+    "runs": time_runs,
+    "scaling": time_scaling,
+    "packed": time_packed,
 }
 
 

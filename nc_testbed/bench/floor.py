@@ -1,4 +1,4 @@
-"""The floor: what bytes and flops alone would cost a VAE's step on this device."""
+"""The floor of a VAE's step: the time that its bytes and flops alone take on this device."""
 
 from __future__ import annotations
 
@@ -9,44 +9,42 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nc_testbed.bench.measure import alternately, line, wait
-from nc_testbed.bench.vae import BATCH, EPOCH, HIDDEN, LATENT, USUAL, images, stacked
+from nc_testbed.bench.timing import alternately, table_row, wait
+from nc_testbed.bench.vae_epoch import BATCH, EPOCH, HIDDEN, LATENT, USUAL, images, stacked_epoch
 from nc_testbed.core.machine import CORES, Compute, each, matmul_precision, memory_limit
 
 LAYERS = ((784, HIDDEN), (HIDDEN, 2 * LATENT), (LATENT, HIDDEN), (HIDDEN, 784))
 COPIED = 1 << 24
-"""Numbers that are copied at once: 64 MiB, more than a processor's cache."""
+"""Numbers in one copy: 64 MiB, more than a processor's cache."""
 
 
-def floor(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Rates of this device, and the share of the floor that the fit's epoch reaches.
+def compare_with_floor(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """Rates of this device, and the floor of an epoch over the time that the fit takes for it.
 
     floor = flops / (measured rate of the step's largest product) + bytes / (measured copy rate)
     """
-    R, steps = USUAL[device.type], -(-EPOCH[device.type] // BATCH)
-    copies, products = 8, 32
-    fit, product, copy = alternately(
-        [
-            stacked(images(device), R),
-            multiplied(device, R, products),
-            copied(device, copies),
-        ],
-        3,
-    )
-    flops = 2 * BATCH * 784 * HIDDEN * R * products / statistics.median(product)
-    bytes_ = 2 * 4 * COPIED * copies / statistics.median(copy)
-    least = steps * R * (flops_of_a_step() / flops + bytes_of_a_step() / bytes_)
-    share = least / statistics.median(fit)
+    R = USUAL[device.type]
+    steps = -(-EPOCH[device.type] // BATCH)  # rounded up
+    copies = 8
+    products = 32
+    epoch = stacked_epoch(images(device), R)
+    work = [epoch, matrix_products(device, R, products), memory_copies(device, copies)]
+    fit, product, copy = alternately(work, 3)
+    flop_rate = 2 * BATCH * 784 * HIDDEN * R * products / statistics.median(product)
+    byte_rate = 2 * 4 * COPIED * copies / statistics.median(copy)  # read and written, float32
+    floor = steps * R * (flops_of_a_step() / flop_rate + bytes_of_a_step() / byte_rate)
+    share = floor / statistics.median(fit)
+    name = f"matrix rate, {BATCH}x784x{HIDDEN}, R = {R}"
     return [
-        line(f"matrix rate, {BATCH}x784x{HIDDEN}, R = {R}", product, "TFLOP/s", flops / 1e12),
-        line("copy rate", copy, "GB/s", bytes_ / 1e9),
-        line(f"VAE epoch, R = {R}: share of the floor reached", fit, "of 1", share),
+        table_row(name, product, "TFLOP/s", flop_rate / 1e12),
+        table_row("copy rate", copy, "GB/s", byte_rate / 1e9),
+        table_row(f"VAE epoch, R = {R}: share of the floor reached", fit, "of 1", share),
     ]
 
 
 def flops_of_a_step() -> float:
     """Flops of one chain's step: three products per layer, forward and for both gradients, less
-    the gradient of the pixels, which nobody asks for.
+    the gradient by the pixels, which is not needed.
 
     >>> f"{flops_of_a_step():.3g}"
     '4.2e+08'
@@ -55,8 +53,8 @@ def flops_of_a_step() -> float:
 
 
 def bytes_of_a_step() -> float:
-    """Bytes that Adam has to move for one chain: it reads weights, gradients and two moments, and
-    writes all but the gradients, float32.
+    """Bytes that Adam moves for one chain: it reads weights, gradients and two moments, and writes
+    all but the gradients, in float32.
 
     >>> f"{bytes_of_a_step():.3g}"
     '1.83e+07'
@@ -64,29 +62,27 @@ def bytes_of_a_step() -> float:
     return 7 * 4 * sum((a + 1) * b for a, b in LAYERS)
 
 
-def multiplied(device: torch.device, R: int, times: int) -> Callable[[], None]:
+def matrix_products(device: torch.device, R: int, times: int) -> Callable[[], None]:
     """The first layer's product of every chain, as the fit does it: a chain per core on a CPU."""
-    x, w = torch.rand(R, BATCH, 784, device=device), torch.rand(R, 784, HIDDEN, device=device)
+    x = torch.rand(R, BATCH, 784, device=device)
+    w = torch.rand(R, 784, HIDDEN, device=device)
     parts = [(x, w)] if x.is_cuda else list(zip(x.chunk(CORES), w.chunk(CORES), strict=True))
 
-    def many(part: tuple[Tensor, Tensor]) -> None:
+    def multiply(part: tuple[Tensor, Tensor]) -> None:
         out = torch.bmm(*part)
         for _ in range(times - 1):
             torch.bmm(*part, out=out)
 
     def run() -> None:
-        with (
-            memory_limit(Compute(), device),
-            matmul_precision(device),
-        ):  # on a GPU rounded as in a fit
-            each(many, parts, device)
+        with memory_limit(Compute(), device), matmul_precision(device):  # rounded as in a fit
+            each(multiply, parts, device)
         wait(device)
 
     return run
 
 
-def copied(device: torch.device, times: int) -> Callable[[], None]:
-    """Copies of 64 MiB from one place to another."""
+def memory_copies(device: torch.device, times: int) -> Callable[[], None]:
+    """So many copies of 64 MiB."""
     source = torch.rand(COPIED, device=device)
     target = torch.empty_like(source)
 

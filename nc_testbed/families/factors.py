@@ -41,7 +41,7 @@ def lower(columns: Tensor, d: int) -> Tensor:
     if m == 0:
         return columns.new_zeros(R, d, d)
     B = torch.linalg.qr(columns.mT, mode="r").R.mT  # [R, d, min(m, d)]
-    # Laid out as a file gives it back: products round by the layout.
+    # In the layout in which a file gives it back, for the same products after a resume.
     return torch.nn.functional.pad(B, (0, d - B.shape[2])).contiguous()
 
 

@@ -202,7 +202,7 @@ class GaussianModel(FamilyModel):
         return 1 + self.ddof
 
     def stacks(self, space: Space) -> bool:
-        """True in one dimension: products of matrices round by the place in memory."""
+        """True in one dimension, where no matrices are multiplied; see core.exactness."""
         return space.size == 1
 
     def estimate(self, statistic: Statistic) -> Parameters:

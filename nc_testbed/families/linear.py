@@ -155,7 +155,7 @@ class LinearModel(FamilyModel):
         return self.family().dim if self.estimator == "mle" else 1
 
     def stacks(self, space: Space) -> bool:
-        """False: a product of matrices rounds by where a chain begins in memory."""
+        """False: its products are not padded, see :mod:`nc_testbed.core.exactness`."""
         return False
 
     def estimate(self, statistic: Statistic) -> Parameters:
@@ -167,7 +167,8 @@ class LinearModel(FamilyModel):
         ridge = ridges[self.estimator]
         eye = torch.eye(cross.shape[1], dtype=gram.dtype, device=gram.device)
         weights = torch.linalg.solve_ex(gram + ridge * eye, cross)[0]
-        return {"weights": weights.contiguous()}  # sums round by the order in memory
+        # As a file gives it back: a layout by columns would be summed in another order.
+        return {"weights": weights.contiguous()}
 
     def exact_laws(self, truth: Mapping[str, Any], context: LawContext) -> dict[str, ExactLaw]:
         """The risk, under replace, or accumulate with the same rows x."""

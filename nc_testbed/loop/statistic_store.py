@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.core.block_rng import BLOCK, GPU_BLOCK
+from nc_testbed.core.exactness import copy_aligned
 from nc_testbed.core.family import Family, Parameters, Statistic
 from nc_testbed.core.interfaces import Fit, Progress, no_progress
 from nc_testbed.core.machine import CORES, each
@@ -171,10 +172,11 @@ def _restore(
     part: slice,
 ) -> None:
     """Put an archive where it was when a generation had been fitted."""
-    # Copies, since products round by where a chain begins in memory and files begin anywhere.
     device = archive.streams.device
     values = {
-        name: value[part].to(device).clone() for name, value in statistic.items() if name != "count"
+        name: copy_aligned(value[part], device)
+        for name, value in statistic.items()
+        if name != "count"
     }
     archive.trained = Statistic(float(statistic["count"]), values)
-    archive.parameters = {name: v[part].to(device).clone() for name, v in weights.items()}
+    archive.parameters = {name: copy_aligned(v[part], device) for name, v in weights.items()}

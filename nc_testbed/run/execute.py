@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nc_testbed.config.config_file import root, settings_hash, stored
 from nc_testbed.core.errors import require
+from nc_testbed.core.exactness import copy_aligned
 from nc_testbed.core.interfaces import Fit, Generation, Progress
 from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.laws.expected import expected_laws
@@ -185,8 +186,7 @@ def synthetic(directory: RunDirectory, run: Run, generation: int) -> Tensor:
 
 def fit_of(directory: RunDirectory, run: Run, generation: int) -> Fit:
     """The fit of a committed generation."""
-    # Copies, since products round by where a chain begins in memory and files begin anywhere.
-    weights = {k: v.to(run.device).clone() for k, v in directory.weights(generation).items()}
+    weights = {k: copy_aligned(v, run.device) for k, v in directory.weights(generation).items()}
     return run.model.restore(weights, run.data.space)
 
 

@@ -10,7 +10,7 @@ from events import events
 from fabricated import described
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
-from nc_testbed.bench.runs import configuration
+from nc_testbed.bench.whole_runs import configuration
 from nc_testbed.cli.rebuild import rebuild_view
 from nc_testbed.metrics.column import Columns
 from nc_testbed.report.arm import as_arms

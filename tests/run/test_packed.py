@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nc_testbed.bench.runs import configuration, loop_of
+from nc_testbed.bench.whole_runs import configuration, loop_of
 from nc_testbed.cli import train as cli
 from nc_testbed.core.errors import BadInput
 from nc_testbed.data.scikit import Digits

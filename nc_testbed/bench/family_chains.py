@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import statistics
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from nc_testbed.bench.measure import alternately, line, ratio, wait
-from nc_testbed.bench.runs import loop_of
+from nc_testbed.bench.timing import alternately, ratio, table_row, wait
+from nc_testbed.bench.whole_runs import loop_of
 from nc_testbed.loop.closed_loop import closed_loop
 
 GENERATIONS = 1000
+LOOPED = 1000
+"""Chains of the loop over seeds."""
 
 
-def families(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Exponential families: many chains, any n, and the loop over seeds that people write."""
+def time_families(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """Many Gaussian chains, with n = 100 and 10^12, and the loop over seeds that people write."""
     hundred, trillion = (lambda n=n: gaussian(chains, n, device) for n in (100, 10**12))
     seconds, at_trillion = alternately([hundred, trillion])
     work = f"{chains:,} Gaussian chains x {GENERATIONS} generations, n = 100"
-    few = 1000
-    ours, loop = alternately([lambda: gaussian(few, 100, device), lambda: seeds(few, 100)], 3)
-    slower = ratio(seconds, at_trillion)
+    stacked = partial(gaussian, LOOPED, 100, device)
+    at_once, loop = alternately([stacked, partial(seeds, LOOPED, 100)], 3)
+    against = f"a numpy loop over {LOOPED} seeds, against {LOOPED} chains at once"
+    large_n = "the same with n = 10^12, against n = 100"
     return [
-        line(work, seconds, "s", statistics.median(seconds)),
-        line("the same with n = 10^12, against n = 100", at_trillion, "times the time", slower),
-        line(
-            f"a numpy loop over {few} seeds, against {few} chains at once",
-            loop,
-            "x",
-            ratio(ours, loop),
-        ),
+        table_row(work, seconds, "s", statistics.median(seconds)),
+        table_row(large_n, at_trillion, "times the time", ratio(seconds, at_trillion)),
+        table_row(against, loop, "x", ratio(at_once, loop)),
     ]
 
 
@@ -44,7 +43,7 @@ def gaussian(chains: int, n: int, device: torch.device) -> None:
 
 
 def seeds(chains: int, n: int) -> None:
-    """The same study as most scripts do it: a loop over seeds, n rows in every generation."""
+    """The same study as most scripts write it: a loop over seeds, n rows per generation."""
     for seed in range(chains):
         rng = np.random.default_rng(seed)
         x = rng.standard_normal(n)

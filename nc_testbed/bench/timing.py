@@ -1,4 +1,4 @@
-"""How the benchmark measures, and how it says what it measured."""
+"""Times of functions measured side by side, and rows of the table made of them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ REPEATS = 5
 def alternately(
     functions: Sequence[Callable[[], Any]], repeats: int = REPEATS
 ) -> list[list[float]]:
-    """Seconds of every function, each repeat beside the others', after one unmeasured call."""
+    """Seconds of every function in every repeat, after one call that is not measured.
+
+    A repeat calls all functions in turn, so that a slow moment of the machine meets them all.
+    """
     for function in functions:
         function()
     seconds: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
         for function, times in zip(functions, seconds, strict=True):
-            began = time.perf_counter()
+            start = time.perf_counter()
             function()
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - start)
     return seconds
 
 
-def line(what: str, seconds: Sequence[float], unit: str, value: float) -> dict[str, Any]:
-    """A row of the table: the value, and the times of the arm that it rests on.
+def table_row(name: str, seconds: Sequence[float], unit: str, value: float) -> dict[str, Any]:
+    """A row of the table: the value, and the times that it rests on.
 
-    >>> line("a loop", [1.0, 3.0, 2.0], "x", 2.0)["text"]
+    >>> table_row("a loop", [1.0, 3.0, 2.0], "x", 2.0)["text"]
     '2.00 x (median of 3, 1.00 to 3.00 s)'
     """
     text = f"{value:.2f} {unit} (median of {len(seconds)}, {min(seconds):.2f} to "
     return {
-        "what": what,
+        "what": name,
         "value": value,
         "unit": unit,
         "seconds": list(seconds),
@@ -52,16 +55,16 @@ def processor() -> str:
     return names[0].split("\n")[0].strip(" \t:") if names else platform.processor()
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """How many times as long theirs took, the median over repeats.
+def ratio(seconds: Sequence[float], others: Sequence[float]) -> float:
+    """How many times as long the others took, the median over repeats.
 
     >>> ratio([1.0, 1.0, 1.0], [2.0, 9.0, 3.0])
     3.0
     """
-    return statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    return statistics.median(b / a for a, b in zip(seconds, others, strict=True))
 
 
 def wait(device: torch.device) -> None:
-    """Wait until a GPU has done what it was given; a CPU has."""
+    """Wait until a GPU has finished its work; a CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

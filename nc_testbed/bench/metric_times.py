@@ -15,8 +15,8 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity, NearestNeighbors
 from torch import Tensor
 
-from nc_testbed.bench.gmm import mixtures
-from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.bench.gmm_fit import mixtures
+from nc_testbed.bench.timing import alternately, ratio, table_row, wait
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.machine import each
 from nc_testbed.core.rng import RandomStreams
@@ -29,21 +29,28 @@ from nc_testbed.metrics.vendi import vendi_score
 from nc_testbed.models.gmm import GMM, Mixture
 from nc_testbed.models.kde import KDEFit
 
-CHAINS, REAL, SYNTHETIC, FEATURES = 4, 4000, 3700, 64
-"""The default run's chains and held-out rows, and about its evaluation rows."""
+# As in the default run: its chains and held-out rows, and about its evaluation rows.
+CHAINS = 4
+REAL = 4000
+SYNTHETIC = 3700
+FEATURES = 64
 PLANE = Space((2,), image=False)
 Array = NDArray[np.float64]
 
 
-def metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Metrics of four chains, R at once against one after the other. What a run computes once,
-    on real rows alone, is given to both. ``chains`` changes nothing."""
+def time_metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """Metrics of four chains, all at once, against scikit-learn and scipy one after the other.
+
+    What a run computes once, on real rows alone, is given to both. ``chains`` changes nothing.
+    """
     draws = RandomStreams(0, tuple(range(CHAINS)), 0, device)("bench")
-    real, synthetic = draws.normal(REAL, FEATURES)[0], 0.8 * draws.normal(SYNTHETIC, FEATURES)
-    x, balls = real.double().cpu().numpy(), _balls(real)
+    real = draws.normal(REAL, FEATURES)[0]
+    synthetic = 0.8 * draws.normal(SYNTHETIC, FEATURES)
+    x = real.double().cpu().numpy()
+    balls = _balls(real)
     law = (real.double().mean(0), covariance(real), root(covariance(real)))
     labels = torch.zeros(SYNTHETIC, dtype=torch.int64, device=device)
-    pairs = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "recall, precision, coverage and density, against recall by scikit-learn": (
             lambda rows: meet(balls, rows, labels)[0].double().mean(),
             lambda rows: sklearn_recall(x, rows),
@@ -60,30 +67,34 @@ def metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
     }
     arrays = [rows.double().cpu().numpy() for rows in synthetic]
 
-    def together(ours: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
-        return lambda: torch.stack(each(ours, list(synthetic), device))
+    def at_once(metric: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
+        return lambda: torch.stack(each(metric, list(synthetic), device))
 
-    lines = [
-        _compared(what, together(ours), lambda theirs=theirs: [theirs(rows) for rows in arrays])
-        for what, (ours, theirs) in pairs.items()
+    def one_by_one(metric: Callable[[Array], float]) -> Callable[[], list[float]]:
+        return lambda: [metric(rows) for rows in arrays]
+
+    rows = [
+        _compare(name, at_once(metric), one_by_one(reference))
+        for name, (metric, reference) in pairs.items()
     ]
-    return lines + likelihoods(real[:, :2].double(), synthetic[..., :2].double())
+    return rows + likelihoods(real[:, :2].double(), synthetic[..., :2].double())
 
 
 def likelihoods(real: Tensor, synthetic: Tensor) -> list[dict[str, Any]]:
     """Held-out likelihood of rows ``[H, 2]`` by fits to rows ``[R, M, 2]``, by scikit-learn too."""
     mixture = mixtures(GMM(8, max_iter=5), synthetic)
-    width, x = torch.full_like(synthetic[:, 0], 0.3), real.cpu().numpy()
+    width = torch.full_like(synthetic[:, 0], 0.3)
+    x = real.cpu().numpy()
     kernels = KDEFit(PLANE, synthetic, width, torch.ones_like(synthetic[..., 0]))
     singles = [_sklearn_mixture(mixture, r) for r in range(CHAINS)]
     trees = [KernelDensity(bandwidth=0.3, rtol=1e-8).fit(rows.cpu()) for rows in synthetic]
     return [
-        _compared(
+        _compare(
             "nll of Gaussian mixtures, K = 8, D = 2, against scikit-learn",
             lambda: -mixture.log_prob(real).mean(1),
             lambda: [-single.score(x) for single in singles],
         ),
-        _compared(
+        _compare(
             "nll of kernel density estimates, D = 2, against scikit-learn",
             lambda: -kernels.log_prob(real).mean(1),
             lambda: [-tree.score(x) / len(x) for tree in trees],
@@ -107,10 +118,10 @@ def scipy_frechet(real: Array, synthetic: Array) -> float:
 
 def sklearn_kid(real: Array, synthetic: Array) -> float:
     """The kernel distance less its part of real rows alone."""
-    own = polynomial_kernel(synthetic, degree=3)
+    kernel = polynomial_kernel(synthetic, degree=3)
     M = len(synthetic)
-    within = (own.sum() - np.trace(own)) / (M * (M - 1))
-    return float(within - 2 * polynomial_kernel(real, synthetic, degree=3).mean())
+    mean = (kernel.sum() - np.trace(kernel)) / (M * (M - 1))
+    return float(mean - 2 * polynomial_kernel(real, synthetic, degree=3).mean())
 
 
 def scipy_vendi(rows: Array) -> float:
@@ -122,12 +133,15 @@ def scipy_vendi(rows: Array) -> float:
 
 def _across(real: Tensor, rows: Tensor) -> Tensor:
     """Mean kernel between real and synthetic rows."""
-    one, other = (x.new_full((1, len(x)), 1 / len(x), dtype=torch.float64) for x in (real, rows))
-    return kernel_means(real, one, rows, other)[0]
+    shares = (x.new_full((1, len(x)), 1 / len(x), dtype=torch.float64) for x in (real, rows))
+    of_real, of_rows = shares
+    return kernel_means(real, of_real, rows, of_rows)[0]
 
 
 def _balls(real: Tensor) -> Balls:
-    radius, everyone = radii(real)[0], torch.arange(len(real), device=real.device)
+    """The k-nearest-neighbour balls of real rows that are all of one class."""
+    radius = radii(real)[0]
+    everyone = torch.arange(len(real), device=real.device)
     return Balls(left(real), (everyone,), radius, radius)
 
 
@@ -137,27 +151,29 @@ def _sklearn_mixture(fit: Mixture, r: int) -> GaussianMixture:
         x[r].cpu().numpy() for x in (fit.weights, fit.means, fit.covariances())
     )
     mixture = GaussianMixture(len(weights))
-    mixture.weights_, mixture.means_, mixture.covariances_ = weights, means, covariances
+    mixture.weights_ = weights
+    mixture.means_ = means
+    mixture.covariances_ = covariances
     mixture.precisions_cholesky_ = np.linalg.cholesky(np.linalg.inv(covariances))
     return mixture
 
 
-def _compared(
-    what: str, ours: Callable[[], Tensor], theirs: Callable[[], list[float]]
+def _compare(
+    name: str, at_once: Callable[[], Tensor], looped: Callable[[], list[float]]
 ) -> dict[str, Any]:
-    """One row; both arms must say the same of every chain, or the ratio would mean nothing."""
-    found: list[Any] = [None, None]
+    """One row of the table. Raises AssertionError unless both give every chain the same value."""
+    values: list[Any] = [None, None]
 
-    def together() -> None:
-        with one_thread():  # as the loop has it
-            values = ours()
-        wait(values.device)
-        found[0] = values.cpu().numpy()
+    def measure_at_once() -> None:
+        with one_thread():  # as in the loop
+            result = at_once()
+        wait(result.device)
+        values[0] = result.cpu().numpy()
 
-    def one_by_one() -> None:
-        found[1] = theirs()
+    def measure_looped() -> None:
+        values[1] = looped()
 
-    mine, other = alternately([together, one_by_one], 3)
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
-    own = f"{1e3 * float(np.median(mine)):.3g} ms"
-    return line(f"{what}, {CHAINS} chains in {own}", mine, "x", ratio(mine, other))
+    seconds, others = alternately([measure_at_once, measure_looped], 3)
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
+    time = f"{1e3 * float(np.median(seconds)):.3g} ms"
+    return table_row(f"{name}, {CHAINS} chains in {time}", seconds, "x", ratio(seconds, others))

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.bench.timing import alternately, ratio, table_row, wait
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
@@ -22,10 +22,12 @@ from nc_testbed.loop.archive import Archive
 from nc_testbed.models.gmm import GMM, Mixture
 
 MIXTURES = {"cpu": (64,), "cuda": (64, 1024)}
+"""Mixtures fitted at once; the first number of them by scikit-learn too."""
 STEPS = 50
+"""EM steps of every fit."""
 
 
-def gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
+def time_gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
     """64 mixtures, on a GPU 1024 too, K = 8, D = 2, n = 2000, 50 EM steps, per mixture against
     scikit-learn on 64 of them one by one.
 
@@ -33,31 +35,36 @@ def gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
     Raises ArithmeticError where log-likelihoods per row differ by 1e-6 or more.
     """
     numbers = MIXTURES[device.type]
-    # Two components to a blob: around 8 blobs one shrinks to a single row, where scikit-learn stops
+    # Two components to a blob: with 8 blobs one shrinks to a single row, where scikit-learn stops.
     rows = Blobs(centres=4, rows=2000).load(max(numbers), 0, 0, 1).x
-    own, few = rows.to(device), rows[: numbers[0]]
-    first = mixtures(GMM(8, max_iter=1), own)
+    on_device = rows.to(device)
+    looped = rows[: numbers[0]]
+    first = mixtures(GMM(8, max_iter=1), on_device)
     with one_thread(), threadpool_limits(1):
         model = GMM(8, max_iter=STEPS, tolerance=0.0, start="warm")
         starts = [part(first, R) for R in numbers]
-        ours = [partial(mixtures, model, own[: len(s.weights)], s) for s in starts]
-        *all_seconds, loop = alternately([*ours, partial(scikit_learn, few, starts[0])])
-        gap = difference(ours[0](), scikit_learn(few, starts[0]), few)
+        stacked = [partial(mixtures, model, on_device[: len(s.weights)], s) for s in starts]
+        reference = partial(scikit_learn_fits, looped, starts[0])
+        *all_seconds, loop = alternately([*stacked, reference])
+        gap = largest_gap(stacked[0](), reference(), looped)
     work = f"mixtures, K = 8, D = 2, n = 2000, {STEPS} EM steps, one thread"
     other = f"a loop over scikit-learn, log-likelihoods within {gap:.0e} nats, against"
-    each_other, lines = [seconds / len(few) for seconds in loop], []
+    per_reference = [seconds / len(looped) for seconds in loop]
+    lines = []
     for R, seconds in zip(numbers, all_seconds, strict=True):
-        each = [total / R for total in seconds]
-        lines.append(line(f"{R} {work}", seconds, "s", statistics.median(seconds)))
-        lines.append(line(f"{other} {R} at once", loop, "x", ratio(each, each_other)))
+        per_mixture = [total / R for total in seconds]
+        lines.append(table_row(f"{R} {work}", seconds, "s", statistics.median(seconds)))
+        lines.append(
+            table_row(f"{other} {R} at once", loop, "x", ratio(per_mixture, per_reference))
+        )
     return lines
 
 
-def difference(ours: Mixture, theirs: list[GaussianMixture], rows: Tensor) -> float:
+def largest_gap(fit: Mixture, references: list[GaussianMixture], rows: Tensor) -> float:
     """The largest difference of two log-likelihoods, nats per row; ArithmeticError from 1e-6 on."""
-    pairs = zip(theirs, rows.numpy(), strict=True)
+    pairs = zip(references, rows.numpy(), strict=True)
     scores = torch.tensor([mixture.score(x) for mixture, x in pairs], dtype=torch.float64)
-    gap = (ours.log_likelihood.cpu() - scores).abs().max().item()
+    gap = (fit.log_likelihood.cpu() - scores).abs().max().item()
     if not gap < 1e-6:
         raise ArithmeticError(f"log-likelihoods differ by {gap:.1e} nats per row")
     return gap
@@ -79,15 +86,16 @@ def mixtures(model: GMM, rows: Tensor, start: Mixture | None = None) -> Mixture:
     return fit
 
 
-def scikit_learn(rows: Tensor, start: Mixture) -> list[GaussianMixture]:
-    """The same from the same start as most scripts do it: a loop over data sets."""
-    weights, means = start.weights.cpu().numpy(), start.means.cpu().numpy()
+def scikit_learn_fits(rows: Tensor, start: Mixture) -> list[GaussianMixture]:
+    """The same from the same start as most scripts write it: a loop over data sets."""
+    weights = start.weights.cpu().numpy()
+    means = start.means.cpu().numpy()
     precisions = start.covariances().cpu().inverse().numpy()
-    fits = []
+    results = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0: every step is taken
         for x, w, m, p in zip(rows.numpy(), weights, means, precisions, strict=True):
-            given = {"weights_init": w, "means_init": m, "precisions_init": p}
-            mixture = GaussianMixture(len(w), tol=0, reg_covar=0, max_iter=STEPS, **given)
-            fits.append(mixture.fit(x))
-    return fits
+            init = {"weights_init": w, "means_init": m, "precisions_init": p}
+            mixture = GaussianMixture(len(w), tol=0, reg_covar=0, max_iter=STEPS, **init)
+            results.append(mixture.fit(x))
+    return results

@@ -1,4 +1,4 @@
-"""Sweeps in one process: all runs side by side against one after the other."""
+"""Sweeps in one process: all runs side by side, against one after the other."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from nc_testbed.bench.measure import alternately, line, ratio
-from nc_testbed.bench.runs import configuration
+from nc_testbed.bench.timing import alternately, ratio, table_row
+from nc_testbed.bench.whole_runs import configuration
 from nc_testbed.core.cache import caching
 from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Job, execute_all
@@ -34,17 +34,21 @@ SWEEPS = {
 }
 
 
-def packed(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Whole runs, less their composing, files and views among them, as the launchers ``basic`` and
-    ``packed`` make them. ``chains`` changes nothing."""
-    return [_row(device, what, *sweep) for what, sweep in SWEEPS.items()]
+def time_packed(device: torch.device, chains: int) -> list[dict[str, Any]]:
+    """Whole runs with their files and views, by the launchers ``basic`` and ``packed``.
+
+    Composing their settings is not counted. ``chains`` changes nothing.
+    """
+    return [_row(device, name, *sweep) for name, sweep in SWEEPS.items()]
 
 
-def _row(device: torch.device, what: str, common: str, each: Sequence[str]) -> dict[str, Any]:
-    configs = [configuration(device, f"{common} {own}") for own in each]
+def _row(device: torch.device, name: str, common: str, jobs: Sequence[str]) -> dict[str, Any]:
+    """One row of the table: a sweep whose jobs have common overrides and some of their own."""
+    configs = [configuration(device, f"{common} {job}") for job in jobs]
     ways = [partial(_sweep, configs, together) for together in (True, False)]
-    ours, others = alternately(ways, REPEATS)
-    return line(f"{what}: one after the other against packed", others, "x", ratio(ours, others))
+    packed, others = alternately(ways, REPEATS)
+    name = f"{name}: one after the other against packed"
+    return table_row(name, others, "x", ratio(packed, others))
 
 
 def _sweep(configs: Sequence[dict[str, Any]], together: bool) -> None:

@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from nc_testbed.bench.measure import alternately, line, ratio, wait
+from nc_testbed.bench.timing import alternately, ratio, table_row, wait
 from nc_testbed.config.compose import STUDY, composed, configurations
 from nc_testbed.loop import closed_loop as loop
 from nc_testbed.loop.closed_loop import closed_loop
@@ -35,7 +35,7 @@ LOOPED = 4
 ACCUMULATE = "policy=accumulate model.steps=100 generations=11"
 
 
-def runs(device: torch.device, chains: int) -> list[dict[str, Any]]:
+def time_runs(device: torch.device, chains: int) -> list[dict[str, Any]]:
     """The default run once; the GMM study against a loop over scikit-learn; accumulating.
 
     ``chains`` changes nothing.
@@ -47,14 +47,15 @@ def runs(device: torch.device, chains: int) -> list[dict[str, Any]]:
 def default_run(device: torch.device) -> list[dict[str, Any]]:
     """The run of ``DEFAULT`` as the command makes it, less Python's start, and its metrics."""
     config = configuration(device, DEFAULT)
-    place, quiet = tempfile.TemporaryDirectory(), redirect_stdout(StringIO())
-    with place as folder, quiet, timed_metrics(device) as metrics:
-        began = time.perf_counter()
+    temporary = tempfile.TemporaryDirectory()
+    quiet = redirect_stdout(StringIO())
+    with temporary as folder, quiet, timed_metrics(device) as metrics:
+        start = time.perf_counter()
         execute(prepare(config), config, Path(folder) / "run")
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
     return [
-        line(f"the default run, {DEFAULT}, less start-up", [seconds], "s", seconds),
-        line("share of it that metrics take", [sum(metrics)], "of 1", sum(metrics) / seconds),
+        table_row(f"the default run, {DEFAULT}, less start-up", [seconds], "s", seconds),
+        table_row("share of it that metrics take", [sum(metrics)], "of 1", sum(metrics) / seconds),
     ]
 
 
@@ -67,31 +68,36 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
     there. Warm, every fit but the first begins at the last one. Chains are shared out among the
     cores; scikit-learn has one thread, its fastest way on matrices so small.
     """
-    run, steps = loop_of(device, f"{MIXTURES} model.start={start}"), [0.0, 0.0]
+    run = loop_of(device, f"{MIXTURES} model.start={start}")
+    steps = [0.0, 0.0]  # mean EM steps of a fit, here and by scikit-learn
 
-    def ours() -> None:
-        taken = [generation.weights["steps"] for generation in closed_loop(run)]
+    def run_stacked() -> None:
+        counts = [generation.weights["steps"] for generation in closed_loop(run)]
         wait(device)
-        steps[0] = float(torch.cat(taken).double().mean())
+        steps[0] = float(torch.cat(counts).double().mean())
 
-    def theirs() -> None:
-        steps[1] = scikit_learn(run, LOOPED)
+    def run_looped() -> None:
+        steps[1] = scikit_learn_loop(run, LOOPED)
 
-    seconds, others = alternately([ours, theirs], 3)
-    chain, other = ([x / R for x in xs] for xs, R in ((seconds, run.chains), (others, LOOPED)))
+    seconds, others = alternately([run_stacked, run_looped], 3)
+    per_chain = [x / run.chains for x in seconds]
+    per_other = [x / LOOPED for x in others]
     work = f"GMM study, {run.chains} chains x {run.generations} generations, {start} starts"
-    what = f"the same of {LOOPED} chains by scikit-learn, {steps[1]:.1f} EM steps a fit for"
+    name = f"the same of {LOOPED} chains by scikit-learn, {steps[1]:.1f} EM steps a fit for"
     return [
-        line(work, seconds, "s", statistics.median(seconds)),
-        line(f"{what} {steps[0]:.1f} here, per chain", others, "x", ratio(chain, other)),
+        table_row(work, seconds, "s", statistics.median(seconds)),
+        table_row(
+            f"{name} {steps[0]:.1f} here, per chain", others, "x", ratio(per_chain, per_other)
+        ),
     ]
 
 
-def scikit_learn(run: Run, chains: int) -> float:
+def scikit_learn_loop(run: Run, chains: int) -> float:
     """The same loop with scikit-learn, one chain after the other; mean EM steps of a fit."""
     model: Any = run.model
     settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.max_iter}
-    n, D = run.sizes[0], run.data.space.size
+    n = run.sizes[0]
+    D = run.data.space.size
     steps = []
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -109,20 +115,21 @@ def scikit_learn(run: Run, chains: int) -> float:
 def accumulating(device: torch.device) -> dict[str, Any]:
     """Generation 10 against generation 1 where the training set grows and updates do not."""
     run = loop_of(device, ACCUMULATE)
-    times = [paced(run) for _ in range(4)][1:]
+    times = [generation_times(run) for _ in range(4)][1:]
     first, last = ([seconds[g] for seconds in times] for g in (1, -1))
-    what = f"generation {run.generations - 1} under accumulate, against generation 1"
-    return line(what, last, "times the time", ratio(first, last))
+    name = f"generation {run.generations - 1} under accumulate, against generation 1"
+    return table_row(name, last, "times the time", ratio(first, last))
 
 
-def paced(run: Run) -> list[float]:
+def generation_times(run: Run) -> list[float]:
     """Seconds of every generation of a loop without metrics: compose, fit, sample, archive."""
-    seconds, began = [], time.perf_counter()
+    seconds = []
+    start = time.perf_counter()
     for _ in closed_loop(replace(run, recorded=())):
         wait(run.device)
         now = time.perf_counter()
-        seconds.append(now - began)
-        began = now
+        seconds.append(now - start)
+        start = now
     return seconds
 
 
@@ -140,17 +147,17 @@ def configuration(device: torch.device, overrides: str) -> dict[str, Any]:
 
 @contextmanager
 def timed_metrics(device: torch.device) -> Generator[list[float]]:
-    """Seconds that metrics take in every generation of loops run in here."""
+    """Context that gives the seconds that metrics take in every generation of its loops."""
     seconds: list[float] = []
     measure = loop.measure
 
-    def timed(*arguments: Any) -> Any:
+    def timed_measure(*arguments: Any) -> Any:
         wait(device)
-        began = time.perf_counter()
+        start = time.perf_counter()
         record = measure(*arguments)
         wait(device)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
         return record
 
-    with patch.object(loop, "measure", timed):
+    with patch.object(loop, "measure", timed_measure):
         yield seconds
