@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.safe_yaml import OWN, read_yaml
+from nc_testbed.metrics.column import Columns
 from nc_testbed.record.tables import Trajectories
 
 CONFIG, TABLE, SUMMARY = "config.yaml", "metrics.parquet", "summary.json"
@@ -87,6 +88,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     fits = isinstance(event, list) and 1 <= len(event) <= 3
     fits = fits and all(isinstance(size, int) and 1 <= size <= OWN for size in event)
     _refuse_unless(fits, path, "has no facts.event")
+    _refuse_unless("columns" in config["facts"], path, "does not say what its columns are")
+    try:
+        Columns.from_records(config)
+    except BadInput as error:
+        raise BadInput("runs", path, str(error)) from None
     return config
 
 

@@ -117,7 +117,8 @@ def event(chart: Any) -> Any:
 def _chart(
     columns: Columns, title: str, metrics: list[str], lines: list[str], several: bool
 ) -> Any:
-    """One chart. metrics: drawn with their intervals, where there are any. lines: tags of what has none."""
+    """One chart. metrics: drawn with their intervals, where there are any. lines: tags of what
+    has none."""
     if not several:
         tags = [*(scalar(columns, name) for name in metrics), *lines]
         exact = [f"{re.escape(tag)}$" for tag in tags]  # they are read as the beginnings of tags

@@ -132,7 +132,9 @@ def test_settings_of_any_kind_are_written_or_refused(tmp_path):
     run(tmp_path / "b", config())
     assert {r["budget"] for r in rows(sheet([tmp_path]), metric="nll")} == {None, 2.0**70}
     names = "name: {policy: a, data: b, model: c}, data: {1: 2}, model: {}, policy: {}"
-    (folder / "config.yaml").write_text(f"{{{names}, seed: 0, facts: {{event: [2]}}}}")
+    (folder / "config.yaml").write_text(
+        f"{{{names}, seed: 0, facts: {{event: [2], columns: {{}}}}}}"
+    )
     with pytest.raises(BadInput, match=r"config\.yaml: is not a run's settings"):
         sheet([tmp_path])
 
