@@ -57,7 +57,8 @@ def log_wealth(log_e: Array) -> Array:
     array([1., 1., 3.])
     """
     L = log_e.shape[-1]
-    stake, out = np.full(log_e.shape[:-1], -np.inf), np.empty_like(log_e)
+    stake = np.full(log_e.shape[:-1], -np.inf)
+    out = np.empty_like(log_e)
     for t in range(1, L + 1):
         stake, out[..., t - 1] = _bet(stake, log_e[..., t - 1], t, L)
     return out
@@ -123,7 +124,9 @@ class Watch:
 
     def __init__(self, counts: Array, M: ArrayLike, L: int):
         self._trials = np.broadcast_to(np.asarray(M, np.float64), counts.shape)
-        self._p0, self._L, self._t = LOST * counts / self._trials, L, 0
+        self._p0 = LOST * counts / self._trials
+        self._L = L
+        self._t = 0
         self._stake = np.full(counts.shape, -np.inf)
         self.first = np.full(len(counts), np.inf)
 

@@ -94,7 +94,8 @@ class Coverage:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        reference, near = evaluation.reference, evaluation.neighbourhoods
+        reference = evaluation.reference
+        near = evaluation.neighbourhoods
         covered = near.covered.sum(1).double() / reference.member.sum(1)
         columns = {
             "coverage": covered / reference.once(_overall),

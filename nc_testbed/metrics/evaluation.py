@@ -136,7 +136,9 @@ class Evaluation:
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
         """Who lies in whose k = 5 ball."""
-        reference, features, labels = self.reference, self.features, self.labels
+        reference = self.reference
+        features = self.features
+        labels = self.labels
         balls = reference.balls
 
         def one(r: int) -> tuple[Tensor, ...]:
@@ -186,7 +188,8 @@ def fit_provides(fit: Any) -> frozenset[str]:
     >>> fit_provides(object())
     frozenset()
     """
-    exact, bound = hasattr(fit, "log_prob"), hasattr(fit, "elbo")
+    exact = hasattr(fit, "log_prob")
+    bound = hasattr(fit, "elbo")
     words = {"exact": exact, "likelihood": exact or bound, "parameters": hasattr(fit, "columns")}
     words["encoder"] = bound and hasattr(fit, "latent_means")
     return frozenset(word for word, holds in words.items() if holds)

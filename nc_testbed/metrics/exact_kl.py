@@ -37,7 +37,8 @@ class ExactKL:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        data, reference = evaluation.data, evaluation.reference
+        data = evaluation.data
+        reference = evaluation.reference
         law = cast(Law, data.law)
         truth = cast(Density, law.log_prob)(data.held_out)  # [H], or [R, H]
         fitted = cast(Exact, evaluation.fit).log_prob(data.held_out)  # [R, H]

@@ -42,7 +42,8 @@ def _floor(reference: Reference) -> Tensor:
     Where a chain has only m < M training rows, extrapolated linearly in 1/m, the leading order
     of the bias, from all of them and the mean of their two halves (derived).
     """
-    laws, real = reference.once(_gaussians), reference.real
+    laws = reference.once(_gaussians)
+    real = reference.real
     whole = reference.per_chain(lambda r: frechet_distance(real[r], *laws[r]))
     m = real.shape[1]
     if m == reference.rows:
@@ -82,7 +83,8 @@ class Frechet:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        reference, features = evaluation.reference, evaluation.features
+        reference = evaluation.reference
+        features = evaluation.features
         laws = reference.once(_gaussians)
         raw = reference.per_chain(lambda r: frechet_distance(features[r], *laws[r]))
         return {"frechet": raw - reference.once(_floor), "frechet_raw": raw}

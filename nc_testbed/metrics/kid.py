@@ -45,8 +45,10 @@ def kernel_means(x: Tensor, weights: Tensor, y: Tensor, others: Tensor) -> Tenso
 
     weights: K of w, ``[K, N]``; others: as many v, ``[K, M]``; each sums to 1.
     """
-    x, y = x.to(torch.float64), y.to(torch.float64)
-    totals, room = x.new_zeros(len(weights)), _room(x, y)
+    x = x.to(torch.float64)
+    y = y.to(torch.float64)
+    totals = x.new_zeros(len(weights))
+    room = _room(x, y)
     for part in _sums(len(x), len(y), x.device):
         k = _kernel(x[part], y, room)
         for total, w, v in zip(totals, weights, others, strict=True):
@@ -57,7 +59,8 @@ def kernel_means(x: Tensor, weights: Tensor, y: Tensor, others: Tensor) -> Tenso
 def mean_pair(x: Tensor) -> Tensor:
     """Mean of the kernel over pairs of two different rows of ``[N, F]``, in blocks."""
     x = x.to(torch.float64)
-    total, room = x.new_zeros(()), _room(x, x)
+    total = x.new_zeros(())
+    room = _room(x, x)
     for part in _sums(len(x), len(x), x.device):
         k = _kernel(x[part], x[part.start :], room)  # symmetric: half of all pairs is enough
         within = k[:, : len(k)]
@@ -74,7 +77,8 @@ def _real_pairs(reference: Reference) -> Tensor:
 
     Pairs within a class leave out a row with itself, so the mean is unbiased.
     """
-    x, weights = reference.features, reference.weights(reference.shares)
+    x = reference.features
+    weights = reference.weights(reference.shares)
     pairs = kernel_means(x, weights, x, weights)
     for c, rows in enumerate(reference.groups):
         z = x[rows]
@@ -103,9 +107,11 @@ class KID:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        reference, features = evaluation.reference, evaluation.features
+        reference = evaluation.reference
+        features = evaluation.features
 
-        real, weights = reference.features, reference.weights(reference.shares)
+        real = reference.features
+        weights = reference.weights(reference.shares)
 
         def own(r: int) -> Tensor:
             return mean_pair(features[r])

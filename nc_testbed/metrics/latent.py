@@ -56,12 +56,14 @@ class Latent:
         return {"latent_spread": spread, "neg_elbo_train": self._loss(evaluation)}
 
     def _loss(self, evaluation: Evaluation) -> Tensor:
-        training, R = evaluation.training, evaluation.chains
+        training = evaluation.training
+        R = evaluation.chains
         assert training is not None, "a loop says what it trained on"
         m = min(training.size, evaluation.rows.shape[1], LOSS_ROWS)
         index = torch.arange(m, device=training.rows.device) * training.size // m
         index = index.expand(R, -1)
-        fit, streams = cast(Encoder, evaluation.fit), evaluation.streams.at(0)
+        fit = cast(Encoder, evaluation.fit)
+        streams = evaluation.streams.at(0)
         loss = -fit.elbo(training.gather(index), streams).double()  # [R, m]
         if training.weights is None:
             return torch.stack([chain.mean() for chain in loss])

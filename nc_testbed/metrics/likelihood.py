@@ -55,7 +55,8 @@ class Likelihood:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        rows, reference = evaluation.data.held_out, evaluation.reference
+        rows = evaluation.data.held_out
+        reference = evaluation.reference
         columns = {}
         for name, values in self._bounds(evaluation, rows).items():
             loss = -values.double()  # [R, H]
@@ -68,7 +69,8 @@ class Likelihood:
     def _bounds(self, evaluation: Evaluation, rows: Tensor) -> dict[str, Tensor]:
         if isinstance(evaluation.fit, Exact):
             return {"nll": evaluation.fit.log_prob(rows)}
-        fit, streams = cast(Bound, evaluation.fit), evaluation.streams.at(0)
+        fit = cast(Bound, evaluation.fit)
+        streams = evaluation.streams.at(0)
         bounds = {"neg_elbo": fit.elbo(rows, streams)}
         if self.iwae is not None:
             bounds["neg_iwae"] = fit.iwae(rows, self.iwae, streams)

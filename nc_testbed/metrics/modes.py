@@ -75,11 +75,14 @@ class Modes:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        law, chains = cast(Law, evaluation.data.law), evaluation.chains
+        law = cast(Law, evaluation.data.law)
+        chains = evaluation.chains
         centres = cast(Tensor, law.centres).to(evaluation.rows)
-        scale, p = cast(float, law.scale), _weights(law, chains).to(evaluation.rows)  # p [R, C]
+        scale = cast(float, law.scale)
+        p = _weights(law, chains).to(evaluation.rows)  # p [R, C]
         modes = len(centres)
-        nearest, good = [], []
+        nearest = []
+        good = []
         for rows in evaluation.rows:
             parts = blocks(len(rows), centres.numel(), rows.device)
             pairs = [(rows[part, None] - centres).square().sum(2).min(1) for part in parts]
@@ -88,7 +91,8 @@ class Modes:
             nearest.append(mode.bincount(minlength=modes))
             good.append(mode[inside].bincount(minlength=modes))
         M = evaluation.rows.shape[1]
-        q, counts = torch.stack(nearest).double() / M, torch.stack(good).double()  # [R, C]
+        q = torch.stack(nearest).double() / M
+        counts = torch.stack(good).double()  # [R, C]
         return {
             "high_quality_share": counts.sum(1) / M,
             "modes_hit": (counts > 0).sum(1).double(),

@@ -102,7 +102,8 @@ def meet(real: Balls, synthetic: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
 
     synthetic: ``[M, F]``, centred as the real points are; labels: ``[M]`` int64 in 0..C-1.
     """
-    others, radius = right(synthetic), radii(synthetic)[0]
+    others = right(synthetic)
+    radius = radii(synthetic)[0]
     recalled = torch.zeros_like(real.own, dtype=torch.bool)
     nearest = torch.full_like(real.own, torch.inf)
     balls = torch.zeros_like(labels)

@@ -26,7 +26,8 @@ from nc_testbed.data.source import Data, Law
 
 SHIPPED = Path(__file__).parent / "referees"
 FEATURES = 64  # width of the last hidden layer
-BATCH, DROPOUT = 128, 0.3
+BATCH = 128
+DROPOUT = 0.3
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     epochs = epochs or max(15, -(-2000 // each))
     adam = torch.optim.Adam(weights.values(), 3e-3, fused=True)
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=epochs * each)
-    order, noise = streams("referee.order"), streams("referee.noise")
+    order = streams("referee.order")
+    noise = streams("referee.noise")
     with one_thread():  # the same weights whatever the number of cores
         for _ in range(epochs):
             for index in order.permutation(len(x))[0].split(BATCH):
@@ -178,7 +180,8 @@ def _initial(space: Space, classes: int, draws: Generators) -> dict[str, Tensor]
     shapes: dict[str, tuple[int, ...]] = {"hidden": (FEATURES, space.size)}
     if space.image:
         channels = space.event[0] if len(space.event) == 3 else 1
-        h, w = space.event[-2] // 4, space.event[-1] // 4
+        h = space.event[-2] // 4
+        w = space.event[-1] // 4
         shapes = {"conv1": (16, channels, 3, 3), "conv2": (32, 16, 3, 3)}
         shapes["hidden"] = (FEATURES, 32 * h * w)
     shapes["out"] = (classes, FEATURES)

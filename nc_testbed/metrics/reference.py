@@ -73,7 +73,8 @@ class Reference:
         least = NEIGHBOURS + 2
         remedy = f"metrics need at least {least} rows"
         require(rows >= least, "evaluation.rows", rows, remedy)
-        of_class, at_shares = min(map(len, reference.groups)), int(reference.member.sum(1).min())
+        of_class = min(map(len, reference.groups))
+        at_shares = int(reference.member.sum(1).min())
         require(of_class >= least, "data.test_rows", of_class, f"{remedy} of each class")
         require(at_shares >= least, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
         return reference
@@ -192,7 +193,9 @@ class Reference:
     def balls(self) -> tuple[Balls, ...]:
         """The balls of every chain; those of chains with the same held-out rows are made once."""
         points = self.centred(self.features)
-        factor, groups, own = left(points), self.groups, self.own[0]
+        factor = left(points)
+        groups = self.groups
+        own = self.own[0]
 
         def one(member: Tensor) -> Balls:
             overall = torch.full_like(points[:, 0], -torch.inf)
@@ -211,7 +214,8 @@ class Reference:
         """
         labels, confidence = self.referee.classify(self.features)
         counts = (labels == self.group) & (confidence >= CONFIDENT)
-        points, radius = self.centred(self.features), self.own[1]
+        points = self.centred(self.features)
+        radius = self.own[1]
         inside = [inside_others(points[rows], radius[rows]) for rows in self.groups]
         accepted = [counts[rows] & near for rows, near in zip(self.groups, inside, strict=True)]
         return torch.stack([part.to(torch.float64).mean() for part in accepted])
@@ -233,16 +237,20 @@ class Reference:
         Training sets hold exact shares, samples do not: a plain subset would lack that noise.
         A class that runs out of rows starts again.
         """
-        data, streams = self.data, self.streams.part(slice(chain, chain + 1))
-        source, order = chain % len(data.x), data.training[chain]
+        data = self.data
+        streams = self.streams.part(slice(chain, chain + 1))
+        source = chain % len(data.x)
+        order = data.training[chain]
         order = order[streams("metrics/real/rows").permutation(len(order))[0]]
         m = min(self.rows, len(order))
         if data.y is None:
             return data.x[source, order[:m]]
         drawn = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
-        labels, picked = data.y[source, order], torch.empty_like(drawn)
+        labels = data.y[source, order]
+        picked = torch.empty_like(drawn)
         for c in drawn.unique().tolist():
-            want, have = (drawn == c).nonzero()[:, 0], order[labels == c]
+            want = (drawn == c).nonzero()[:, 0]
+            have = order[labels == c]
             picked[want] = have[torch.arange(len(want), device=have.device) % len(have)]
         return data.x[source, picked]
 

@@ -23,9 +23,11 @@ def wasserstein2(x: Tensor, y: Tensor) -> Tensor:
     >>> wasserstein2(torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0]])).item()
     2.5
     """
-    N, M = x.shape[1], y.shape[1]
+    N = x.shape[1]
+    M = y.shape[1]
     steps = torch.cat([torch.arange(N + 1) * M, torch.arange(1, M) * N]).sort().values  # of 1/(NM)
-    left, width = steps[:-1].to(x.device), steps.diff().to(x.device)
+    left = steps[:-1].to(x.device)
+    width = steps.diff().to(x.device)
     gap = x.sort(1).values[:, left // M] - y.sort(1).values[:, left // N]
     return (gap.square() * width).sum(1) / (N * M)
 
@@ -60,16 +62,19 @@ class SlicedW2:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        rows, reference = evaluation.rows, evaluation.reference
+        rows = evaluation.rows
+        reference = evaluation.reference
         angle = (torch.arange(self.projections, dtype=torch.float64) + 0.5) / self.projections
         angle = angle * math.pi
         axes = torch.stack([angle.cos(), angle.sin()], 1).to(rows.device)  # [P, 2]
 
-        held_out, member = reference.data.held_out, reference.member
+        held_out = reference.data.held_out
+        member = reference.member
 
         def distance(r: int) -> Tensor:
             real = held_out[member[r]]
-            x, y = rows[r].double().T, real.double().T
+            x = rows[r].double().T
+            y = real.double().T
             parts = blocks(len(axes), x.shape[1] + y.shape[1], rows.device)
             squares = [wasserstein2(axes[part] @ x, axes[part] @ y) for part in parts]
             return torch.cat(squares).mean().sqrt()

@@ -81,7 +81,8 @@ class Spread:
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
         reference = evaluation.reference
-        basis, real = reference.once(_basis), reference.once(_real)
+        basis = reference.once(_basis)
+        real = reference.once(_real)
         gaps = []
         for features, labels in zip(evaluation.features, evaluation.labels, strict=True):
             points = reference.centred(features) @ basis

@@ -129,8 +129,10 @@ class TailMass:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        reference, M = evaluation.reference, evaluation.rows.shape[1]
-        accepted, labelled = evaluation.counts(evaluation.accepted), evaluation.counts()
+        reference = evaluation.reference
+        M = evaluation.rows.shape[1]
+        accepted = evaluation.counts(evaluation.accepted)
+        labelled = evaluation.counts()
         kept = mass(accepted, M, reference.shares, reference.acceptance)
         raw = mass(labelled, M, reference.shares)
         tail_raw = rank_columns("mass", raw, reference, ranks=False)

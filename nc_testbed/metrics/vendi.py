@@ -54,6 +54,7 @@ class Vendi:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        reference, features = evaluation.reference, evaluation.features
+        reference = evaluation.reference
+        features = evaluation.features
         scores = reference.per_chain(lambda r: vendi_score(features[r]))
         return {"vendi": scores / reference.once(_real)}

@@ -61,7 +61,8 @@ class Following:
     """
 
     def __init__(self, config: Mapping[str, Any]):
-        self._config, self._L = config, int(config["generations"]) - 1
+        self._config = config
+        self._L = int(config["generations"]) - 1
         rows = config.get("record", {}).get("chains", "rows") == "rows"
         self._next = 0 if rows and self._L > 0 else None
         self._watches: dict[str, Watch] = {}
@@ -98,7 +99,8 @@ def told(rung: Mapping[str, Array]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for on, first in rung.items():
-        alarmed, median = int(np.isfinite(first).sum()), np.median(first)
+        alarmed = int(np.isfinite(first).sum())
+        median = np.median(first)
         each = ", ".join(_at(g) for g in first[:LISTED]) + ", ..." * (len(first) > LISTED)
         cells = (on, f"{alarmed} of {len(first)}", _at(first.min()), _at(median), each)
         lines.append(f"| {' | '.join(cells)} |")
@@ -113,7 +115,8 @@ def _hits(
     values: Mapping[str, Array], chains: int, config: Mapping[str, Any]
 ) -> dict[str, tuple[list[int], Array, Array]]:
     """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds measured."""
-    facts, found = config.get("facts", {}), {}
+    facts = config.get("facts", {})
+    found = {}
     kinds = (
         ("accepted rows", "tail_mass", "accepted", facts.get("evaluation_rows"), False),
         ("manifold hits", "tail_recall", "recall", _held_out(facts), True),

@@ -69,7 +69,9 @@ class RunDirectory:
 
         ``rejected`` gets a line for each of the others that is there, and says why.
         """
-        done, self.rejected, self._head = 0, [], root(config)
+        done = 0
+        self.rejected = []
+        self._head = root(config)
         last = max((g for g in generations if self.folder(g).exists()), default=-1)
         for i, g in enumerate(g for g in generations if g <= last):
             found = manifest.inspect(self.folder(g), g, self._head, config["hash"])
@@ -78,7 +80,8 @@ class RunDirectory:
             elif found.faults:
                 self.rejected.append(f"generation {g}: {'; '.join(found.faults)}")
             else:
-                done, self._head = i + 1, found.digest
+                done = i + 1
+                self._head = found.digest
         return done
 
     def folder(self, generation: int) -> Path:
@@ -116,7 +119,8 @@ class RunDirectory:
         self, config: Mapping[str, Any], generation: Generation | None, files: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A manifest of a generation, or of the whole run."""
-        facts, lineage = config.get("facts", {}), generation.lineage if generation else ()
+        facts = config.get("facts", {})
+        lineage = generation.lineage if generation else ()
         return {
             "generation": generation.number if generation else None,
             "config": config["hash"],

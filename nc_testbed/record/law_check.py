@@ -19,8 +19,11 @@ def law_check(runs: Trajectories, name: str, expected: Law, t: int) -> Check:
 
     Inconclusive where a chain has no finite value: a law is about all chains.
     """
-    ci, R, g = runs.intervals[name][t], runs.chains, int(runs.generations[t])
-    mean, value = float(ci.mean), float(expected.values[g])
+    ci = runs.intervals[name][t]
+    R = runs.chains
+    g = int(runs.generations[t])
+    mean = float(ci.mean)
+    value = float(expected.values[g])
     if int(ci.chains) < R or not np.isfinite(value):
         return Check(value, mean, np.nan, np.nan, "inconclusive")
     if expected.share:

@@ -104,7 +104,8 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
     found = read(folder)
     if found.manifest is None:
         return found
-    manifest, faults = found.manifest, []
+    manifest = found.manifest
+    faults = []
     if manifest.get("config") != config:
         faults.append(f"{NAME}: made with other settings")
     if manifest.get("generation") != generation:

@@ -133,7 +133,8 @@ def collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
     >>> collapsed(np.array([[0.4, 0.0], [0.4, 0.2], [0.0, 0.0], [0.4, float("nan")]]))
     (1, 2)
     """
-    first, last = values[:, 0], values[:, -1]
+    first = values[:, 0]
+    last = values[:, -1]
     judged = np.isfinite(first) & np.isfinite(last) & (first > 0)
     return int((last[judged] < COLLAPSED * first[judged]).sum()), int(judged.sum())
 

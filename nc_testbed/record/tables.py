@@ -37,7 +37,8 @@ def summary_rows(generation: Generation) -> pa.Table:
     if status is not None:
         columns |= {f"status_{word}": 1.0 * (status == i) for i, word in _TROUBLES}
     for name, x in columns.items():
-        ci, finite = interval(x), x[np.isfinite(x)]
+        ci = interval(x)
+        finite = x[np.isfinite(x)]
         row: dict[str, Any] = {"generation": generation.number, "metric": name}
         row |= {"chains": int(ci.chains), "of": len(x), "mean": float(ci.mean)}
         row |= {"low": float(ci.low), "high": float(ci.high), "sd": float(deviation(x))}
@@ -58,7 +59,8 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     1.4142
     """
     finite = np.isfinite(values)
-    count, kept = finite.sum(0), np.where(finite, values, 0.0)
+    count = finite.sum(0)
+    kept = np.where(finite, values, 0.0)
     with np.errstate(all="ignore"):
         squares = np.where(finite, (values - kept.sum(0) / count) ** 2, 0.0).sum(0)
         return np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
@@ -143,7 +145,8 @@ def summarised(
 def _summaries(table: pa.Table) -> Trajectories:
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     metrics = np.array(table["metric"].to_pylist())
-    intervals, sds = {}, {}
+    intervals = {}
+    sds = {}
     for name in dict.fromkeys(metrics.tolist()):
         mine = metrics == name
         columns = {}

@@ -42,7 +42,8 @@ def verify(run: Path) -> Verdict:
         verdict.faults.append("config.yaml is missing, altered, or not of this version")
     made_with = verdict.config["hash"] if verdict.config else directory.made_with() or ""
     finished = (run / manifest.NAME).exists()
-    wanted, present = _wanted(verdict.config), _present(directory, verdict)
+    wanted = _wanted(verdict.config)
+    present = _present(directory, verdict)
     chain = (
         wanted
         if finished and wanted
@@ -118,7 +119,8 @@ def _generation(
 
 def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
     """Hold ``metrics.parquet`` against the generations, of which it may lack the last."""
-    name, directory = "metrics.parquet", RunDirectory(run)
+    name = "metrics.parquet"
+    directory = RunDirectory(run)
     if any(fault.startswith(name) for fault in verdict.faults) or not (run / name).is_file():
         return
     if any(g not in verdict.manifests for g in chain):

@@ -85,7 +85,8 @@ def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Compa
         require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
     require(bool(names), "columns", "none", f"the runs on {data} have no metric in common")
     generations = shared_generations([arm.generations for arm in arms])
-    first, last = int(generations[0]), int(generations[-1])
+    first = int(generations[0])
+    last = int(generations[-1])
     judged_by = described.headline(shared)
     return Comparison(data, tuple(arms), tuple(names), judged_by, first, last)
 

@@ -63,13 +63,15 @@ def welch(x: np.ndarray, y: np.ndarray) -> Interval:
     >>> welch(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0])).text()
     '1.0 [-1.3, 3.3]'
     """
-    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    x = x[np.isfinite(x)]
+    y = y[np.isfinite(y)]
     count = min(len(x), len(y))
     if count < 2:
         mean = x.mean() - y.mean() if count else np.nan
         return Interval.of(mean, np.nan, np.nan, count)
     parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
-    mean, total = x.mean() - y.mean(), parts.sum()
+    mean = x.mean() - y.mean()
+    total = parts.sum()
     if total == 0:
         return Interval.of(mean, mean, mean, count)
     freedom = total**2 / (parts**2 / (len(x) - 1, len(y) - 1)).sum()

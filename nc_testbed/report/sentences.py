@@ -21,7 +21,8 @@ def plain(name: str) -> str:
 
 def what_was_run(compared: Comparison) -> list[str]:
     """What was run on what, for how long, in sentences."""
-    arms, model = compared.arms, compared.arms[0].config["model"]
+    arms = compared.arms
+    model = compared.arms[0].config["model"]
     models = " and ".join(dict.fromkeys(arm.config["name"]["model"] for arm in arms))
     work = f", {model['steps']} steps per fit" if model.get("steps") else ""
     chains = sorted({arm.chains for arm in arms})
@@ -38,7 +39,8 @@ def what_was_run(compared: Comparison) -> list[str]:
 def outcome(arm: Arm, compared: Comparison) -> str:
     """What became of the headline under one policy: from where to where, in how many chains, and
     when the alarm rang."""
-    name, (first, last) = compared.judged_by, (compared.first, compared.last)
+    name = compared.judged_by
+    (first, last) = (compared.first, compared.last)
     if name is None:
         return "no headline metric was measured"
     start, end = (at(arm, name, g).text() for g in (first, last))

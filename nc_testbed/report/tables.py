@@ -13,7 +13,8 @@ from nc_testbed.report.sentences import plain
 def markdown(compared: Comparison) -> str:
     """A line per arm: each metric at both ends, of the headline also the chains that lost three
     quarters of it; and what the numbers rest on."""
-    ends, judge = _ends(compared), compared.judged_by
+    ends = _ends(compared)
+    judge = compared.judged_by
     header = ["policy", "chains"]
     header += [f"{name}, generation {g}" for name in compared.names for g in ends]
     judged = judge is not None and compared.per_chain

@@ -42,7 +42,9 @@ class Console:
     ):
         self._columns = Columns({}) if columns is None else columns
         self._stream = stream or sys.stdout
-        self._generations, self._now, self._refreshed = generations, start, 0.0
+        self._generations = generations
+        self._now = start
+        self._refreshed = 0.0
         terminal = Terminal(file=self._stream)
         self._terminal = terminal if _is_terminal(terminal, self._stream) else None
         self._progress = Progress(

@@ -23,7 +23,8 @@ PIXELS = 480
 """Grids are enlarged by a whole factor to about this width."""
 POINTS = 1000
 """Points shown in a scatter; the eye sees no more."""
-BINS, SMOOTHING = 120, 2.0
+BINS = 120
+SMOOTHING = 2.0
 """Cells along an axis of a density, and the width of its smoothing in cells."""
 HELD = (0.5, 0.8, 0.95)
 BLUES = ("#0072B2", "#66AAD1", "#CCE3F0")
@@ -91,7 +92,8 @@ def _plane(data: Data) -> tuple[Figure, Any]:
     axes = figure.add_axes((0.13, 0.08, 0.85, 0.85))  # a layout that adapts takes half the time
     axes.tick_params(labelsize=8)
     held_out = data.held_out.cpu()
-    low, high = held_out.amin(0), held_out.amax(0)
+    low = held_out.amin(0)
+    high = held_out.amax(0)
     reach = 0.65 * float((high - low).max()) or 1.0
     x, y = ((low + high) / 2).tolist()
     axes.set(aspect="equal", xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
@@ -104,7 +106,8 @@ def _held_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.
     seen = np.isfinite(x) & np.isfinite(y)
     counts, _, _ = np.histogram2d(x[seen], y[seen], bins=edges)
     heights = gaussian_filter(counts, SMOOTHING)
-    order, held = np.argsort(-heights, axis=None), np.empty(heights.size)
+    order = np.argsort(-heights, axis=None)
+    held = np.empty(heights.size)
     held[order] = np.minimum(heights.ravel()[order].cumsum() / max(len(x), 1), 1)
     return np.where(heights > 0, held.reshape(heights.shape), 1).T
 

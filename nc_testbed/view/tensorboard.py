@@ -65,7 +65,8 @@ class Dashboard:
         self._every = max(1, -(-self._last // (PICTURES - 1)))
         self._following = Following(config)
         self._rung: dict[str, np.ndarray] = {}
-        self._at, self._final = -1, {}
+        self._at = -1
+        self._final = {}
         self._writer = SummaryWriter(str(directory), purge_step=start)
         self._writer.add_text("config", _fenced(config), start)
         self._summary(hparams_pb(hyperparameters(config), trial_id=group_name(config)))
@@ -113,7 +114,8 @@ class Dashboard:
                 self._writer.add_image(tag, picture, generation, dataformats="HWC")
         compared = [name for names in shared.values() for name in names]
         names = dict.fromkeys([*self._columns.beside(runs.intervals), *compared])
-        self._at, self._final = generation, {name: runs.intervals[name].mean[t] for name in names}
+        self._at = generation
+        self._final = {name: runs.intervals[name].mean[t] for name in names}
         self._rung = rung
         self._writer.flush()
 

@@ -21,10 +21,13 @@ class View:
     """
 
     def __init__(self, make: Callable[[], Dashboard], run: Path):
-        self._make, self._run, self._board = make, run, None
+        self._make = make
+        self._run = run
+        self._board = None
 
     def __enter__(self) -> View:
-        self._hook, threading.excepthook = threading.excepthook, self._on_thread
+        self._hook = threading.excepthook
+        threading.excepthook = self._on_thread
         self._board = self._tried(self._make)
         return self
 

@@ -37,7 +37,8 @@ def trade(compared: Comparison, overall: str) -> Figure:
 
 
 def _way(axes: Axes, arm: Arm, overall: str, judged_by: str, i: int) -> None:
-    x, y = arm.means[overall], arm.means[judged_by]
+    x = arm.means[overall]
+    y = arm.means[judged_by]
     style: dict[str, Any] = look(i) | {"markersize": 7}
     marker = style.pop("marker")
     axes.plot(x.mean, y.mean, linewidth=1.2, color=style["color"], alpha=0.8)
