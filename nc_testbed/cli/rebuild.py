@@ -47,7 +47,7 @@ def rebuilt(run: Path) -> int:
     prepared = prepare(settings)
     world: Any = prepared if isinstance(prepared, Laboratory) else prepared.settings
     wanted = world.recorded if isinstance(world, Laboratory) else range(world.generations)
-    there = wanted[: directory.completed(wanted, config)]
+    there = wanted[: directory.count_committed(wanted, config)]
     require(len(there) > 0, "run", run, "its record holds no generation yet")
     directory.read_tables(there)
     data = None if isinstance(prepared, Laboratory) else prepared.data

@@ -80,8 +80,8 @@ def first_alarm(counts: Array, M: ArrayLike, p0: ArrayLike, alpha: float = ALPHA
     """
     require(0 < alpha < 1, "alpha", alpha, "give a number between 0 and 1")
     trials, share = (np.broadcast_to(x, counts[:, 0].shape)[:, None] for x in (M, p0))
-    each = log_wealth(log_e_value(counts, trials, share).swapaxes(1, 2))  # [R, C, L]
-    mean = np.logaddexp.reduce(each, 1) - np.log(counts.shape[2])
+    wealth = log_wealth(log_e_value(counts, trials, share).swapaxes(1, 2))  # [R, C, L]
+    mean = np.logaddexp.reduce(wealth, 1) - np.log(counts.shape[2])
     rung = mean >= -np.log(alpha)
     return np.where(rung.any(1), rung.argmax(1) + 1.0, np.inf)
 

@@ -101,7 +101,7 @@ class Coverage:
             "coverage": covered / reference.once(_overall),
             "density": near.balls.double().mean(1) / NEIGHBOURS,
         }
-        if not reference.labelled:
+        if not reference.has_labels:
             return columns
         by_class = reference.by_class(near.covered_own) / reference.once(_by_class)
         return rank_columns("coverage", by_class, reference) | columns

@@ -106,7 +106,7 @@ class Evaluation:
 
     @property
     def chains(self) -> int:
-        """R."""
+        """Number of chains."""
         return len(self.rows)
 
     @cached_property
@@ -116,7 +116,7 @@ class Evaluation:
         return torch.stack(each(referee.features, list(self.rows), self.rows.device))
 
     @cached_property
-    def _classified(self) -> tuple[Tensor, Tensor]:
+    def _labels_and_confidence(self) -> tuple[Tensor, Tensor]:
         each = [self.reference.referee.classify(features) for features in self.features]
         labels, confidence = zip(*each, strict=True)
         return torch.stack(labels), torch.stack(confidence)
@@ -124,14 +124,14 @@ class Evaluation:
     @property
     def labels(self) -> Tensor:
         """The referee's labels ``[R, M]`` int64; all 0 where there are no classes."""
-        if self.reference.labelled:
-            return self._classified[0]
+        if self.reference.has_labels:
+            return self._labels_and_confidence[0]
         return torch.zeros_like(self.rows[..., 0], dtype=torch.int64)
 
     @property
     def confidence(self) -> Tensor:
         """The referee's confidence ``[R, M]`` float32; only where there are classes."""
-        return self._classified[1]
+        return self._labels_and_confidence[1]
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
@@ -142,13 +142,13 @@ class Evaluation:
         balls = reference.balls
 
         def one(r: int) -> tuple[Tensor, ...]:
-            return meet(balls[r], reference.centred(features[r]), labels[r])
+            return meet(balls[r], reference.subtract_centre(features[r]), labels[r])
 
         fields = zip(*each(one, range(self.chains), self.rows.device), strict=True)
         return Neighbourhoods(*(torch.stack(field) for field in fields))
 
     @property
-    def accepted(self) -> Tensor:
+    def is_accepted(self) -> Tensor:
         """``[R, M]`` bool: the referee is sure of the label, and the row lies on its manifold."""
         return (self.confidence >= CONFIDENT) & self.neighbourhoods.inside_own
 
@@ -222,8 +222,8 @@ def rank_columns(
         "tail": ranked[:, classes - T :],
     }
     tailed = "tail" in reference.data.provides
-    wanted = [third for third in thirds if tailed and parts[third].shape[1]]
-    columns = {f"{third}_{name}": parts[third].mean(1) for third in wanted}
+    names = [third for third in thirds if tailed and parts[third].shape[1]]
+    columns = {f"{third}_{name}": parts[third].mean(1) for third in names}
     if ranks:
         columns |= {f"{name}_rank_{i}": ranked[:, i].clone() for i in range(classes)}
     return columns

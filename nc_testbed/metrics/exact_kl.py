@@ -43,6 +43,6 @@ class ExactKL:
         truth = cast(Density, law.log_prob)(data.held_out)  # [H], or [R, H]
         fitted = cast(Exact, evaluation.fit).log_prob(data.held_out)  # [R, H]
         shares = None
-        if law.weights is not None and reference.labelled:
+        if law.weights is not None and reference.has_labels:
             shares = law.weights.to(fitted.device).expand(reference.chains, -1)
         return {"exact_kl": reference.mean(truth - fitted.double(), shares)}

@@ -44,15 +44,15 @@ def _floor(reference: Reference) -> Tensor:
     """
     laws = reference.once(_gaussians)
     real = reference.real
-    whole = reference.per_chain(lambda r: frechet_distance(real[r], *laws[r]))
+    raw = reference.per_chain(lambda r: frechet_distance(real[r], *laws[r]))
     m = real.shape[1]
     if m == reference.rows:
-        return whole
+        return raw
     halves = [
         reference.per_chain(lambda r, half=half: frechet_distance(real[r, half::2], *laws[r]))
         for half in (0, 1)
     ]
-    return whole - (1 - m / reference.rows) * (sum(halves) / 2 - whole)
+    return raw - (1 - m / reference.rows) * (sum(halves) / 2 - raw)
 
 
 @dataclass(frozen=True)

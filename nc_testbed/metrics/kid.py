@@ -63,8 +63,8 @@ def mean_pair(x: Tensor) -> Tensor:
     room = _room(x, x)
     for part in _sums(len(x), len(x), x.device):
         k = _kernel(x[part], x[part.start :], room)  # symmetric: half of all pairs is enough
-        within = k[:, : len(k)]
-        total += 2 * k.sum() - within.sum() - within.trace()
+        inside = k[:, : len(k)]
+        total += 2 * k.sum() - inside.sum() - inside.trace()
     return total / (len(x) * (len(x) - 1))
 
 

@@ -63,7 +63,7 @@ class Likelihood:
             columns[name] = reference.mean(loss)
             by_class = reference.by_class(loss)
             thirds = rank_columns(name, by_class, reference, ("head", "tail"), ranks=False)
-            columns |= {f"{name}_{key.split('_')[0]}": each for key, each in thirds.items()}
+            columns |= {f"{name}_{key.split('_')[0]}": column for key, column in thirds.items()}
         return columns
 
     def _bounds(self, evaluation: Evaluation, rows: Tensor) -> dict[str, Tensor]:

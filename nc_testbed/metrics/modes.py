@@ -86,7 +86,7 @@ class Modes:
         for rows in evaluation.rows:
             parts = blocks(len(rows), centres.numel(), rows.device)
             pairs = [(rows[part, None] - centres).square().sum(2).min(1) for part in parts]
-            distance, mode = (torch.cat(each) for each in zip(*pairs, strict=True))  # [M]
+            distance, mode = map(torch.cat, zip(*pairs, strict=True))  # [M]
             inside = distance <= (RADIUS * scale) ** 2
             nearest.append(mode.bincount(minlength=modes))
             good.append(mode[inside].bincount(minlength=modes))

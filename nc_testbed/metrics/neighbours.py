@@ -109,13 +109,13 @@ def meet(real: Balls, synthetic: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     balls = torch.zeros_like(labels)
     inside = torch.zeros_like(labels, dtype=torch.bool)
     for label, group in enumerate(real.groups):
-        mine = (labels == label).nonzero()[:, 0]
+        members = (labels == label).nonzero()[:, 0]
         for block in blocks(len(group), len(synthetic), synthetic.device):
             rows = group[block]
             distance = real.points[rows] @ others.T  # [B, M]
             recalled[rows] = _any(distance < radius, 1)
             nearest[rows] = distance.amin(1)
-            inside[mine] |= _any(distance[:, mine] < real.own[rows, None], 0)
+            inside[members] |= _any(distance[:, members] < real.own[rows, None], 0)
             balls += (distance < real.overall[rows, None]).sum(0, dtype=torch.int32)
     return recalled, balls, nearest < real.overall, nearest < real.own, inside
 

@@ -77,7 +77,7 @@ class Recall:
         reference = evaluation.reference
         recalled = evaluation.neighbourhoods.recalled.double()
         overall = {"recall": reference.mean(recalled)}
-        if not reference.labelled:
+        if not reference.has_labels:
             return overall
         by_class = reference.by_class(recalled)
         thirds = ("tail", "medium", "head")

@@ -75,8 +75,8 @@ class Referee:
     def noisy(self, rows: Tensor, noise: Generators) -> Tensor:
         """Logits ``[M, C]`` of stored rows under dropout, for training."""
         hidden = self._hidden(self.space.floats(rows))
-        kept = noise.uniform(*hidden.shape)[0] >= DROPOUT
-        return self._out(hidden * kept / (1 - DROPOUT))
+        keep = noise.uniform(*hidden.shape)[0] >= DROPOUT
+        return self._out(hidden * keep / (1 - DROPOUT))
 
     def _hidden(self, x: Tensor) -> Tensor:
         w = self.weights
@@ -149,16 +149,16 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     streams = RandomStreams(0, (SHARED,), device=x.device)
     weights = _initial(space, int(y.max()) + 1, streams("referee.init"))
     referee = Referee(space, {k: v.requires_grad_() for k, v in weights.items()})
-    each = -(-len(x) // BATCH)
-    epochs = epochs or max(15, -(-2000 // each))
+    batches = -(-len(x) // BATCH)
+    epochs = epochs or max(15, -(-2000 // batches))
     adam = torch.optim.Adam(weights.values(), 3e-3, fused=True)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=epochs * each)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=epochs * batches)
     order = streams("referee.order")
     noise = streams("referee.noise")
     with one_thread():  # the same weights whatever the number of cores
         for _ in range(epochs):
             for index in order.permutation(len(x))[0].split(BATCH):
-                rows = _shifted(x[index], space, noise)
+                rows = _shift(x[index], space, noise)
                 adam.zero_grad()
                 cross_entropy(referee.noisy(rows, noise), y[index]).backward()
                 adam.step()
@@ -166,7 +166,7 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     return Referee(space, {k: v.detach() for k, v in weights.items()})
 
 
-def _shifted(rows: Tensor, space: Space, noise: Generators) -> Tensor:
+def _shift(rows: Tensor, space: Space, noise: Generators) -> Tensor:
     """Images moved by -1, 0 or 1 pixel along each axis, an eighth of a batch at a time."""
     if not space.image:
         return rows

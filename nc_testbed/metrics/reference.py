@@ -70,13 +70,13 @@ class Reference:
         """
         numbers = tuple(range(data.training.shape[0]) if chains is None else chains)
         reference = cls(data, referee, rows, RandomStreams(0, numbers, device=data.x.device))
-        least = NEIGHBOURS + 2
-        remedy = f"metrics need at least {least} rows"
-        require(rows >= least, "evaluation.rows", rows, remedy)
+        fewest = NEIGHBOURS + 2
+        remedy = f"metrics need at least {fewest} rows"
+        require(rows >= fewest, "evaluation.rows", rows, remedy)
         of_class = min(map(len, reference.groups))
         at_shares = int(reference.member.sum(1).min())
-        require(of_class >= least, "data.test_rows", of_class, f"{remedy} of each class")
-        require(at_shares >= least, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
+        require(of_class >= fewest, "data.test_rows", of_class, f"{remedy} of each class")
+        require(at_shares >= fewest, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
         return reference
 
     def once(self, compute: Callable[[Reference], T]) -> T:
@@ -88,11 +88,11 @@ class Reference:
 
     @property
     def chains(self) -> int:
-        """R."""
+        """Number of chains."""
         return self.data.training.shape[0]
 
     @property
-    def labelled(self) -> bool:
+    def has_labels(self) -> bool:
         """Whether the rows have classes."""
         return "labels" in self.data.provides
 
@@ -108,7 +108,7 @@ class Reference:
         """Mean feature ``[F]`` float64; distances are taken from here to limit cancellation."""
         return self.features.to(torch.float64).mean(0)
 
-    def centred(self, features: Tensor) -> Tensor:
+    def subtract_centre(self, features: Tensor) -> Tensor:
         """Features as float64 differences from the centre."""
         return features.to(torch.float64) - self.centre
 
@@ -183,7 +183,7 @@ class Reference:
     @cached_property
     def own(self) -> tuple[Tensor, Tensor]:
         """Squared radii ``[H]`` of every row's k-th and (k + 1)-th neighbour of its class."""
-        points = self.centred(self.features)
+        points = self.subtract_centre(self.features)
         out = points.new_empty(2, len(points))
         for rows in self.groups:
             out[:, rows] = torch.stack(radii(points[rows]))
@@ -192,7 +192,7 @@ class Reference:
     @cached_property
     def balls(self) -> tuple[Balls, ...]:
         """The balls of every chain; those of chains with the same held-out rows are made once."""
-        points = self.centred(self.features)
+        points = self.subtract_centre(self.features)
         factor = left(points)
         groups = self.groups
         own = self.own[0]
@@ -203,8 +203,8 @@ class Reference:
             return Balls(factor, groups, overall, own)
 
         members, which = self.member.unique(dim=0, return_inverse=True)
-        made = each(one, list(members), points.device)
-        return tuple(made[i] for i in which.tolist())
+        spheres = each(one, list(members), points.device)
+        return tuple(spheres[i] for i in which.tolist())
 
     @cached_property
     def acceptance(self) -> Tensor:
@@ -214,7 +214,7 @@ class Reference:
         """
         labels, confidence = self.referee.classify(self.features)
         counts = (labels == self.group) & (confidence >= CONFIDENT)
-        points = self.centred(self.features)
+        points = self.subtract_centre(self.features)
         radius = self.own[1]
         inside = [inside_others(points[rows], radius[rows]) for rows in self.groups]
         accepted = [counts[rows] & near for rows, near in zip(self.groups, inside, strict=True)]
@@ -245,11 +245,11 @@ class Reference:
         m = min(self.rows, len(order))
         if data.y is None:
             return data.x[source, order[:m]]
-        drawn = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
+        classes = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
         labels = data.y[source, order]
-        picked = torch.empty_like(drawn)
-        for c in drawn.unique().tolist():
-            want = (drawn == c).nonzero()[:, 0]
+        picked = torch.empty_like(classes)
+        for c in classes.unique().tolist():
+            want = (classes == c).nonzero()[:, 0]
             have = order[labels == c]
             picked[want] = have[torch.arange(len(want), device=have.device) % len(have)]
         return data.x[source, picked]

@@ -45,7 +45,7 @@ def _basis(reference: Reference) -> Tensor:
 
 
 def _real(reference: Reference) -> Tensor:
-    points = reference.centred(reference.features) @ reference.once(_basis)
+    points = reference.subtract_centre(reference.features) @ reference.once(_basis)
     return torch.stack([log_det(points[rows]) for rows in reference.groups])  # [C]
 
 
@@ -85,9 +85,9 @@ class Spread:
         real = reference.once(_real)
         gaps = []
         for features, labels in zip(evaluation.features, evaluation.labels, strict=True):
-            points = reference.centred(features) @ basis
-            each = [log_det(points[labels == c]) for c in range(len(real))]
-            gaps.append(torch.stack(each) - real)
+            points = reference.subtract_centre(features) @ basis
+            volumes = [log_det(points[labels == c]) for c in range(len(real))]
+            gaps.append(torch.stack(volumes) - real)
         gap = torch.stack(gaps)  # [R, C]
         return {
             "log_spread": gap.nanmean(1),

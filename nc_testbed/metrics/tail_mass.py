@@ -131,13 +131,13 @@ class TailMass:
         """The columns above, ``[R]`` each."""
         reference = evaluation.reference
         M = evaluation.rows.shape[1]
-        accepted = evaluation.counts(evaluation.accepted)
+        accepted = evaluation.counts(evaluation.is_accepted)
         labelled = evaluation.counts()
-        kept = mass(accepted, M, reference.shares, reference.acceptance)
+        kept_mass = mass(accepted, M, reference.shares, reference.acceptance)
         raw = mass(labelled, M, reference.shares)
         tail_raw = rank_columns("mass", raw, reference, ranks=False)
         return {
-            **rank_columns("mass", kept, reference),
+            **rank_columns("mass", kept_mass, reference),
             **{f"{name}_raw": column for name, column in tail_raw.items()},
             **rank_columns("accepted", accepted, reference, thirds=()),
             **rank_columns("labelled", labelled, reference, thirds=()),

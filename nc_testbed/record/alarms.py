@@ -47,11 +47,11 @@ def alarms(runs: Trajectories, config: Mapping[str, Any]) -> list[dict[str, Any]
     steps = np.arange(int(config["generations"]))
     if len(steps) < 2 or not np.array_equal(runs.generations, steps):
         return []
-    found = []
+    alarmed = []
     for on, (ranks, hits, M) in _hits(runs.values, runs.chains, config).items():
         if np.isfinite(hits).all():
-            found.append({"on": on, "alpha": ALPHA, "tail_ranks": ranks} | _when(alarm(hits, M)))
-    return found
+            alarmed.append({"on": on, "alpha": ALPHA, "tail_ranks": ranks} | _when(alarm(hits, M)))
+    return alarmed
 
 
 class Following:
@@ -75,9 +75,9 @@ class Following:
         """
         hits: dict[str, tuple[Array, Array]] = {}
         if generation == self._next:
-            there = {name: x[:, None] for name, x in values.items()}
-            found = _hits(there, len(next(iter(values.values()), ())), self._config)
-            hits = {on: (K[:, 0], M) for on, (_, K, M) in found.items() if np.isfinite(K).all()}
+            columns = {name: x[:, None] for name, x in values.items()}
+            kinds = _hits(columns, len(next(iter(values.values()), ())), self._config)
+            hits = {on: (K[:, 0], M) for on, (_, K, M) in kinds.items() if np.isfinite(K).all()}
         if generation == 0:
             self._watches = {on: Watch(K, M, self._L) for on, (K, M) in hits.items()}
         else:
@@ -88,10 +88,10 @@ class Following:
         return {on: watch.first for on, watch in self._watches.items()}
 
 
-def told(rung: Mapping[str, Array]) -> str:
+def alarm_table(rung: Mapping[str, Array]) -> str:
     """What :class:`Following` knows, as a table in Markdown.
 
-    >>> print(told({"manifold hits": np.array([3.0, np.inf, 2.0])}).splitlines()[2])
+    >>> print(alarm_table({"manifold hits": np.array([3.0, np.inf, 2.0])}).splitlines()[2])
     | manifold hits | 2 of 3 | 2 | 3 | 3, -, 2 |
     """
     lines = [
@@ -101,8 +101,8 @@ def told(rung: Mapping[str, Array]) -> str:
     for on, first in rung.items():
         alarmed = int(np.isfinite(first).sum())
         median = np.median(first)
-        each = ", ".join(_at(g) for g in first[:LISTED]) + ", ..." * (len(first) > LISTED)
-        cells = (on, f"{alarmed} of {len(first)}", _at(first.min()), _at(median), each)
+        listing = ", ".join(_at(g) for g in first[:LISTED]) + ", ..." * (len(first) > LISTED)
+        cells = (on, f"{alarmed} of {len(first)}", _at(first.min()), _at(median), listing)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", " ".join(MEANING.split())])
 
@@ -116,7 +116,7 @@ def _hits(
 ) -> dict[str, tuple[list[int], Array, Array]]:
     """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds measured."""
     facts = config.get("facts", {})
-    found = {}
+    kinds_measured = {}
     kinds = (
         ("accepted rows", "tail_mass", "accepted", facts.get("evaluation_rows"), False),
         ("manifold hits", "tail_recall", "recall", _held_out(facts), True),
@@ -127,8 +127,8 @@ def _hits(
             continue
         hits = np.stack([values[f"{column}_rank_{i}"] for i in ranks], 2)
         M = np.broadcast_to(trials, (chains, ranks[-1] + 1))[:, ranks]
-        found[on] = (ranks, np.rint(hits * M[:, None]) if shares else hits, M)
-    return found
+        kinds_measured[on] = (ranks, np.rint(hits * M[:, None]) if shares else hits, M)
+    return kinds_measured
 
 
 def _when(generation: Array) -> dict[str, Any]:

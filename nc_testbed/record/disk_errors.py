@@ -89,10 +89,10 @@ def out_of_memory_line(error: BaseException, run: Path) -> str:
     'x: memory ran out: none'
     """
     first = (str(error) or type(error).__name__).splitlines()[0]
-    said = first if first.startswith(RAN_OUT) else f"{RAN_OUT}: {first}"
+    message = first if first.startswith(RAN_OUT) else f"{RAN_OUT}: {first}"
     remedy = "free some, or add compute.memory=BYTES for smaller blocks, then"
     other = "a smaller model, n or evaluation.rows makes another run"
-    return f"{run}: {said}; {remedy} {resume_command(run)}; {other}"
+    return f"{run}: {message}; {remedy} {resume_command(run)}; {other}"
 
 
 def resume_command(run: Path) -> str:

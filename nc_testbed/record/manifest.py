@@ -38,25 +38,25 @@ class Finding:
     extra: tuple[str, ...] = ()
 
 
-def sealed(content: Mapping[str, Any]) -> bytes:
+def seal(content: Mapping[str, Any]) -> bytes:
     """A manifest's bytes; its last entry is the sha256 of the bytes without it.
 
-    >>> opened(sealed({"generation": 3}))["generation"]
+    >>> unseal(seal({"generation": 3}))["generation"]
     3
     """
     digest = hashlib.sha256(_json(content)).hexdigest()
     return _json({**content, "sha256": digest})
 
 
-def opened(data: bytes) -> dict[str, Any]:
-    """The content of :func:`sealed`; raises ValueError where a byte is not as it was written."""
+def unseal(data: bytes) -> dict[str, Any]:
+    """The content of :func:`seal`; raises ValueError where a byte is not as it was written."""
     try:
         content = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict | None):
         raise ValueError("not a manifest")
-    if sealed({k: v for k, v in content.items() if k != "sha256"}) != data:
+    if seal({k: v for k, v in content.items() if k != "sha256"}) != data:
         raise ValueError("altered")
     return content
 
@@ -87,7 +87,7 @@ def read(folder: Path) -> Finding:
         if file.stat().st_size > LARGEST:
             return Finding(faults=(f"{NAME} is altered",))
         data = file.read_bytes()
-        return Finding(opened(data), hashlib.sha256(data).hexdigest())
+        return Finding(unseal(data), hashlib.sha256(data).hexdigest())
     except OSError as error:
         return Finding(faults=(f"{NAME} cannot be read ({error.strerror})",))
     except ValueError:
@@ -101,10 +101,10 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
     Sizes are checked before anything is read. Names of files outside the folder, and links, are
     faults.
     """
-    found = read(folder)
-    if found.manifest is None:
-        return found
-    manifest = found.manifest
+    finding = read(folder)
+    if finding.manifest is None:
+        return finding
+    manifest = finding.manifest
     faults = []
     if manifest.get("config") != config:
         faults.append(f"{NAME}: made with other settings")
@@ -113,16 +113,16 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
     elif parent is not None and manifest.get("parent") != parent:
         faults.append(f"{NAME}: swapped, it follows another generation than the one before it")
     files = manifest.get("files") or {}
-    kept = manifest.get("store", "all") == "all"
-    for name, said in files.items():
-        fault = _fault(folder, name, said, name == SYNTHETIC and not kept)
+    stores_all = manifest.get("store", "all") == "all"
+    for name, recorded in files.items():
+        fault = _fault(folder, name, recorded, name == SYNTHETIC and not stores_all)
         faults += [fault] if fault else []
-    listed = (path.name for path in sorted(folder.iterdir()))
-    extra = tuple(name for name in listed if name not in (*files, NAME))
-    return Finding(manifest, found.digest, tuple(faults), extra)
+    present = (path.name for path in sorted(folder.iterdir()))
+    extra = tuple(name for name in present if name not in (*files, NAME))
+    return Finding(manifest, finding.digest, tuple(faults), extra)
 
 
-def _fault(folder: Path, name: str, said: Mapping[str, Any], may_be_gone: bool) -> str | None:
+def _fault(folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bool) -> str | None:
     """What is wrong with a file that a manifest names, None where nothing is."""
     file = folder / name
     if Path(name).name != name or name in (".", "..", NAME):
@@ -131,13 +131,13 @@ def _fault(folder: Path, name: str, said: Mapping[str, Any], may_be_gone: bool) 
         if not regular(file):
             return None if may_be_gone and not file.is_symlink() else f"{name} is missing"
         size = file.stat().st_size
-        if size < said["bytes"]:
-            return f"{name} is truncated, {size} of {said['bytes']} bytes"
-        if size > said["bytes"]:
-            return f"{name} is altered, {size} bytes instead of {said['bytes']}"
+        if size < recorded["bytes"]:
+            return f"{name} is truncated, {size} of {recorded['bytes']} bytes"
+        if size > recorded["bytes"]:
+            return f"{name} is altered, {size} bytes instead of {recorded['bytes']}"
         with open(file, "rb") as opened_file:
             digest = hashlib.file_digest(opened_file, "sha256").hexdigest()
-        return None if digest == said["sha256"] else f"{name} is altered"
+        return None if digest == recorded["sha256"] else f"{name} is altered"
     except OSError as error:
         return f"{name} cannot be read ({error.strerror})"
     except (KeyError, TypeError, ValueError):

@@ -51,7 +51,7 @@ def summarise(
     """
     runs = Trajectories.of(metrics)
     columns = Columns.from_records(config)
-    ends = {
+    first_and_last = {
         name: {
             "first": _numbers(runs.intervals[name][0]),
             "last": _numbers(runs.intervals[name][-1]),
@@ -67,11 +67,11 @@ def summarise(
         "generations": len(runs.generations),
         "first": int(runs.generations[0]),
         "last": int(runs.generations[-1]),
-        "metrics": ends,
+        "metrics": first_and_last,
         "headline": _headline(runs, columns.headline(runs.values)),
         "status": _status(runs),
         "troubles": _troubles(runs),
-        "laws": {name: _held(runs, name, law) for name, law in (laws or {}).items()},
+        "laws": {name: _beside_law(runs, name, law) for name, law in (laws or {}).items()},
         "alarms": alarms(runs, config),
         "verdicts": [],
         "notes": list(notes),
@@ -124,31 +124,31 @@ def worst_decile(values: NDArray[np.float64]) -> float:
     return float(finite[: math.ceil(len(finite) / 10)].mean()) if len(finite) else math.nan
 
 
-def collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
+def count_collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
     """How many chains lost three quarters of a falling metric, and how many could be judged.
 
     values: ``[R, T]``, first and last generation compared. A chain that starts at zero has
     nothing to lose and one that is undefined cannot be judged: neither counts.
 
-    >>> collapsed(np.array([[0.4, 0.0], [0.4, 0.2], [0.0, 0.0], [0.4, float("nan")]]))
+    >>> count_collapsed(np.array([[0.4, 0.0], [0.4, 0.2], [0.0, 0.0], [0.4, float("nan")]]))
     (1, 2)
     """
     first = values[:, 0]
     last = values[:, -1]
-    judged = np.isfinite(first) & np.isfinite(last) & (first > 0)
-    return int((last[judged] < COLLAPSED * first[judged]).sum()), int(judged.sum())
+    comparable = np.isfinite(first) & np.isfinite(last) & (first > 0)
+    return int((last[comparable] < COLLAPSED * first[comparable]).sum()), int(comparable.sum())
 
 
 def _headline(runs: Trajectories, name: str | None) -> dict[str, Any] | None:
     if name is None:
         return None
     values = runs.values[name]
-    count, judged = collapsed(values)
+    count, comparable = count_collapsed(values)
     worst = {end: _number(worst_decile(values[:, t])) for end, t in (("first", 0), ("last", -1))}
     return {
         "metric": name,
         "collapsed_below": COLLAPSED,
-        "collapsed": {"count": count, **_numbers(share(count, judged))},
+        "collapsed": {"count": count, **_numbers(share(count, comparable))},
         "worst_decile": worst,
     }
 
@@ -167,7 +167,7 @@ def _troubles(runs: Trajectories) -> dict[str, dict[str, int]]:
     }
 
 
-def _held(runs: Trajectories, name: str, law: Law) -> dict[str, Any]:
+def _beside_law(runs: Trajectories, name: str, law: Law) -> dict[str, Any]:
     """A law beside what was measured, at every recorded generation."""
     checks = [law_check(runs, name, law, t) for t in range(len(runs.generations))]
     return {
@@ -181,8 +181,8 @@ def _held(runs: Trajectories, name: str, law: Law) -> dict[str, Any]:
 
 
 def _numbers(ci: Interval) -> dict[str, float | int | None]:
-    ends = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
-    return {**ends, "chains": int(ci.chains)}
+    numbers = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
+    return {**numbers, "chains": int(ci.chains)}
 
 
 def _number(value: Any) -> float | None:

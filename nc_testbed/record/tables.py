@@ -60,9 +60,9 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     finite = np.isfinite(values)
     count = finite.sum(0)
-    kept = np.where(finite, values, 0.0)
+    filled = np.where(finite, values, 0.0)
     with np.errstate(all="ignore"):
-        squares = np.where(finite, (values - kept.sum(0) / count) ** 2, 0.0).sum(0)
+        squares = np.where(finite, (values - filled.sum(0) / count) ** 2, 0.0).sum(0)
         return np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
 
 
@@ -133,12 +133,12 @@ def summarised(
     :func:`summary_rows`, and its metrics ``{name: [S, T]}``, NaN where the table has no value."""
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     statistics = [name for name in table.column_names if name not in ("generation", "metric")]
-    listed = table["metric"].to_pylist()
-    row = {name: i for i, name in enumerate(dict.fromkeys(listed))}
+    names = table["metric"].to_pylist()
+    row = {name: i for i, name in enumerate(dict.fromkeys(names))}
     _check_filled(len(row) * len(generations), table)
     values = np.full((len(row), len(statistics), len(generations)), np.nan)
     for s, name in enumerate(statistics):
-        values[[row[metric] for metric in listed], s, t] = _column(table, name)
+        values[[row[metric] for metric in names], s, t] = _column(table, name)
     return generations.astype(int), statistics, dict(zip(row, values, strict=True))
 
 
@@ -148,11 +148,11 @@ def _summaries(table: pa.Table) -> Trajectories:
     intervals = {}
     sds = {}
     for name in dict.fromkeys(metrics.tolist()):
-        mine = metrics == name
+        of_metric = metrics == name
         columns = {}
         for column in ("mean", "low", "high", "chains", "sd"):
             columns[column] = np.full(len(generations), np.nan)
-            columns[column][t[mine]] = _column(table, column)[mine]
+            columns[column][t[of_metric]] = _column(table, column)[of_metric]
         sds[name] = columns.pop("sd")
         columns["chains"] = np.nan_to_num(columns["chains"]).astype(int)
         intervals[name] = Interval(**columns)

@@ -35,34 +35,34 @@ def verify(run: Path) -> Verdict:
     is no run.
     """
     directory = RunDirectory(run)
-    given = (run / "config.yaml").is_file() or directory.generations.is_dir()
-    require(given, "run", run, "no run there: name a directory that holds its config.yaml")
+    exists = (run / "config.yaml").is_file() or directory.generations.is_dir()
+    require(exists, "run", run, "no run there: name a directory that holds its config.yaml")
     verdict = Verdict(_config(run))
     if verdict.config is None:
         verdict.faults.append("config.yaml is missing, altered, or not of this version")
     made_with = verdict.config["hash"] if verdict.config else directory.made_with() or ""
     finished = (run / manifest.NAME).exists()
-    wanted = _wanted(verdict.config)
+    expected = _expected_generations(verdict.config)
     present = _present(directory, verdict)
     chain = (
-        wanted
-        if finished and wanted
-        else [g for g in wanted or present if g <= max(present, default=-1)]
+        expected
+        if finished and expected
+        else [g for g in expected or present if g <= max(present, default=-1)]
     )
     digest = root(verdict.config) if verdict.config else None
-    known = {digest}
+    digests = {digest}
     for g in chain:
         digest = _generation(directory, g, digest, made_with, verdict)
-        known.add(digest)
+        digests.add(digest)
     for g in (g for g in present if g not in chain):  # left by a run of fewer generations
         _generation(directory, g, None, made_with, verdict)
-        if verdict.manifests.get(g, {}).get("parent") not in known:
+        if verdict.manifests.get(g, {}).get("parent") not in digests:
             verdict.faults.append(f"generations/{g:04d} follows no generation of this run")
     if finished:
-        whole = manifest.inspect(run, None, digest, made_with)
-        verdict.faults += [fault for fault in whole.faults if fault not in verdict.faults]
+        complete = manifest.inspect(run, None, digest, made_with)
+        verdict.faults += [fault for fault in complete.faults if fault not in verdict.faults]
     else:
-        verdict.notes.append(f"not finished: {len(chain)} of {len(wanted) or '?'} generations")
+        verdict.notes.append(f"not finished: {len(chain)} of {len(expected) or '?'} generations")
     _table(run, chain, verdict)
     return verdict
 
@@ -82,39 +82,39 @@ def _config(run: Path) -> dict[str, Any] | None:
     )
 
 
-def _wanted(config: Mapping[str, Any] | None) -> list[int]:
+def _expected_generations(config: Mapping[str, Any] | None) -> list[int]:
     """The generations that a run stores."""
     if config is None:
         return []
     if config["facts"]["draw"] == "rows":
         return list(range(config["generations"]))
-    wanted = config["record"]["generations"]
-    settings = RecordSettings(tuple(wanted) if isinstance(wanted, list) else wanted)
+    expected = config["record"]["generations"]
+    settings = RecordSettings(tuple(expected) if isinstance(expected, list) else expected)
     return list(settings.among(config["generations"]))
 
 
 def _present(directory: RunDirectory, verdict: Verdict) -> list[int]:
     """The generations that are there; anything else beside them is named."""
-    there = sorted(directory.generations.iterdir()) if directory.generations.is_dir() else []
-    for path in there:
+    folders = sorted(directory.generations.iterdir()) if directory.generations.is_dir() else []
+    for path in folders:
         if ".tmp-" in path.name:
             verdict.notes.append(f"generations/{path.name} was left by a run that was killed")
         elif not path.name.isdecimal():
             verdict.faults.append(f"generations/{path.name} is not of this run")
-    return sorted(int(path.name) for path in there if path.name.isdecimal())
+    return sorted(int(path.name) for path in folders if path.name.isdecimal())
 
 
 def _generation(
     directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: Verdict
 ) -> str | None:
     """Check a generation; its manifest's sha256, None where it does not verify."""
-    found = manifest.inspect(directory.folder(g), g, parent, made_with)
-    place = f"generations/{g:04d}/"
-    verdict.faults += [place + fault for fault in found.faults]
-    verdict.faults += [f"{place}{name} is not of this generation" for name in found.extra]
-    if found.manifest is not None and not found.faults:
-        verdict.manifests[g] = found.manifest
-    return found.digest
+    finding = manifest.inspect(directory.folder(g), g, parent, made_with)
+    prefix = f"generations/{g:04d}/"
+    verdict.faults += [prefix + fault for fault in finding.faults]
+    verdict.faults += [f"{prefix}{name} is not of this generation" for name in finding.extra]
+    if finding.manifest is not None and not finding.faults:
+        verdict.manifests[g] = finding.manifest
+    return finding.digest
 
 
 def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
@@ -130,8 +130,8 @@ def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
     try:
         rows = pq.read_metadata(pa.BufferReader(data)).num_rows
         directory.read_tables(chain)
-        whole = directory.table()
-        expected = None if whole is None else whole.slice(0, rows)
+        complete = directory.table()
+        expected = None if complete is None else complete.slice(0, rows)
         same = expected is not None and _same(data, expected, verdict)
     except (pa.ArrowException, OSError, ValueError):
         same = False
@@ -143,7 +143,7 @@ def _same(data: bytes, expected: pa.Table, verdict: Verdict) -> bool:
     """Whether a file holds this table: byte for byte where this version of pyarrow wrote it."""
     if parquet(expected) == data:
         return True
-    wrote = {said["versions"]["pyarrow"] for said in verdict.manifests.values()}
+    wrote = {content["versions"]["pyarrow"] for content in verdict.manifests.values()}
     if wrote == {pa.__version__}:
         return False
     return parquet(pq.read_table(pa.BufferReader(data))) == parquet(expected)

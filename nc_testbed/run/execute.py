@@ -109,7 +109,7 @@ class Open:
         self.config = recorded(config, self.world)
         _check_data(self.path, self.config)
         wanted = generations_of(self.world)
-        self.there = list(wanted[: directory.completed(wanted, self.config)])
+        self.there = list(wanted[: directory.count_committed(wanted, self.config)])
         for line in directory.rejected:
             print(f"{line}; it is made again")
         directory.start(self.config)

@@ -20,8 +20,8 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
     {'budget': 'null', 'model.widths': '[400, 20]'}
     """
     plain = bool | int | float | str
-    found = {k: v if isinstance(v, plain) else json.dumps(v) for k, v in settings(config)}
-    return {key: value for key, value in found.items() if key != "seed"}
+    values = {k: v if isinstance(v, plain) else json.dumps(v) for k, v in settings(config)}
+    return {key: value for key, value in values.items() if key != "seed"}
 
 
 def group_name(config: Mapping[str, Any]) -> str:
@@ -34,7 +34,7 @@ def group_name(config: Mapping[str, Any]) -> str:
     )
 
 
-def final(place: int, name: str) -> str:
+def final(position: int, name: str) -> str:
     """The tag of a metric's mean at the end of a finished run.
 
     TensorBoard shows five columns of metrics unless told otherwise, the first ones by name.
@@ -42,4 +42,4 @@ def final(place: int, name: str) -> str:
     >>> final(1, "tail_recall")
     '0 final/1 tail_recall'
     """
-    return f"0 final/{place} {name}"
+    return f"0 final/{position} {name}"

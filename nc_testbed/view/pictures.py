@@ -72,9 +72,9 @@ def density(rows: Tensor, chains: Sequence[int], data: Data) -> NDArray[np.uint8
     real = torch.cat([data.x[0 if shared else r][data.training[r]] for r in chains])
     edges = [np.linspace(*end(), BINS + 1) for end in (axes.get_xlim, axes.get_ylim)]
     middles = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
-    drawn = _held_above(rows[list(chains)].flatten(0, 1), edges)
-    axes.contourf(*middles, drawn, [0, *HELD], colors=BLUES)
-    axes.contour(*middles, _held_above(real, edges), HELD[::2], colors="#D55E00", linewidths=0.8)
+    levels = _mass_above(rows[list(chains)].flatten(0, 1), edges)
+    axes.contourf(*middles, levels, [0, *HELD], colors=BLUES)
+    axes.contour(*middles, _mass_above(real, edges), HELD[::2], colors="#D55E00", linewidths=0.8)
     axes.set_title("filled: 50, 80, 95% of samples; lines: of real rows", fontsize=7)
     return render(figure)
 
@@ -100,16 +100,16 @@ def _plane(data: Data) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _held_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _mass_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """For every cell ``[y, x]`` the share of the points that lie where they are denser, 0..1."""
     x, y = points.cpu().numpy().T
-    seen = np.isfinite(x) & np.isfinite(y)
-    counts, _, _ = np.histogram2d(x[seen], y[seen], bins=edges)
+    finite = np.isfinite(x) & np.isfinite(y)
+    counts, _, _ = np.histogram2d(x[finite], y[finite], bins=edges)
     heights = gaussian_filter(counts, SMOOTHING)
     order = np.argsort(-heights, axis=None)
-    held = np.empty(heights.size)
-    held[order] = np.minimum(heights.ravel()[order].cumsum() / max(len(x), 1), 1)
-    return np.where(heights > 0, held.reshape(heights.shape), 1).T
+    mass = np.empty(heights.size)
+    mass[order] = np.minimum(heights.ravel()[order].cumsum() / max(len(x), 1), 1)
+    return np.where(heights > 0, mass.reshape(heights.shape), 1).T
 
 
 def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
@@ -118,17 +118,17 @@ def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws; where
     a run stored one of them only, it stands in for the other. None where no row was drawn.
     """
-    held = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
-    for key in sorted(held, key=lambda key: key != name):
-        path = generation / f"{held[key]}.safetensors"
+    mass = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
+    for key in sorted(mass, key=lambda key: key != name):
+        path = generation / f"{mass[key]}.safetensors"
         if not path.is_file():
             continue
         try:
             with safe_open(path, framework="pt") as tensors:
                 return tensors.get_slice(key)[:chains, :m]
         except (SafetensorError, ValueError, IndexError) as error:
-            why = " ".join(str(error).split())
-            raise BadInput("runs", path, f"is damaged ({why}): make this run again") from error
+            reason = " ".join(str(error).split())
+            raise BadInput("runs", path, f"is damaged ({reason}): make this run again") from error
     return None
 
 

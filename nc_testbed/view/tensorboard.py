@@ -21,7 +21,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
 from nc_testbed.laws.law import Law
 from nc_testbed.metrics.column import Columns
-from nc_testbed.record.alarms import Following, told
+from nc_testbed.record.alarms import Following, alarm_table
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
 from nc_testbed.theory.rules import Check
@@ -68,14 +68,14 @@ class Dashboard:
         self._at = -1
         self._final = {}
         self._writer = SummaryWriter(str(directory), purge_step=start)
-        self._writer.add_text("config", _fenced(config), start)
+        self._writer.add_text("config", _as_code(config), start)
         self._summary(hparams_pb(hyperparameters(config), trial_id=group_name(config)))
 
-    def generation(self, left: Generation) -> None:
+    def generation(self, generation: Generation) -> None:
         """Add a generation that has just been measured."""
-        table = Trajectories.of(chain_rows(left))
+        table = Trajectories.of(chain_rows(generation))
         values = {name: x[:, 0] for name, x in table.values.items()}
-        self.write(left.number, table, 0, values, left.pictures, left.synthetic)
+        self.write(generation.number, table, 0, values, generation.pictures, generation.synthetic)
 
     def write(
         self,
@@ -99,8 +99,8 @@ class Dashboard:
             self._metric(generation, name, ci[t], runs.chains)
             if name in self._laws:
                 self._law(generation, name, law_check(runs, name, self._laws[name], t))
-        for name, each in values.items() if self._single else ():
-            for chain, value in enumerate(each[:SINGLE]):
+        for name, by_chain in values.items() if self._single else ():
+            for chain, value in enumerate(by_chain[:SINGLE]):
                 if np.isfinite(value):
                     self._writer.add_scalar(f"chains/{name}/{chain:02d}", value, generation)
         for on, first in rung.items():
@@ -110,7 +110,7 @@ class Dashboard:
             for tag, limit in charts.LIMITS.items():
                 self._writer.add_scalar(tag, limit, generation)
         if generation % self._every == 0 or generation == self._last:
-            for tag, picture in self._drawn(pictures, synthetic):
+            for tag, picture in self._draw_pictures(pictures, synthetic):
                 self._writer.add_image(tag, picture, generation, dataformats="HWC")
         compared = [name for names in shared.values() for name in names]
         names = dict.fromkeys([*self._columns.beside(runs.intervals), *compared])
@@ -122,11 +122,11 @@ class Dashboard:
     def close(self, finished: bool = True) -> None:
         """Mark the run as finished, if it is, and close the event file."""
         if finished:
-            for place, (name, mean) in enumerate(self._final.items(), 1):
+            for position, (name, mean) in enumerate(self._final.items(), 1):
                 if np.isfinite(mean):
-                    self._writer.add_scalar(final(place, name), float(mean), self._at)
+                    self._writer.add_scalar(final(position, name), float(mean), self._at)
             if self._rung:
-                self._writer.add_text("alarms", told(self._rung), self._at)
+                self._writer.add_text("alarms", alarm_table(self._rung), self._at)
             self._summary(hparams({}, {})[2])
         self._writer.close()
 
@@ -140,7 +140,7 @@ class Dashboard:
         before, now = (float(np.mean(first <= g)) for g in (generation - 1, generation))
         self._writer.add_scalar(charts.alarm(on), now, generation)
         if now > before == 0:
-            self._writer.add_text("alarms", told({on: first}), generation)
+            self._writer.add_text("alarms", alarm_table({on: first}), generation)
 
     def _metric(self, generation: int, name: str, ci: Interval, chains: int) -> None:
         if ci.chains < chains:
@@ -159,7 +159,7 @@ class Dashboard:
         if np.isfinite(check.z):
             self._writer.add_scalar(f"z against the law/{name}", check.z, generation)
 
-    def _drawn(
+    def _draw_pictures(
         self, pictures: Tensor | None, synthetic: Tensor | None
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Tags and pictures of one generation."""
@@ -212,7 +212,7 @@ def rebuild(
     return board
 
 
-def _fenced(config: Mapping[str, Any]) -> str:
+def _as_code(config: Mapping[str, Any]) -> str:
     """The settings and what they led to, as a block of code in Markdown."""
     # Descriptions of columns would be most of it; charts tell of them by place and name.
     facts = {key: fact for key, fact in config.get("facts", {}).items() if key != "columns"}

@@ -28,7 +28,7 @@ class View:
     def __enter__(self) -> View:
         self._hook = threading.excepthook
         threading.excepthook = self._on_thread
-        self._board = self._tried(self._make)
+        self._board = self._try(self._make)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,21 +37,21 @@ class View:
     def generation(self, generation: Generation) -> None:
         """Add a generation that has just been measured."""
         if self._board is not None:
-            self._tried(self._board.generation, generation)
+            self._try(self._board.generation, generation)
 
     def close(self) -> None:
         """Mark the run as finished."""
         if self._board is not None:
-            self._tried(self._board.close)
+            self._try(self._board.close)
 
-    def _tried(self, action: Callable[..., Any], *arguments: Any) -> Any:
+    def _try(self, action: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return action(*arguments)
         except Exception as error:
             self._board = None
-            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             remedy = f"python scripts/rebuild_dashboard.py {quote(str(self._run))}"
-            line = f"the run goes on without TensorBoard's view ({why}); make it later: {remedy}"
+            line = f"the run goes on without TensorBoard's view ({reason}); make it later: {remedy}"
             print(f"nc_testbed: {line}", file=sys.stderr, flush=True)
 
     def _on_thread(self, arguments: threading.ExceptHookArgs) -> None:

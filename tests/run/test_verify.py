@@ -150,7 +150,7 @@ def resealed(folder, change) -> None:
     content = json.loads((folder / "manifest.json").read_text())
     del content["sha256"]
     change(content["files"])
-    (folder / "manifest.json").write_bytes(manifest.sealed(content))
+    (folder / "manifest.json").write_bytes(manifest.seal(content))
 
 
 @pytest.mark.parametrize("name", ["../0000/weights.safetensors", "/etc/hostname", "..", "a\0b", ""])
