@@ -19,8 +19,8 @@ Density = Callable[[Tensor], Tensor]
 class ExactKL:
     """Monte Carlo ``KL(law || fit) = E_law [log law - log fit]`` over the held-out rows.
 
-    Rows are weighted to the law's own class weights (stratified), not to a chain's sample of
-    them. The same rows serve every generation, so changes are less noisy than values.
+    Rows are weighted to the law's own class weights (stratified), not to a chain's sample
+    of them. The same rows serve every generation, so changes are less noisy than values.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"density", "exact"})

@@ -17,8 +17,8 @@ from nc_testbed.metrics.spectra import covariance, eigenvalues, root
 def frechet_distance(points: Tensor, mean: Tensor, cov: Tensor, cov_root: Tensor) -> Tensor:
     """Squared Wasserstein-2 distance of two Gaussians, float64, from 0 up.
 
-    ``|m - m'|^2 + tr S + tr S' - 2 tr (S' ^ 1/2 S S' ^ 1/2) ^ 1/2`` (Dowson and Landau, 1982,
-    https://doi.org/10.1016/0047-259X(82)90077-X; Heusel et al., 2017,
+    ``|m - m'|^2 + tr S + tr S' - 2 tr (S' ^ 1/2 S S' ^ 1/2) ^ 1/2`` (Dowson and Landau,
+    1982, https://doi.org/10.1016/0047-259X(82)90077-X; Heusel et al., 2017,
     https://arxiv.org/abs/1706.08500), m and S of the points ``[N, F]``, m' and S' given.
     """
     own = covariance(points)
@@ -39,8 +39,8 @@ def _gaussians(reference: Reference) -> list[tuple[Tensor, Tensor, Tensor]]:
 def _floor(reference: Reference) -> Tensor:
     """Other real rows against the held-out ones, ``[R]``, at M rows.
 
-    Where a chain has only m < M training rows, extrapolated linearly in 1/m, the leading order
-    of the bias, from all of them and the mean of their two halves (derived).
+    Where a chain has only m < M training rows, extrapolated linearly in 1/m, the leading
+    order of the bias, from all of them and the mean of their two halves (derived).
     """
     laws = reference.once(_gaussians)
     real = reference.real
@@ -59,8 +59,8 @@ def _floor(reference: Reference) -> Tensor:
 class Frechet:
     """Frechet distance of the Gaussians fitted to real and synthetic features.
 
-    ``|m - m'|^2 + tr S + tr S' - 2 tr (S'^1/2 S S'^1/2)^1/2``. The real rows are the held-out ones
-    resampled to the chain's training law.
+    ``|m - m'|^2 + tr S + tr S' - 2 tr (S'^1/2 S S'^1/2)^1/2``. The real rows are the
+    held-out ones resampled to the chain's training law.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()

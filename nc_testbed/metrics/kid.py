@@ -15,7 +15,8 @@ from nc_testbed.metrics.neighbours import blocks
 from nc_testbed.metrics.reference import Reference
 
 SUMMED = 2**20
-"""Kernels in one sum, 16 times as many on a GPU: fixed, since sums round by how they are cut."""
+"""Kernels in one sum, 16 times as many on a GPU: fixed, since sums round by how they are
+cut."""
 
 
 def _sums(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
@@ -26,7 +27,8 @@ def _sums(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
 
 
 def _kernel(x: Tensor, y: Tensor, out: Tensor) -> Tensor:
-    """The kernel ``[N, M]`` of all pairs, in blocks, written over the start of ``out``."""
+    """The kernel ``[N, M]`` of all pairs, in blocks, written over the start of
+    ``out``."""
     k = out[: len(x) * len(y)].view(len(x), len(y))
     for block in blocks(len(x), len(y), x.device):
         part = torch.mm(x[block], y.T, out=k[block]).div_(x.shape[1]).add_(1)
@@ -35,7 +37,8 @@ def _kernel(x: Tensor, y: Tensor, out: Tensor) -> Tensor:
 
 
 def _room(x: Tensor, y: Tensor) -> Tensor:
-    """Memory for the kernels of one sum, the same for all: fresh memory costs as much as they."""
+    """Memory for the kernels of one sum, the same for all: fresh memory costs as much as
+    they."""
     first = next(_sums(len(x), len(y), x.device))
     return x.new_empty(first.stop * len(y))
 
@@ -89,11 +92,12 @@ def _real_pairs(reference: Reference) -> Tensor:
 
 @dataclass(frozen=True)
 class KID:
-    """Unbiased squared maximum mean discrepancy of the features, kernel ``(x.y / F + 1)^3``.
+    """Unbiased squared maximum mean discrepancy of the features, kernel ``(x.y / F +
+    1)^3``.
 
-    Kernel distance (Binkowski et al., 2018, https://arxiv.org/abs/1801.01401), on all rows at
-    once, against all held-out rows, weighted to the chain's training law: a reference set of
-    fixed class counts would make it negative for a perfect fit.
+    Kernel distance (Binkowski et al., 2018, https://arxiv.org/abs/1801.01401), on all
+    rows at once, against all held-out rows, weighted to the chain's training law: a
+    reference set of fixed class counts would make it negative for a perfect fit.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()

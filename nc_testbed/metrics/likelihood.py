@@ -23,13 +23,15 @@ _THIRDS = {"": "", "_head": ", commonest third", "_tail": ", rarest third"}
 class Likelihood:
     """Negative log density of held-out rows, or the bounds a latent-variable fit offers.
 
-    Exact (``nll``) for fits with ``log_prob``; for the others ``neg_elbo`` and, where asked for,
-    ``neg_iwae`` (Burda et al., 2016, https://arxiv.org/abs/1509.00519), upper bounds of it that use
-    the same noise in every generation. Each is the mean under the chain's training law; with
-    ``_head`` and ``_tail`` after its name the mean over the commonest and rarest third of classes,
-    only where classes are rare. inf when a row has no density.
+    Exact (``nll``) for fits with ``log_prob``; for the others ``neg_elbo`` and, where
+    asked for, ``neg_iwae`` (Burda et al., 2016, https://arxiv.org/abs/1509.00519), upper
+    bounds of it that use the same noise in every generation. Each is the mean under the
+    chain's training law; with ``_head`` and ``_tail`` after its name the mean over the
+    commonest and rarest third of classes, only where classes are rare. inf when a row has
+    no density.
 
-    iwae: importance samples, at least 1, or null for the ELBO alone (they cost as many passes).
+    iwae: importance samples, at least 1, or null for the ELBO alone (they cost as many
+    passes).
     """
 
     iwae: int | None = None

@@ -30,9 +30,9 @@ def _weights(law: Law, chains: int) -> Tensor:
 class Modes:
     """Which modes of the true mixture the fit still has.
 
-    A row belongs to its nearest centre, and is of high quality within 3 standard deviations of
-    it (Srivastava et al., 2017, https://arxiv.org/abs/1705.07761; Lin et al., 2018,
-    https://arxiv.org/abs/1712.04086).
+    A row belongs to its nearest centre, and is of high quality within 3 standard
+    deviations of it (Srivastava et al., 2017, https://arxiv.org/abs/1705.07761; Lin et
+    al., 2018, https://arxiv.org/abs/1712.04086).
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"modes"})

@@ -1,4 +1,5 @@
-"""The frozen referee: a classifier trained once on real rows, giving labels and features."""
+"""The frozen referee: a classifier trained once on real rows, giving labels and
+features."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Referee:
     Features are the 64 units of the last hidden layer for images; vectors are their own
     features. Trained on real rows alone and never changed by a run.
 
-    weights: named tensors. space: where its rows live. sha256: of the weights' names and bytes.
+    weights: named tensors. space: where its rows live. sha256: of the weights' names and
+    bytes.
     """
 
     space: Space
@@ -67,7 +69,8 @@ class Referee:
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``[M, F]`` to the likeliest class ``[M]`` and its probability ``[M]``."""
+        """Features ``[M, F]`` to the likeliest class ``[M]`` and its probability
+        ``[M]``."""
         logits = self._out(features if self.space.image else self._hidden(features))
         confidence, label = logits.softmax(1).max(1)
         return label, confidence
@@ -94,7 +97,8 @@ class Referee:
 
 @dataclass(frozen=True)
 class NearestCentre:
-    """The referee of a mixture whose centres are known: the posterior of equal isotropic modes."""
+    """The referee of a mixture whose centres are known: the posterior of equal isotropic
+    modes."""
 
     law: Law
 
@@ -113,7 +117,8 @@ class NearestCentre:
         return rows.float()
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Nearest centre ``[M]`` and its posterior probability ``[M]`` of features ``[M, F]``."""
+        """Nearest centre ``[M]`` and its posterior probability ``[M]`` of features ``[M,
+        F]``."""
         assert self.law.centres is not None and self.law.scale is not None
         distance = torch.cdist(features, self.law.centres.to(features))
         confidence, label = (-0.5 * (distance / self.law.scale) ** 2).softmax(1).max(1)
@@ -122,7 +127,8 @@ class NearestCentre:
 
 @dataclass(frozen=True)
 class Plain:
-    """The referee of vectors without labels: rows are their own features, nothing is classified."""
+    """The referee of vectors without labels: rows are their own features, nothing is
+    classified."""
 
     sha256: str = "none"
 
@@ -142,9 +148,9 @@ class Plain:
 def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Referee:
     """A referee trained on stored real rows ``[N, D]`` with classes ``[N]``.
 
-    Adam, batch 128, one cycle of the learning rate up to 3e-3 (Smith & Topin 2019), dropout 0.3,
-    images shifted by up to a pixel. epochs: None = 15, or as many as make 2,000 updates. The
-    result depends on the rows alone.
+    Adam, batch 128, one cycle of the learning rate up to 3e-3 (Smith & Topin 2019),
+    dropout 0.3, images shifted by up to a pixel. epochs: None = 15, or as many as make
+    2,000 updates. The result depends on the rows alone.
     """
     streams = RandomStreams(0, (SHARED,), device=x.device)
     weights = _initial(space, int(y.max()) + 1, streams("referee.init"))
@@ -167,7 +173,8 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
 
 
 def _shift(rows: Tensor, space: Space, noise: Generators) -> Tensor:
-    """Images moved by -1, 0 or 1 pixel along each axis, an eighth of a batch at a time."""
+    """Images moved by -1, 0 or 1 pixel along each axis, an eighth of a batch at a
+    time."""
     if not space.image:
         return rows
     images = rows.reshape(len(rows), -1, *space.event[-2:])
@@ -198,9 +205,9 @@ def referee_for(
 ) -> Referee | NearestCentre | Plain:
     """The referee of a data set: shipped, from the cache, or trained once and cached.
 
-    Real data are known by the hash of their rows, so MNIST and long-tailed MNIST share one
-    referee and binarised MNIST has its own. An exact law's is trained on 5,000 rows of its own.
-    say: told before one is trained, since that takes a while.
+    Real data are known by the hash of their rows, so MNIST and long-tailed MNIST share
+    one referee and binarised MNIST has its own. An exact law's is trained on 5,000 rows
+    of its own. say: told before one is trained, since that takes a while.
     """
     if data.y is None:
         return Plain()
@@ -232,13 +239,15 @@ def _lessons(data: Data) -> tuple[Tensor, Tensor, str]:
 
 
 def cache() -> Path:
-    """Where referees trained on this machine are kept: $NC_TESTBED_CACHE or ~/.cache/nc_testbed."""
+    """Where referees trained on this machine are kept: $NC_TESTBED_CACHE or
+    ~/.cache/nc_testbed."""
     root = os.environ.get("NC_TESTBED_CACHE") or Path.home() / ".cache" / "nc_testbed"
     return Path(root) / "referees"
 
 
 def main() -> None:
-    """Train the referees that come with the package, and print their accuracy and hash."""
+    """Train the referees that come with the package, and print their accuracy and
+    hash."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--binarize", action="store_true", help="pixels drawn as 0 or 255")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="folder to write to")

@@ -16,7 +16,8 @@ from nc_testbed.metrics.neighbours import blocks
 
 
 def wasserstein2(x: Tensor, y: Tensor) -> Tensor:
-    """Squared W2 distance ``[P]`` on the line between rows of ``[P, N]`` and of ``[P, M]``.
+    """Squared W2 distance ``[P]`` on the line between rows of ``[P, N]`` and of ``[P,
+    M]``.
 
     Exact: the integral of ``(F^-1 - G^-1)^2`` over the steps of both quantile functions.
 
@@ -37,8 +38,8 @@ class SlicedW2:
     """Sliced Wasserstein-2 distance of synthetic rows to the chain's training law.
 
     ``sqrt(mean over directions of W2^2)`` (Bonneel et al., 2015,
-    https://doi.org/10.1007/s10851-014-0506-3), against held-out rows resampled to the training
-    law; directions are equally spaced over the half circle, the same for ever.
+    https://doi.org/10.1007/s10851-014-0506-3), against held-out rows resampled to the
+    training law; directions are equally spaced over the half circle, the same for ever.
 
     projections: number of directions, at least 1.
     """

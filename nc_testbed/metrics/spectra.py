@@ -28,8 +28,8 @@ def eigenvalues(matrix: Tensor) -> Tensor:
 
 
 def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues ``[F]``, ascending, and eigenvectors ``[F, F]`` of a symmetric matrix; NaN where
-    the matrix is not finite."""
+    """Eigenvalues ``[F]``, ascending, and eigenvectors ``[F, F]`` of a symmetric matrix;
+    NaN where the matrix is not finite."""
     if not matrix.isfinite().all():
         return torch.full_like(matrix[0], torch.nan), torch.full_like(matrix, torch.nan)
     values, vectors = torch.linalg.eigh(matrix)

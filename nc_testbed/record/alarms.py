@@ -21,28 +21,32 @@ of healthy chains are alarmed), or of *manifold hits*, its held-out rows that sa
 
 
 def alarms(runs: Trajectories, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """When every chain was first seen to have lost its rare classes, one entry per kind of hit.
+    """When every chain was first seen to have lost its rare classes, one entry per kind
+    of hit.
 
     ``on``: "accepted rows" (synthetic rows that count for the class, see
-    :class:`nc_testbed.metrics.tail_mass.TailMass`) or "manifold hits" (its held-out rows inside a
-    synthetic ball, see :class:`nc_testbed.metrics.recall.Recall`). ``alpha``: most healthy chains
-    alarmed, a guarantee for accepted rows (see :func:`nc_testbed.metrics.alarm.alarm`). It is none
-    for manifold hits: every generation meets the same held-out rows, and one ball holds many of
-    them. Measured on samples of the true law of three Gaussian classes (100 held-out rows each,
-    10 to 100 samples of the rarest, 10 generations), their variance is 1.2 to 4.2 times the
-    Binomial's. Tested against their own mean share 2% to 30% of chains are alarmed; against
-    half of it, which is what is done here, 0 of 2,000.
+    :class:`nc_testbed.metrics.tail_mass.TailMass`) or "manifold hits" (its held-out rows
+    inside a synthetic ball, see :class:`nc_testbed.metrics.recall.Recall`). ``alpha``:
+    most healthy chains alarmed, a guarantee for accepted rows (see
+    :func:`nc_testbed.metrics.alarm.alarm`). It is none for manifold hits: every
+    generation meets the same held-out rows, and one ball holds many of them. Measured on
+    samples of the true law of three Gaussian classes (100 held-out rows each, 10 to 100
+    samples of the rarest, 10 generations), their variance is 1.2 to 4.2 times the
+    Binomial's. Tested against their own mean share 2% to 30% of chains are alarmed;
+    against half of it, which is what is done here, 0 of 2,000.
 
-    Healthy means that every fit keeps half of what the first one had. A cold-started fit that
-    misses a class in one generation is an alarm though a later one finds it again: of chains of
-    8-component mixtures refitted to the same rows (policy=real, the ring with imbalance 20), 12
-    of 40 on accepted rows and none on manifold hits; with 16 components or warm starts none.
+    Healthy means that every fit keeps half of what the first one had. A cold-started fit
+    that misses a class in one generation is an alarm though a later one finds it again:
+    of chains of 8-component mixtures refitted to the same rows (policy=real, the ring
+    with imbalance 20), 12 of 40 on accepted rows and none on manifold hits; with 16
+    components or warm starts none.
 
-    ``tail_ranks``: the classes watched. ``generation``: of every chain's alarm, null = none.
-    ``alarmed``: chains with one. ``median``: over all chains, null where half have none.
+    ``tail_ranks``: the classes watched. ``generation``: of every chain's alarm, null =
+    none. ``alarmed``: chains with one. ``median``: over all chains, null where half have
+    none.
 
-    Empty where no class is rare, where not every generation was recorded for every chain, and
-    for the kinds whose metric was not measured.
+    Empty where no class is rare, where not every generation was recorded for every chain,
+    and for the kinds whose metric was not measured.
     """
     steps = np.arange(int(config["generations"]))
     if len(steps) < 2 or not np.array_equal(runs.generations, steps):
@@ -68,10 +72,11 @@ class Following:
         self._watches: dict[str, Watch] = {}
 
     def see(self, generation: int, values: Mapping[str, Array]) -> dict[str, Array]:
-        """After one more generation: when each chain was alarmed, ``{kind: [R]}``, inf = not yet.
+        """After one more generation: when each chain was alarmed, ``{kind: [R]}``, inf =
+        not yet.
 
-        values: ``{metric: [R]}``. A kind ends where it is undefined, both do where a generation
-        is left out.
+        values: ``{metric: [R]}``. A kind ends where it is undefined, both do where a
+        generation is left out.
         """
         hits: dict[str, tuple[Array, Array]] = {}
         if generation == self._next:
@@ -114,7 +119,8 @@ def _at(generation: float) -> str:
 def _hits(
     values: Mapping[str, Array], chains: int, config: Mapping[str, Any]
 ) -> dict[str, tuple[list[int], Array, Array]]:
-    """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds measured."""
+    """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds
+    measured."""
     facts = config.get("facts", {})
     kinds_measured = {}
     kinds = (
@@ -142,7 +148,8 @@ def _when(generation: Array) -> dict[str, Any]:
 
 
 def _tail_ranks(values: Mapping[str, Array], column: str) -> list[int]:
-    """The rarest third of the classes, as :func:`nc_testbed.metrics.evaluation.rank_columns`."""
+    """The rarest third of the classes, as
+    :func:`nc_testbed.metrics.evaluation.rank_columns`."""
     C = sum(name.startswith(f"{column}_rank_") for name in values)
     return list(range(C - max(1, C // 3), C)) if C else []
 

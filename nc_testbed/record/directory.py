@@ -27,12 +27,13 @@ EVERY = 2.0
 class RunDirectory:
     """``config.yaml``, ``generations/0007/`` and ``metrics.parquet`` of one run.
 
-    A generation is written into a temporary folder, each file flushed to disk, its manifest
-    last: sha256 and size of every file, and the sha256 of the manifest before it, so that the
-    manifests are a chain that starts at the real data. One rename makes the folder visible. A
-    generation counts only if it and all before it verify, so a killed run loses at most the
-    generation it was in. When a run ends, a manifest of the whole closes the chain. All that
-    changes something is called with the run's lock held (:mod:`nc_testbed.record.lock`).
+    A generation is written into a temporary folder, each file flushed to disk, its
+    manifest last: sha256 and size of every file, and the sha256 of the manifest before
+    it, so that the manifests are a chain that starts at the real data. One rename makes
+    the folder visible. A generation counts only if it and all before it verify, so a
+    killed run loses at most the generation it was in. When a run ends, a manifest of the
+    whole closes the chain. All that changes something is called with the run's lock held
+    (:mod:`nc_testbed.record.lock`).
     """
 
     def __init__(self, path: Path):
@@ -46,7 +47,8 @@ class RunDirectory:
     def made_with(self) -> str | None:
         """The hash of the settings that the directory's run has, None in a new directory.
 
-        Where ``config.yaml`` is damaged a generation's manifest knows; "" where none does.
+        Where ``config.yaml`` is damaged a generation's manifest knows; "" where none
+        does.
         """
         try:
             config = stored(self.path)
@@ -135,7 +137,8 @@ class RunDirectory:
         }
 
     def finish(self, config: Mapping[str, Any], summary: bytes) -> None:
-        """Write ``metrics.parquet``, ``summary.json`` and the manifest that closes the chain."""
+        """Write ``metrics.parquet``, ``summary.json`` and the manifest that closes the
+        chain."""
         self.write_table()
         write(self.path / "summary.json", summary)
         names = ("config.yaml", "metrics.parquet", "summary.json")
@@ -144,7 +147,8 @@ class RunDirectory:
         write(self.path / manifest.NAME, manifest.seal(self._manifest(config, None, entries)))
 
     def forget(self, generations: Sequence[int]) -> None:
-        """Remove the synthetic sets of these generations where their manifests allow it."""
+        """Remove the synthetic sets of these generations where their manifests allow
+        it."""
         for folder in map(self.folder, generations):
             file = folder / manifest.SYNTHETIC
             finding = manifest.read(folder) if file.exists() else manifest.Finding()
@@ -157,16 +161,17 @@ class RunDirectory:
         self._tables = [pq.read_table(file) for file in files if file.is_file()]
 
     def table(self) -> pa.Table | None:
-        """Metrics of all generations so far: columns generation, chain and one per metric, or
-        the columns of :func:`nc_testbed.record.tables.summary_rows`. None where none was
-        measured."""
+        """Metrics of all generations so far: columns generation, chain and one per
+        metric, or the columns of :func:`nc_testbed.record.tables.summary_rows`. None
+        where none was measured."""
         if not self._tables:
             return None
         self._tables = [pa.concat_tables(self._tables, promote_options="default")]
         return self._tables[0]
 
     def write_table(self) -> None:
-        """Write ``metrics.parquet``: a copy for readers, the generations hold the truth."""
+        """Write ``metrics.parquet``: a copy for readers, the generations hold the
+        truth."""
         table = self.table()
         if table is not None:
             write(self.path / "metrics.parquet", parquet(table))
@@ -179,7 +184,8 @@ class RunDirectory:
         return self._load(generation, "synthetic")["rows"]
 
     def is_synthetic(self, generation: int, rows: Tensor) -> bool:
-        """Whether these rows are, byte for byte, the synthetic set that a generation recorded."""
+        """Whether these rows are, byte for byte, the synthetic set that a generation
+        recorded."""
         content = manifest.read(self.folder(generation)).manifest
         bytes_ = _to_bytes({"rows": rows})
         return content is not None and content["files"][manifest.SYNTHETIC] == manifest.entry(

@@ -11,7 +11,8 @@ from nc_testbed.record.tables import Trajectories
 from nc_testbed.theory.rules import Check, mean_check, share_check
 
 RARE = 10
-"""A mean's distance from rest is not judged where fewer chains than this could carry it."""
+"""A mean's distance from rest is not judged where fewer chains than this could carry
+it."""
 
 
 def law_check(runs: Trajectories, name: str, expected: Law, t: int) -> Check:

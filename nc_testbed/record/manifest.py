@@ -20,16 +20,17 @@ from nc_testbed.config.config_file import LARGEST
 
 NAME = "manifest.json"
 SYNTHETIC = "synthetic.safetensors"
-"""The one file that may be gone where ``store`` is last or none: weights draw it again."""
+"""The one file that may be gone where ``store`` is last or none: weights draw it
+again."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """What a look at a folder found.
 
-    manifest: its content, None where it does not verify. digest: the sha256 of the manifest's
-    bytes, by which the next folder names this one. faults: why the folder is not part of the
-    record. extra: what else lies in it.
+    manifest: its content, None where it does not verify. digest: the sha256 of the
+    manifest's bytes, by which the next folder names this one. faults: why the folder is
+    not part of the record. extra: what else lies in it.
     """
 
     manifest: dict[str, Any] | None = None
@@ -49,7 +50,8 @@ def seal(content: Mapping[str, Any]) -> bytes:
 
 
 def unseal(data: bytes) -> dict[str, Any]:
-    """The content of :func:`seal`; raises ValueError where a byte is not as it was written."""
+    """The content of :func:`seal`; raises ValueError where a byte is not as it was
+    written."""
     try:
         content = json.loads(data)
     except RecursionError:
@@ -95,11 +97,12 @@ def read(folder: Path) -> Finding:
 
 
 def inspect(folder: Path, generation: int | None, parent: str | None, config: str) -> Finding:
-    """A folder of the record, held against its manifest, its number, its parent's sha256 and the
-    hash of the run's settings; parent None: not known, since what came before is damaged.
+    """A folder of the record, held against its manifest, its number, its parent's sha256
+    and the hash of the run's settings; parent None: not known, since what came before is
+    damaged.
 
-    Sizes are checked before anything is read. Names of files outside the folder, and links, are
-    faults.
+    Sizes are checked before anything is read. Names of files outside the folder, and
+    links, are faults.
     """
     finding = read(folder)
     if finding.manifest is None:

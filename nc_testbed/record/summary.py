@@ -21,7 +21,8 @@ from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories
 
 COLLAPSED = 0.25
-"""A chain counts as collapsed when its headline is below this share of its own generation 0."""
+"""A chain counts as collapsed when its headline is below this share of its own generation
+0."""
 
 
 def summarise(
@@ -35,19 +36,20 @@ def summarise(
     """The content of summary.json, safe for JSON: what is undefined is null.
 
     metrics: a table of :mod:`nc_testbed.record.tables`. config: the resolved settings.
-    wall_s: seconds the run took. notes: what the run has to say of itself (settings that had no
-    effect, floors that were hit), one sentence each. laws: exact laws by metric.
+    wall_s: seconds the run took. notes: what the run has to say of itself (settings that
+    had no effect, floors that were hit), one sentence each. laws: exact laws by metric.
 
-    ``metrics`` holds for every metric its mean, 95% interval and number of finite chains at the
-    first and the last generation. ``headline`` holds the collapsed chains and the worst decile
-    of the metric the run is judged by; null where none was measured. ``status`` counts the chains
-    by their status at the last generation, and ``troubles`` holds, for every word but ok that
-    occurred, the first generation that had such a chain and how many one had at most (see
-    :func:`nc_testbed.core.status.status`). ``laws`` holds, for every
-    metric that has one, its name and source, its values, the z-scores of the means and the last
-    generation's verdict (see :mod:`nc_testbed.theory.rules`). ``alarms`` holds when the tail was
-    seen to die (see :mod:`nc_testbed.record.alarms`). ``verdicts`` belong to analyses that a plain
-    run does not make, so it leaves them empty.
+    ``metrics`` holds for every metric its mean, 95% interval and number of finite chains
+    at the first and the last generation. ``headline`` holds the collapsed chains and the
+    worst decile of the metric the run is judged by; null where none was measured.
+    ``status`` counts the chains by their status at the last generation, and ``troubles``
+    holds, for every word but ok that occurred, the first generation that had such a chain
+    and how many one had at most (see :func:`nc_testbed.core.status.status`). ``laws``
+    holds, for every metric that has one, its name and source, its values, the z-scores of
+    the means and the last generation's verdict (see :mod:`nc_testbed.theory.rules`).
+    ``alarms`` holds when the tail was seen to die (see :mod:`nc_testbed.record.alarms`).
+    ``verdicts`` belong to analyses that a plain run does not make, so it leaves them
+    empty.
     """
     runs = Trajectories.of(metrics)
     columns = Columns.from_records(config)
@@ -82,7 +84,8 @@ def summarise(
 
 
 def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a result depends on, as dotted keys: no bookkeeping, metrics, dashboard or classes.
+    """What a result depends on, as dotted keys: no bookkeeping, metrics, dashboard or
+    classes.
 
     >>> dict(settings({"seed": 0, "policy": {"_target_": "a.B", "k": 1}, "hash": "3f"}))
     {'seed': 0, 'policy.k': 1}
@@ -125,10 +128,11 @@ def worst_decile(values: NDArray[np.float64]) -> float:
 
 
 def count_collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
-    """How many chains lost three quarters of a falling metric, and how many could be judged.
+    """How many chains lost three quarters of a falling metric, and how many could be
+    judged.
 
-    values: ``[R, T]``, first and last generation compared. A chain that starts at zero has
-    nothing to lose and one that is undefined cannot be judged: neither counts.
+    values: ``[R, T]``, first and last generation compared. A chain that starts at zero
+    has nothing to lose and one that is undefined cannot be judged: neither counts.
 
     >>> count_collapsed(np.array([[0.4, 0.0], [0.4, 0.2], [0.0, 0.0], [0.4, float("nan")]]))
     (1, 2)

@@ -26,10 +26,11 @@ def chain_rows(generation: Generation) -> pa.Table:
 
 
 def summary_rows(generation: Generation) -> pa.Table:
-    """A row per metric, over its finite chains; of ``status`` one per word but ok, of shares.
+    """A row per metric, over its finite chains; of ``status`` one per word but ok, of
+    shares.
 
-    Columns generation, metric, chains (finite ones), of (all), mean, low and high (its 95%
-    interval), sd, skewness, excess kurtosis, and the quantiles q0 .. q100.
+    Columns generation, metric, chains (finite ones), of (all), mean, low and high (its
+    95% interval), sd, skewness, excess kurtosis, and the quantiles q0 .. q100.
     """
     rows = []
     columns = {name: x.numpy() for name, x in generation.record.items()}
@@ -70,11 +71,11 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
 class Trajectories:
     """A table of metrics as arrays over generations ``[T]``, ascending.
 
-    chains: R. values: ``{metric: [R, T]}``, NaN where the table has no value; empty where only
-    summaries were kept. intervals: ``{metric: interval over chains [T]}``.
-    sds: ``{metric: [T]}``, standard deviations over chains. troubles: how many chains were not ok,
-    ``{word: [T]}`` (see :func:`nc_testbed.core.status.status`, which is no metric of a fit's
-    quality and so is not among the others); empty for tables that do not tell.
+    chains: R. values: ``{metric: [R, T]}``, NaN where the table has no value; empty where
+    only summaries were kept. intervals: ``{metric: interval over chains [T]}``. sds:
+    ``{metric: [T]}``, standard deviations over chains. troubles: how many chains were not
+    ok, ``{word: [T]}`` (see :func:`nc_testbed.core.status.status`, which is no metric of
+    a fit's quality and so is not among the others); empty for tables that do not tell.
     """
 
     generations: NDArray[np.int64]
@@ -96,8 +97,8 @@ class Trajectories:
 def pivoted(
     table: pa.Table,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, NDArray[np.float64]]]:
-    """Generations ``[T]`` and chains ``[R]`` of a table of :func:`chain_rows`, both ascending, and
-    its other columns ``{name: [R, T]}``, NaN where the table has no value.
+    """Generations ``[T]`` and chains ``[R]`` of a table of :func:`chain_rows`, both
+    ascending, and its other columns ``{name: [R, T]}``, NaN where the table has no value.
 
     Raises ValueError if a chain has two rows for one generation.
     """
@@ -130,7 +131,8 @@ def summarised(
     table: pa.Table,
 ) -> tuple[NDArray[np.int64], list[str], dict[str, NDArray[np.float64]]]:
     """Generations ``[T]``, ascending, and names of the statistics ``[S]`` of a table of
-    :func:`summary_rows`, and its metrics ``{name: [S, T]}``, NaN where the table has no value."""
+    :func:`summary_rows`, and its metrics ``{name: [S, T]}``, NaN where the table has no
+    value."""
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     statistics = [name for name in table.column_names if name not in ("generation", "metric")]
     names = table["metric"].to_pylist()
@@ -165,7 +167,8 @@ def _summaries(table: pa.Table) -> Trajectories:
 
 
 def _check_filled(cells: int, table: pa.Table) -> None:
-    """Raise ValueError for a table that is all gaps: arrays without them would fill the memory."""
+    """Raise ValueError for a table that is all gaps: arrays without them would fill the
+    memory."""
     if cells > 16 * table.num_rows:
         raise ValueError(f"{table.num_rows} rows stand for {cells}")
 

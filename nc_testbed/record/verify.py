@@ -19,8 +19,9 @@ from nc_testbed.record.directory import RunDirectory, parquet
 
 @dataclass
 class Verdict:
-    """faults: a line for every file that is not what was written. notes: what else there is to
-    say. manifests: those that verify, by generation. config: None where it does not verify."""
+    """faults: a line for every file that is not what was written. notes: what else there
+    is to say. manifests: those that verify, by generation. config: None where it does not
+    verify."""
 
     config: dict[str, Any] | None = None
     faults: list[str] = field(default_factory=list)
@@ -31,8 +32,8 @@ class Verdict:
 def verify(run: Path) -> Verdict:
     """Check the settings, the chain of generations and the table of metrics of a run.
 
-    Nothing is written, and a run that is going on may be checked. Raises BadInput where the path
-    is no run.
+    Nothing is written, and a run that is going on may be checked. Raises BadInput where
+    the path is no run.
     """
     directory = RunDirectory(run)
     exists = (run / "config.yaml").is_file() or directory.generations.is_dir()
@@ -140,7 +141,8 @@ def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
 
 
 def _same(data: bytes, expected: pa.Table, verdict: Verdict) -> bool:
-    """Whether a file holds this table: byte for byte where this version of pyarrow wrote it."""
+    """Whether a file holds this table: byte for byte where this version of pyarrow wrote
+    it."""
     if parquet(expected) == data:
         return True
     wrote = {content["versions"]["pyarrow"] for content in verdict.manifests.values()}

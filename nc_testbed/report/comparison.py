@@ -1,4 +1,5 @@
-"""What is shown of arms on the same data: which metrics, from which generation to which."""
+"""What is shown of arms on the same data: which metrics, from which generation to
+which."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from nc_testbed.report.finished import Finished
 class Comparison:
     """Arms on one source of data.
 
-    names: the metrics shown. judged_by: the headline metric, None where none was measured. first,
-    last: the first and last generation that all arms recorded.
+    names: the metrics shown. judged_by: the headline metric, None where none was
+    measured. first, last: the first and last generation that all arms recorded.
     """
 
     data: str

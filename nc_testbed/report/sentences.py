@@ -37,8 +37,8 @@ def what_was_run(compared: Comparison) -> list[str]:
 
 
 def outcome(arm: Arm, compared: Comparison) -> str:
-    """What became of the headline under one policy: from where to where, in how many chains, and
-    when the alarm rang."""
+    """What became of the headline under one policy: from where to where, in how many
+    chains, and when the alarm rang."""
     name = compared.judged_by
     (first, last) = (compared.first, compared.last)
     if name is None:
@@ -53,8 +53,8 @@ def outcome(arm: Arm, compared: Comparison) -> str:
 
 
 def overall(arm: Arm, compared: Comparison) -> str:
-    """Which overall metrics got better, within chains, which got worse, and which moved though
-    neither way is better."""
+    """Which overall metrics got better, within chains, which got worse, and which moved
+    though neither way is better."""
     sentences: dict[str, list[str]] = {word: [] for word in (*WORDS.values(), NEITHER)}
     for name in compared.overall:
         moved = change(arm, name, compared.first, compared.last)

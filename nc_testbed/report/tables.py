@@ -11,8 +11,8 @@ from nc_testbed.report.sentences import plain
 
 
 def markdown(compared: Comparison) -> str:
-    """A line per arm: each metric at both ends, of the headline also the chains that lost three
-    quarters of it; and what the numbers rest on."""
+    """A line per arm: each metric at both ends, of the headline also the chains that lost
+    three quarters of it; and what the numbers rest on."""
     ends = _ends(compared)
     judge = compared.judged_by
     header = ["policy", "chains"]
@@ -29,9 +29,9 @@ def markdown(compared: Comparison) -> str:
 
 
 def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
-    """A header, and a line per arm and metric: both ends and the change within chains; of the
-    headline also the chains that lost three quarters of it, with the interval of their share,
-    and its worst decile at both ends."""
+    """A header, and a line per arm and metric: both ends and the change within chains; of
+    the headline also the chains that lost three quarters of it, with the interval of
+    their share, and its worst decile at both ends."""
     ends = _ends(compared)
     header = ["policy", "metric", *(f"generation {g}" for g in ends)]
     if compared.per_chain:

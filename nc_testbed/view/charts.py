@@ -23,8 +23,9 @@ Chart = tuple[str, list[str], list[str]]
 FIRST = "0 read together"
 ENDS = ("mean", "low", "high")
 LIMITS = {"limits/0": 0.0, "limits/1": 1.0}
-"""Tags and values of two lines in every chart of shares. TensorBoard fits a chart to its values but
-for the highest and lowest 5%, so that without them it would cut off a tail that dies."""
+"""Tags and values of two lines in every chart of shares. TensorBoard fits a chart to its
+values but for the highest and lowest 5%, so that without them it would cut off a tail
+that dies."""
 
 
 def scalar(columns: Columns, name: str) -> str:
@@ -54,14 +55,14 @@ def layout(
     laws: Iterable[str] = (),
     alarms: Iterable[str] = (),
 ) -> Any:
-    """First what must be read side by side: mean recall of common and rare classes in one chart,
-    headline, alarms, precision, overall quality; then all metrics by group, closed unless a
-    law is among them.
+    """First what must be read side by side: mean recall of common and rare classes in one
+    chart, headline, alarms, precision, overall quality; then all metrics by group, closed
+    unless a law is among them.
 
-    With several chains a chart is a band (mean, low, high), with one chain a line; the law of a
-    metric that has one is drawn over it. Charts are listed from the last to the first:
-    TensorBoard 2.21 draws those of a category in reverse where they are bands (it inserts each
-    before the end of the one above).
+    With several chains a chart is a band (mean, low, high), with one chain a line; the
+    law of a metric that has one is drawn over it. Charts are listed from the last to the
+    first: TensorBoard 2.21 draws those of a category in reverse where they are bands (it
+    inserts each before the end of the one above).
     """
     names = list(names)
     exact = {name: [law(name)] for name in laws}
@@ -105,7 +106,8 @@ def _read_together(
 
 
 def event(chart: Any) -> Any:
-    """The event that carries a layout; torch's writer can put one series only in a chart."""
+    """The event that carries a layout; torch's writer can put one series only in a
+    chart."""
     plugin = EVENTS.SummaryMetadata.PluginData(plugin_name="custom_scalars")
     text = [chart.SerializeToString()]
     tensor = TENSORS.TensorProto(dtype=TYPES.DT_STRING, string_val=text)
@@ -117,8 +119,8 @@ def event(chart: Any) -> Any:
 def _chart(
     columns: Columns, title: str, metrics: list[str], lines: list[str], several: bool
 ) -> Any:
-    """One chart. metrics: drawn with their intervals, where there are any. lines: tags of what
-    has none."""
+    """One chart. metrics: drawn with their intervals, where there are any. lines: tags of
+    what has none."""
     if not several:
         tags = [*(scalar(columns, name) for name in metrics), *lines]
         exact = [f"{re.escape(tag)}$" for tag in tags]  # they are read as the beginnings of tags

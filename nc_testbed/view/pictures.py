@@ -31,10 +31,11 @@ BLUES = ("#0072B2", "#66AAD1", "#CCE3F0")
 
 
 def grid(rows: Tensor, space: Space, columns: int) -> NDArray[np.uint8]:
-    """Rows ``[m, D]`` of an image space as one picture ``[H, W, 3]``, ``columns`` to a line.
+    """Rows ``[m, D]`` of an image space as one picture ``[H, W, 3]``, ``columns`` to a
+    line.
 
-    Nearest-neighbour enlargement, one grey pixel between images; the last line is filled with
-    grey.
+    Nearest-neighbour enlargement, one grey pixel between images; the last line is filled
+    with grey.
     """
     *channels, height, width = space.event
     images = rows.cpu().reshape(len(rows), *(channels or [1]), height, width).movedim(1, -1)
@@ -48,10 +49,12 @@ def grid(rows: Tensor, space: Space, columns: int) -> NDArray[np.uint8]:
 
 
 def scatter(rows: Tensor, data: Data) -> NDArray[np.uint8]:
-    """Planar rows ``[m, 2]`` of one chain over held-out real rows, as pixels ``[H, W, 3]``.
+    """Planar rows ``[m, 2]`` of one chain over held-out real rows, as pixels ``[H, W,
+    3]``.
 
-    True modes are circles of three standard deviations, the radius within which a sample counts
-    as belonging to a mode. The axes are those of the real rows in every generation.
+    True modes are circles of three standard deviations, the radius within which a sample
+    counts as belonging to a mode. The axes are those of the real rows in every
+    generation.
     """
     figure, axes = _plane(data)
     held_out = data.held_out.cpu()
@@ -64,8 +67,9 @@ def scatter(rows: Tensor, data: Data) -> NDArray[np.uint8]:
 def density(rows: Tensor, chains: Sequence[int], data: Data) -> NDArray[np.uint8]:
     """Where planar rows ``[R, m, 2]`` of these chains lie, as pixels ``[H, W, 3]``.
 
-    Filled: the smallest regions that hold 50, 80 and 95% of them. Lines: around those that hold
-    50 and 95% of the real rows these chains began with. Both are smoothed alike.
+    Filled: the smallest regions that hold 50, 80 and 95% of them. Lines: around those
+    that hold 50 and 95% of the real rows these chains began with. Both are smoothed
+    alike.
     """
     figure, axes = _plane(data)
     shared = len(data.x) == 1
@@ -101,7 +105,8 @@ def _plane(data: Data) -> tuple[Figure, Any]:
 
 
 def _mass_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """For every cell ``[y, x]`` the share of the points that lie where they are denser, 0..1."""
+    """For every cell ``[y, x]`` the share of the points that lie where they are denser,
+    0..1."""
     x, y = points.cpu().numpy().T
     finite = np.isfinite(x) & np.isfinite(y)
     counts, _, _ = np.histogram2d(x[finite], y[finite], bins=edges)
@@ -115,8 +120,9 @@ def _mass_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.
 def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     """The first rows ``[<= chains, <= m, D]`` that a generation's directory holds.
 
-    name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws; where
-    a run stored one of them only, it stands in for the other. None where no row was drawn.
+    name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws;
+    where a run stored one of them only, it stands in for the other. None where no row was
+    drawn.
     """
     mass = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
     for key in sorted(mass, key=lambda key: key != name):

@@ -42,10 +42,11 @@ PICTURES = 100
 class Dashboard:
     """Writes one run's events, one generation at a time; the step is the generation.
 
-    directory: the run's ``tensorboard/``. config: the resolved settings. data: lets planar
-    samples be drawn over the real rows and true modes; images need only ``facts.event`` of the
-    config. start: the first generation that will be written; whatever an interrupted run wrote
-    from there on is purged. laws: exact laws by metric, drawn over their curves.
+    directory: the run's ``tensorboard/``. config: the resolved settings. data: lets
+    planar samples be drawn over the real rows and true modes; images need only
+    ``facts.event`` of the config. start: the first generation that will be written;
+    whatever an interrupted run wrote from there on is purged. laws: exact laws by metric,
+    drawn over their curves.
     """
 
     def __init__(
@@ -86,11 +87,11 @@ class Dashboard:
         pictures: Tensor | None = None,
         synthetic: Tensor | None = None,
     ) -> None:
-        """Add one generation: position t of the trajectories, every chain's values {metric: [R]}
-        where they were kept, and samples to look at, ``[R, m, D]``.
+        """Add one generation: position t of the trajectories, every chain's values
+        {metric: [R]} where they were kept, and samples to look at, ``[R, m, D]``.
 
-        Images are drawn from ``pictures``, made from the same latent draws in every generation;
-        planar rows from ``synthetic``, the synthetic set.
+        Images are drawn from ``pictures``, made from the same latent draws in every
+        generation; planar rows from ``synthetic``, the synthetic set.
         """
         rung = self._following.see(generation, values)
         if self._at < 0:
@@ -193,10 +194,11 @@ def rebuild(
     data: Data | None = None,
     laws: Mapping[str, Law] | None = None,
 ) -> Dashboard:
-    """``tensorboard/`` of a run written anew; the dashboard stays open for what comes next.
+    """``tensorboard/`` of a run written anew; the dashboard stays open for what comes
+    next.
 
-    table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`), None at
-    the start of a run. Their samples are read from the run's directory.
+    table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`),
+    None at the start of a run. Their samples are read from the run's directory.
     """
     for old in (run / "tensorboard").glob("events.out.tfevents.*"):
         old.unlink()

@@ -1,4 +1,5 @@
-"""The dashboard of a run for as long as it can be written: the record does not depend on it."""
+"""The dashboard of a run for as long as it can be written: the record does not depend on
+it."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ from nc_testbed.view.tensorboard import Dashboard
 class View:
     """A dashboard whose errors are said once, in one line, and end nothing but itself.
 
-    make: opens the dashboard. run: the run's directory. Use it as a context manager: TensorBoard
-    writes on a thread of its own, whose errors are kept from the screen until then.
+    make: opens the dashboard. run: the run's directory. Use it as a context manager:
+    TensorBoard writes on a thread of its own, whose errors are kept from the screen until
+    then.
     """
 
     def __init__(self, make: Callable[[], Dashboard], run: Path):

@@ -17,7 +17,8 @@ from nc_testbed.report.comparison import Comparison, at
 from nc_testbed.report.sentences import plain
 
 DECADE = 10
-"""From this ratio of the largest to the smallest positive dose on, the axis is logarithmic."""
+"""From this ratio of the largest to the smallest positive dose on, the axis is
+logarithmic."""
 APART = ("seed", "chains", "generations", "device")
 TICKS = 8
 """Up to so many doses are written below a logarithmic axis."""
@@ -27,8 +28,8 @@ LEVELS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Dose:
-    """key: the setting in which arms differ. lines: arms that differ in it alone, by increasing
-    dose, and what tells the lines apart. levels: arms that have no dose."""
+    """key: the setting in which arms differ. lines: arms that differ in it alone, by
+    increasing dose, and what tells the lines apart. levels: arms that have no dose."""
 
     key: str
     lines: dict[str, list[Arm]]
@@ -41,8 +42,8 @@ class Dose:
 
 
 def dose(arms: Sequence[Arm]) -> Dose | None:
-    """The number in which most arms of one policy differ, settings of the policy first; None
-    where no two do."""
+    """The number in which most arms of one policy differ, settings of the policy first;
+    None where no two do."""
     best: tuple[tuple[bool, int, int], Dose] | None = None
     for key in dict.fromkeys(name for arm in arms for name, _ in settings(arm.config)):
         lines = {} if key in APART else _lines(arms, key)
@@ -57,8 +58,8 @@ def dose(arms: Sequence[Arm]) -> Dose | None:
 
 
 def response(compared: Comparison, found: Dose, name: str) -> Figure:
-    """A metric at the last generation over the dose, with 95% intervals and, dashed, exact laws;
-    arms without a dose are levels with their bands."""
+    """A metric at the last generation over the dose, with 95% intervals and, dashed,
+    exact laws; arms without a dose are levels with their bands."""
     figure, axes = single([*found.lines, *(arm.label for arm in found.levels), "law"])
     places = [id(arm) for arm in compared.arms]  # colours are those of the curves
     for label, line in found.lines.items():
@@ -123,7 +124,8 @@ def _law(arm: Arm, name: str, generation: int) -> float | None:
 
 
 def _scale(axes: Axes, doses: np.ndarray) -> None:
-    """A logarithmic axis where doses span a decade, linear up to the smallest where one is 0."""
+    """A logarithmic axis where doses span a decade, linear up to the smallest where one
+    is 0."""
     positive = doses[doses > 0]
     if len(positive) < 2 or doses.min() < 0 or positive.max() < DECADE * positive.min():
         return

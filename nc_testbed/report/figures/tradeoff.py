@@ -15,10 +15,10 @@ from nc_testbed.report.sentences import plain
 def trade(compared: Comparison, overall: str) -> Figure:
     """The headline over one overall metric, a line per arm through its generations.
 
-    The first generation is hollow, the last the filled marker with its 95% intervals. A column of
-    which less is better is drawn from right to left, so that right is better: to the right and
-    down the overall figure improves while the tail dies. The axis says so, and where neither way
-    is better it says that.
+    The first generation is hollow, the last the filled marker with its 95% intervals. A
+    column of which less is better is drawn from right to left, so that right is better:
+    to the right and down the overall figure improves while the tail dies. The axis says
+    so, and where neither way is better it says that.
     """
     figure, axes = single([arm.label for arm in compared.arms])
     for i, arm in enumerate(compared.arms):
