@@ -121,8 +121,8 @@ class Evaluation:
 
     @cached_property
     def _labels_and_confidence(self) -> tuple[Tensor, Tensor]:
-        each = [self.reference.referee.classify(features) for features in self.features]
-        labels, confidence = zip(*each, strict=True)
+        chains = [self.reference.referee.classify(features) for features in self.features]
+        labels, confidence = zip(*chains, strict=True)
         return torch.stack(labels), torch.stack(confidence)
 
     @property

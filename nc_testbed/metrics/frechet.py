@@ -11,7 +11,7 @@ from nc_testbed.core.machine import each
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
-from nc_testbed.metrics.spectra import covariance, eigenvalues, root
+from nc_testbed.metrics.spectra import covariance, eigenvalues, matrix_root
 
 
 def frechet_distance(points: Tensor, mean: Tensor, cov: Tensor, cov_root: Tensor) -> Tensor:
@@ -21,17 +21,17 @@ def frechet_distance(points: Tensor, mean: Tensor, cov: Tensor, cov_root: Tensor
     1982, https://doi.org/10.1016/0047-259X(82)90077-X; Heusel et al., 2017,
     https://arxiv.org/abs/1706.08500), m and S of the points ``[N, F]``, m' and S' given.
     """
-    own = covariance(points)
+    cov_points = covariance(points)
     gap = (points.double().mean(0) - mean).square().sum()
-    cross = eigenvalues(cov_root @ own @ cov_root).sqrt().sum()
-    return gap + own.trace() + cov.trace() - 2 * cross
+    cross = eigenvalues(cov_root @ cov_points @ cov_root).sqrt().sum()
+    return gap + cov_points.trace() + cov.trace() - 2 * cross
 
 
 def _gaussians(reference: Reference) -> list[tuple[Tensor, Tensor, Tensor]]:
     def one(chain: int) -> tuple[Tensor, Tensor, Tensor]:
         points = reference.held_out(chain)
         cov = covariance(points)
-        return points.double().mean(0), cov, root(cov)
+        return points.double().mean(0), cov, matrix_root(cov)
 
     return each(one, range(reference.chains), reference.data.x.device)
 

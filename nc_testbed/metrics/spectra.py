@@ -36,7 +36,7 @@ def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-def root(matrix: Tensor) -> Tensor:
+def matrix_root(matrix: Tensor) -> Tensor:
     """Symmetric square root ``[F, F]`` of a positive semi-definite matrix."""
     values, vectors = eigenvectors(matrix)
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

@@ -54,7 +54,7 @@ class RunDirectory:
             config = stored(self.path)
             return None if config is None else config["hash"]
         except ValueError:
-            folders = map(manifest.read, sorted(self.generations.glob("[0-9]*")))
+            folders = map(manifest.read_manifest, sorted(self.generations.glob("[0-9]*")))
             return next((x.manifest["config"] for x in folders if x.manifest), "")
 
     def start(self, config: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class RunDirectory:
             "parent": self._head,
             "seed": config["seed"],
             "store": config.get("store", "all"),
-            "versions": manifest.versions(facts.get("device")),
+            "versions": manifest.writer_versions(facts.get("device")),
             **({"lineage": lineage[0]} if lineage else {}),
             "files": dict(files),
         }
@@ -151,7 +151,7 @@ class RunDirectory:
         it."""
         for folder in map(self.folder, generations):
             file = folder / manifest.SYNTHETIC
-            finding = manifest.read(folder) if file.exists() else manifest.Finding()
+            finding = manifest.read_manifest(folder) if file.exists() else manifest.FolderCheck()
             if finding.manifest and finding.manifest["store"] == "last":
                 file.unlink()
 
@@ -186,7 +186,7 @@ class RunDirectory:
     def is_synthetic(self, generation: int, rows: Tensor) -> bool:
         """Whether these rows are, byte for byte, the synthetic set that a generation
         recorded."""
-        content = manifest.read(self.folder(generation)).manifest
+        content = manifest.read_manifest(self.folder(generation)).manifest
         bytes_ = _to_bytes({"rows": rows})
         return content is not None and content["files"][manifest.SYNTHETIC] == manifest.entry(
             bytes_

@@ -25,7 +25,7 @@ again."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class FolderCheck:
     """What a look at a folder found.
 
     manifest: its content, None where it does not verify. digest: the sha256 of the
@@ -68,7 +68,7 @@ def entry(data: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def versions(device: str | None) -> dict[str, str | None]:
+def writer_versions(device: str | None) -> dict[str, str | None]:
     """What decides of bytes beside settings and data: software and device."""
     return {
         "nc_testbed": nc_testbed.__version__,
@@ -80,23 +80,23 @@ def versions(device: str | None) -> dict[str, str | None]:
     }
 
 
-def read(folder: Path) -> Finding:
+def read_manifest(folder: Path) -> FolderCheck:
     """A folder's manifest alone."""
     file = folder / NAME
     try:
-        if not regular(file):
-            return Finding(faults=(f"{NAME} is missing",))
+        if not is_regular_file(file):
+            return FolderCheck(faults=(f"{NAME} is missing",))
         if file.stat().st_size > LARGEST:
-            return Finding(faults=(f"{NAME} is altered",))
+            return FolderCheck(faults=(f"{NAME} is altered",))
         data = file.read_bytes()
-        return Finding(unseal(data), hashlib.sha256(data).hexdigest())
+        return FolderCheck(unseal(data), hashlib.sha256(data).hexdigest())
     except OSError as error:
-        return Finding(faults=(f"{NAME} cannot be read ({error.strerror})",))
+        return FolderCheck(faults=(f"{NAME} cannot be read ({error.strerror})",))
     except ValueError:
-        return Finding(faults=(f"{NAME} is altered",))
+        return FolderCheck(faults=(f"{NAME} is altered",))
 
 
-def inspect(folder: Path, generation: int | None, parent: str | None, config: str) -> Finding:
+def inspect(folder: Path, generation: int | None, parent: str | None, config: str) -> FolderCheck:
     """A folder of the record, held against its manifest, its number, its parent's sha256
     and the hash of the run's settings; parent None: not known, since what came before is
     damaged.
@@ -104,7 +104,7 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
     Sizes are checked before anything is read. Names of files outside the folder, and
     links, are faults.
     """
-    finding = read(folder)
+    finding = read_manifest(folder)
     if finding.manifest is None:
         return finding
     manifest = finding.manifest
@@ -122,7 +122,7 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
         faults += [fault] if fault else []
     present = (path.name for path in sorted(folder.iterdir()))
     extra = tuple(name for name in present if name not in (*files, NAME))
-    return Finding(manifest, finding.digest, tuple(faults), extra)
+    return FolderCheck(manifest, finding.digest, tuple(faults), extra)
 
 
 def _fault(folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bool) -> str | None:
@@ -131,7 +131,7 @@ def _fault(folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bo
     if Path(name).name != name or name in (".", "..", NAME):
         return f"{NAME}: names {name!r}, which is no file of this folder"
     try:
-        if not regular(file):
+        if not is_regular_file(file):
             return None if may_be_gone and not file.is_symlink() else f"{name} is missing"
         size = file.stat().st_size
         if size < recorded["bytes"]:
@@ -147,7 +147,7 @@ def _fault(folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bo
         return f"{NAME}: does not say what {name!r} is"
 
 
-def regular(file: Path) -> bool:
+def is_regular_file(file: Path) -> bool:
     """Whether it is a file, and no link to one."""
     try:
         return stat.S_ISREG(file.stat(follow_symlinks=False).st_mode)

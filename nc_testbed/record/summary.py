@@ -79,7 +79,7 @@ def summarise(
         "notes": list(notes),
         "wall_s": round(wall_s, 3),
         "device": device,
-        "versions": versions(),
+        "versions": software_versions(),
     }
 
 
@@ -107,7 +107,7 @@ def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def versions() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on."""
     return {
         "nc_testbed": nc_testbed.__version__,

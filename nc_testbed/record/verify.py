@@ -18,7 +18,7 @@ from nc_testbed.record.directory import RunDirectory, parquet
 
 
 @dataclass
-class Verdict:
+class RecordCheck:
     """faults: a line for every file that is not what was written. notes: what else there
     is to say. manifests: those that verify, by generation. config: None where it does not
     verify."""
@@ -29,7 +29,7 @@ class Verdict:
     manifests: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
-def verify(run: Path) -> Verdict:
+def verify(run: Path) -> RecordCheck:
     """Check the settings, the chain of generations and the table of metrics of a run.
 
     Nothing is written, and a run that is going on may be checked. Raises BadInput where
@@ -38,7 +38,7 @@ def verify(run: Path) -> Verdict:
     directory = RunDirectory(run)
     exists = (run / "config.yaml").is_file() or directory.generations.is_dir()
     require(exists, "run", run, "no run there: name a directory that holds its config.yaml")
-    verdict = Verdict(_config(run))
+    verdict = RecordCheck(_config(run))
     if verdict.config is None:
         verdict.faults.append("config.yaml is missing, altered, or not of this version")
     made_with = verdict.config["hash"] if verdict.config else directory.made_with() or ""
@@ -94,7 +94,7 @@ def _expected_generations(config: Mapping[str, Any] | None) -> list[int]:
     return list(settings.among(config["generations"]))
 
 
-def _present(directory: RunDirectory, verdict: Verdict) -> list[int]:
+def _present(directory: RunDirectory, verdict: RecordCheck) -> list[int]:
     """The generations that are there; anything else beside them is named."""
     folders = sorted(directory.generations.iterdir()) if directory.generations.is_dir() else []
     for path in folders:
@@ -106,7 +106,7 @@ def _present(directory: RunDirectory, verdict: Verdict) -> list[int]:
 
 
 def _generation(
-    directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: Verdict
+    directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: RecordCheck
 ) -> str | None:
     """Check a generation; its manifest's sha256, None where it does not verify."""
     finding = manifest.inspect(directory.folder(g), g, parent, made_with)
@@ -118,7 +118,7 @@ def _generation(
     return finding.digest
 
 
-def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
+def _table(run: Path, chain: Sequence[int], verdict: RecordCheck) -> None:
     """Hold ``metrics.parquet`` against the generations, of which it may lack the last."""
     name = "metrics.parquet"
     directory = RunDirectory(run)
@@ -140,7 +140,7 @@ def _table(run: Path, chain: Sequence[int], verdict: Verdict) -> None:
         verdict.faults.append(f"{name} is not what the generations hold")
 
 
-def _same(data: bytes, expected: pa.Table, verdict: Verdict) -> bool:
+def _same(data: bytes, expected: pa.Table, verdict: RecordCheck) -> bool:
     """Whether a file holds this table: byte for byte where this version of pyarrow wrote
     it."""
     if parquet(expected) == data:

@@ -86,7 +86,7 @@ def _run(run: Finished) -> list[str]:
 def _record(folder: Path) -> tuple[str, str]:
     """The sha256 of the last generation's manifest, and whether all before it verifies."""
     there = sorted(f for f in (folder / "generations").glob("[0-9]*") if f.name.isdecimal())
-    head = manifest.read(there[-1]).digest if there else None
+    head = manifest.read_manifest(there[-1]).digest if there else None
     if sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) > VERIFIED:
         return _digest(head), "large: not verified here"
     try:

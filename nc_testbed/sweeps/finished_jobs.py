@@ -37,7 +37,7 @@ def whole(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     settings = of_run(config)
     last = settings.record.among(settings.generations)[-1]
-    generation = manifest.read(path / "generations" / f"{last:04d}")
+    generation = manifest.read_manifest(path / "generations" / f"{last:04d}")
     return said if generation.digest == said["parent"] else None
 
 
@@ -47,7 +47,7 @@ def remarks(jobs: Sequence[Planned]) -> list[str]:
     changes: Counter[str] = Counter()
     versions: Counter[str] = Counter()
     places: dict[str, Path] = {}
-    now = manifest.versions(None)["nc_testbed"]
+    now = manifest.writer_versions(None)["nc_testbed"]
     for job in jobs:
         if job.found is not None:
             versions[job.found["versions"]["nc_testbed"]] += 1

@@ -139,7 +139,7 @@ class Dashboard:
     def _alarm(self, generation: int, on: str, first: np.ndarray) -> None:
         """A step from the share of chains alarmed before to that alarmed by now."""
         before, now = (float(np.mean(first <= g)) for g in (generation - 1, generation))
-        self._writer.add_scalar(charts.alarm(on), now, generation)
+        self._writer.add_scalar(charts.alarm_tag(on), now, generation)
         if now > before == 0:
             self._writer.add_text("alarms", alarm_table({on: first}), generation)
 
@@ -148,15 +148,17 @@ class Dashboard:
             missing = chains - int(ci.chains)
             self._writer.add_scalar(f"chains without a value/{name}", missing, generation)
         if ci.chains:
-            self._writer.add_scalar(charts.scalar(self._columns, name), float(ci.mean), generation)
+            self._writer.add_scalar(
+                charts.scalar_tag(self._columns, name), float(ci.mean), generation
+            )
         if np.isfinite(ci.low):  # the three together, or the chart refuses to draw them
             for end in charts.ENDS:
-                tag = charts.band(name, end)
+                tag = charts.band_tag(name, end)
                 self._writer.add_scalar(tag, float(getattr(ci, end)), generation)
 
     def _law(self, generation: int, name: str, check: Check) -> None:
         if np.isfinite(check.law):
-            self._writer.add_scalar(charts.law(name), check.law, generation)
+            self._writer.add_scalar(charts.law_tag(name), check.law, generation)
         if np.isfinite(check.z):
             self._writer.add_scalar(f"z against the law/{name}", check.z, generation)
 

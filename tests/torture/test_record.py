@@ -215,4 +215,7 @@ def test_control_without_parents_a_generation_of_another_chain_is_silent(victim,
     monkeypatch.setattr(manifest, "inspect", lambda f, g, parent, c: inspect(f, g, None, c))
     assert RunDirectory(victim).count_committed(range(4), stored(victim)) == 4
     (folder / "manifest.json").write_bytes(good)
-    assert root(stored(victim)) == manifest.read(victim / "generations/0000").manifest["parent"]
+    assert (
+        root(stored(victim))
+        == manifest.read_manifest(victim / "generations/0000").manifest["parent"]
+    )
