@@ -12,7 +12,7 @@ import numpy as np
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.column import Columns, is_of_class
-from nc_testbed.record.summary import collapsed
+from nc_testbed.record.summary import count_collapsed
 from nc_testbed.report.arm import Arm, as_arms, shared_generations
 from nc_testbed.report.read_run import FinishedRun
 
@@ -73,7 +73,7 @@ def of_chains(arm: Arm, name: str, generation: int) -> np.ndarray:
 def lost(arm: Arm, compared: Comparison) -> tuple[int, int]:
     """Chains that lost three quarters of the headline, and how many could be judged."""
     ends = (of_chains(arm, str(compared.judged_by), g) for g in (compared.first, compared.last))
-    return collapsed(np.stack(list(ends), 1))
+    return count_collapsed(np.stack(list(ends), 1))
 
 
 def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Comparison:

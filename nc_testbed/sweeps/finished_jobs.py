@@ -37,7 +37,7 @@ def complete_manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] |
         return None
     settings = of_run(config)
     last = settings.record.among(settings.generations)[-1]
-    generation = manifest.read(path / "generations" / f"{last:04d}")
+    generation = manifest.read_manifest(path / "generations" / f"{last:04d}")
     return content if generation.digest == content["parent"] else None
 
 
@@ -47,7 +47,7 @@ def remarks(jobs: Sequence[PlannedJob]) -> list[str]:
     changes: Counter[str] = Counter()
     versions: Counter[str] = Counter()
     places: dict[str, Path] = {}
-    now = manifest.versions(None)["nc_testbed"]
+    now = manifest.writer_versions(None)["nc_testbed"]
     for job in jobs:
         if job.manifest is not None:
             versions[job.manifest["versions"]["nc_testbed"]] += 1
