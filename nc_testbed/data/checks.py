@@ -1,4 +1,4 @@
-"""Type and range checks of settings that come as whatever the command line or a yaml gave."""
+"""Range checks of settings; their types are checked where they are built."""
 
 from __future__ import annotations
 
@@ -8,34 +8,27 @@ from typing import Any
 from nc_testbed.core.errors import require
 
 
-def check_whole(key: str, value: Any, least: int, optional: bool = False) -> None:
-    """Raise BadInput unless the value is an int of at least ``least`` (or None, if optional).
+def check_whole(key: str, value: int | None, least: int, optional: bool = False) -> None:
+    """Raise BadInput unless the value is at least ``least`` (or None, if optional).
 
     >>> check_whole("rows", None, least=1, optional=True)
     >>> check_whole("rows", 0, least=1)
     Traceback (most recent call last):
     nc_testbed.core.errors.BadInput: rows=0: give a whole number of at least 1
     """
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
     null = ", or null" if optional else ""
-    fits = whole or (optional and value is None)
-    require(fits, key, value, f"give a whole number of at least {least}{null}")
+    in_range = optional if value is None else value >= least
+    require(in_range, key, value, f"give a whole number of at least {least}{null}")
 
 
-def check_number(key: str, value: Any, least: float, below: float = math.inf) -> None:
-    """Raise BadInput unless ``least <= value < below`` for a real number (no bool, no NaN).
+def check_number(key: str, value: float, least: float, below: float = math.inf) -> None:
+    """Raise BadInput unless ``least <= value < below`` ; NaN is no such number.
 
     >>> check_number("reserve", 0.2, 0, 1)
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     limit = "" if math.isinf(below) else f" and below {below:g}"
     remedy = f"give a finite number of at least {least:g}{limit}"
-    require(number and least <= value < below, key, value, remedy)
-
-
-def check_flag(key: str, value: Any) -> None:
-    """Raise BadInput unless the value is true or false."""
-    require(isinstance(value, bool), key, value, "give true or false")
+    require(least <= value < below, key, value, remedy)
 
 
 def check_choice(key: str, value: Any, choices: tuple[str, ...]) -> None:

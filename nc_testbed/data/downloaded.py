@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from nc_testbed.core.space import Space
-from nc_testbed.data.checks import check_choice, check_flag, check_path
+from nc_testbed.data.checks import check_choice, check_path
 from nc_testbed.data.place import Place, idx_rows
 from nc_testbed.data.real import RealSource, check_common
 from nc_testbed.data.rows import Rows
@@ -33,7 +33,7 @@ class FashionMnist(RealSource):
 
     def __post_init__(self) -> None:
         check_common(self)
-        check_place(self.root, self.download)
+        check_place(self.root)
 
     def read(self) -> Rows:
         """All rows, from disk or the network."""
@@ -54,7 +54,7 @@ class Kmnist(RealSource):
 
     def __post_init__(self) -> None:
         check_common(self)
-        check_place(self.root, self.download)
+        check_place(self.root)
 
     def read(self) -> Rows:
         """All rows, from disk or the network."""
@@ -78,7 +78,7 @@ class Emnist(RealSource):
     def __post_init__(self) -> None:
         check_common(self)
         check_choice("split", self.split, EMNIST_SPLITS)
-        check_place(self.root, self.download)
+        check_place(self.root)
 
     def read(self) -> Rows:
         """All rows, from disk or the network; the files hold every image transposed."""
@@ -100,7 +100,7 @@ class Cifar10(RealSource):
 
     def __post_init__(self) -> None:
         check_common(self)
-        check_place(self.root, self.download)
+        check_place(self.root)
 
     def read(self) -> Rows:
         """All rows, from disk or the network."""
@@ -128,7 +128,6 @@ def _channel_first(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(images, 3, 1)).reshape(len(images), -1)
 
 
-def check_place(root: Any, download: Any) -> None:
-    """Raise BadInput unless ``root`` is a path and ``download`` a flag."""
+def check_place(root: Any) -> None:
+    """Raise BadInput unless ``root`` is a path."""
     check_path("root", root, "give the folder that torchvision's files are in")
-    check_flag("download", download)

@@ -13,7 +13,7 @@ from nc_testbed.core.errors import require
 from nc_testbed.core.machine import total
 from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.data.checks import check_flag, check_number, check_whole
+from nc_testbed.data.checks import check_number, check_whole
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.representation import binarized, projected, sha256, standardized
 from nc_testbed.data.rows import Rows
@@ -157,7 +157,6 @@ def check_common(source: RealSource) -> None:
         check_number("imbalance_ratio", source.imbalance_ratio, 1)
     check_whole("test_rows", source.test_rows, 1, optional=True)
     check_number("reserve", source.reserve, 0, 1)
-    check_flag("binarize", source.binarize)
     check_whole("projection", source.projection, 1, optional=True)
     both = source.binarize and source.projection is not None
     require(not both, "projection", source.projection, "give null, or data.binarize=false")

@@ -94,7 +94,7 @@ def test_the_law_draws_as_the_data_were_drawn():
         (lambda: Mixture2d(layout="line"), "layout"),
         (lambda: Mixture2d(imbalance_ratio=0.1), "imbalance_ratio"),
         (lambda: Moons(noise=-1), "noise"),
-        (lambda: SwissRoll(noise="loud"), "noise"),  # type: ignore[arg-type]
+        (lambda: SwissRoll(noise=-1), "noise"),
         (lambda: Blobs(imbalance_ratio=2).load(1, 0, 0, 1), "imbalance_ratio"),
         (lambda: SwissRoll(imbalance_ratio=2).load(1, 0, 0, 1), "imbalance_ratio"),
         (lambda: Mixture2d(test_rows=7).load(1, 0, 0, 1), "test_rows"),
