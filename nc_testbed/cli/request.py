@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nc_testbed.config.compose import Composition, compose_run
 from nc_testbed.config.output_dir import HOME, output
@@ -20,7 +20,9 @@ from nc_testbed.config.overrides import (
 from nc_testbed.config.settings import of_run
 from nc_testbed.core.errors import require
 from nc_testbed.core.safe_loading import check_folder
-from nc_testbed.sweeps.planned import Sweep, plan_sweep
+
+if TYPE_CHECKING:
+    from nc_testbed.sweeps.planned import Sweep
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,11 @@ def read_request(words: Sequence[str], multirun: bool, search: list[str]) -> Sin
     several = is_sweep(parsed, multirun)
     shared = [line_of(override) for override in parsed if not override.is_sweep_override()]
     composition = compose_run(shared, search)
-    # The study is part of what was composed: its own words come on top, and are few.
+    # What a study adds is read off what was composed; only then is a run composed once more.
     added = study_overrides(composition.config, typed_words)
     if several or any(override.is_sweep_override() for override in parse(added)):
+        from nc_testbed.sweeps.planned import plan_sweep  # not for a single run
+
         sweep = plan_sweep([*parsed, *parse(added)], search)
         _check_sweep(sweep)
         return sweep

@@ -119,8 +119,12 @@ def sweeper_overrides(launch: Mapping[str, Any]) -> list[Override]:
 def study_overrides(study: Mapping[str, Any], parsed: Sequence[Override]) -> list[str]:
     """What an experiment sweeps over, and what its full size changes, as overrides.
 
-    study: the composed configuration. parsed: the command line, whose keys stay as they are.
+    study: the composed configuration. parsed: the command line, whose keys stay as they are. A
+    command that sweeps over studies themselves gets what it says alone.
     """
+    of_study = [o for o in parsed if o.key_or_group in ("experiment", "sweep", "size", "full")]
+    if any(override.is_sweep_override() for override in of_study):
+        return []
     present = {override.key_or_group for override in parsed}
     changes = {key: v for key, v in _study_values(study).items() if key not in present}
     remedy = "this study makes several runs: give out=, or hydra.sweep.dir"

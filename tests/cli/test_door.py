@@ -214,3 +214,12 @@ def test_no_page_waits_for_torch(words, tmp_path):
 def test_without_verb_or_words_the_verbs_are_listed(monkeypatch, capsys):
     status, page, _ = opened(monkeypatch, capsys)
     assert status == 0 and all(verb in page for verb in door.VERBS)
+
+
+def test_a_sweep_over_studies_takes_them_as_they_are(tmp_path, monkeypatch, capsys):
+    """Not as one study that has one size and is swept over by itself."""
+    studies = ["experiment=forgetting_coin,forgetting_counts", "size=quick,full"]
+    small = ["n=10", "chains=2", "generations=2", "figure=null", f"out={tmp_path / 'sweep'}"]
+    status, text, errors = opened(monkeypatch, capsys, "train", "-m", *studies, *small)
+    assert (status, errors) == (0, "")
+    assert "4 runs in" in text
