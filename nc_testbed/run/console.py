@@ -88,8 +88,10 @@ class Console:
         if self._terminal is None:
             if g % -(-self._generations // LINES) and g < self._generations - 1:
                 return
-            place = f"generation {g}/{self._generations - 1}  {seconds:.1f} s"
-            self._line("  ".join([place, *(f"{name} {ci.text()}" for name, ci in means.items())]))
+            progress = f"generation {g}/{self._generations - 1}  {seconds:.1f} s"
+            self._line(
+                "  ".join([progress, *(f"{name} {ci.text()}" for name, ci in means.items())])
+            )
         else:
             last = next((f"{name} {float(ci.mean):.3g}" for name, ci in means.items()), "")
             self._update(completed=g + 1, description=self._place(), step="", last=last)
@@ -183,8 +185,8 @@ def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
     lines = [f"means over {R} chain{'s' * (R != 1)} with 95% intervals; {summary['wall_s']:.1f} s"]
     if classes:
         lines.append(f"{classes} columns of single classes are in metrics.parquet")
-    for name, ends in summary["metrics"].items():
-        fewest = min(ends["first"]["chains"], ends["last"]["chains"])
+    for name, values in summary["metrics"].items():
+        fewest = min(values["first"]["chains"], values["last"]["chains"])
         if fewest < R:
             lines.append(f"{name} is undefined in {R - fewest} of {R} chains")
     if summary["headline"]:
@@ -206,9 +208,9 @@ def _status(summary: Mapping[str, Any]) -> str:
     'status at generation 9: 62 ok, 2 diverged (first at generation 3, at most 4)'
     """
     counts = [f"{summary['status'].get('ok', 0)} ok"]
-    for word, seen in summary["troubles"].items():
-        when = f"first at generation {seen['first']}, at most {seen['most']}"
-        counts.append(f"{summary['status'].get(word, 0)} {word} ({when})")
+    for word, trouble in summary["troubles"].items():
+        times = f"first at generation {trouble['first']}, at most {trouble['most']}"
+        counts.append(f"{summary['status'].get(word, 0)} {word} ({times})")
     return f"status at generation {summary['last']}: {', '.join(counts)}"
 
 
@@ -218,5 +220,5 @@ def _alarm(alarm: Mapping[str, Any], chains: int) -> str:
     >>> _alarm({"on": "manifold hits", "alarmed": 4, "median": 3.0}, 4)
     'tail alarm in 4 of 4 chains, median generation 3 (manifold hits)'
     """
-    when = "" if alarm["median"] is None else f", median generation {alarm['median']:g}"
-    return f"tail alarm in {alarm['alarmed']} of {chains} chains{when} ({alarm['on']})"
+    median = "" if alarm["median"] is None else f", median generation {alarm['median']:g}"
+    return f"tail alarm in {alarm['alarmed']} of {chains} chains{median} ({alarm['on']})"
