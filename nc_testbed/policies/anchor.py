@@ -79,7 +79,7 @@ class Anchor(Policy):
         """n (or budget) rows: synthetic ones, then k real ones."""
         k = self.anchors(archive.size, budget)
         size = archive.size if budget is None else budget
-        sources = {"fresh": archive.fresh, "pool": archive.pool, "fixed": archive.fixed}
+        sources = {"fresh": archive.fresh, "pool": archive.pool, "fixed": archive.fixed_rows}
         return archive.view(archive.latest(size - k), sources[self.source](k, streams))
 
     def law_context(self, sizes: Sequence[int], budget: int | None) -> LawContext:
