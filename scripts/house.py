@@ -215,6 +215,46 @@ def entered(root: Path) -> list[str]:
     return [file.partition("nc_testbed/")[2] for file in line.split()[1:]]
 
 
+JUDGE = """
+import sys
+from importlib import import_module
+from pathlib import Path
+import numpy as np
+import yaml
+from nc_testbed.core.intervals import interval
+from nc_testbed.report.arm import Arm
+from nc_testbed.report.comparison import Comparison
+from nc_testbed.report.sentences import overall
+columns = {}
+for file in sorted(Path("conf/metrics").glob("*.yaml")):
+    node = yaml.safe_load(file.read_text()).get(file.stem)
+    if isinstance(node, dict):
+        module, _, name = node["_target_"].rpartition(".")
+        columns |= getattr(import_module(module), name).columns
+described = {name: {"worse": column.worse} for name, column in columns.items()}
+for name, column in columns.items():
+    values = np.array([[0.1, 0.5], [0.2, 0.6], [0.3, 0.7]])
+    facts = {"event": [1], "columns": described}
+    arm = Arm("a", (), {"facts": facts}, (), np.arange(2), 3, {name: values},
+              {name: interval(values)}, {}, [])
+    sentence = overall(arm, Comparison("d", (arm,), (name,), None, 0, 1))
+    praise = {"higher": "got worse", "lower": "improved"}.get(column.worse)
+    if praise is not None and not sentence.startswith(praise):
+        print(name)
+"""
+"""Lets every declared column rise in a report, and prints those that it judges wrongly."""
+
+
+def misjudged(root: Path) -> list[str]:
+    """Columns of metrics that the report judges against the direction that they declare."""
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", JUDGE]
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
 def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
     """Name, value and what was counted."""
     house = House(root)
@@ -256,6 +296,8 @@ def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
     yield "comment lines per 100 lines", round(100 * comments / len(lines), 1), []
     files = entered(root)
     yield "files entered before the loop", len(files), files
+    wrong = misjudged(root)
+    yield "columns with a wrong direction", len(wrong), wrong
     yield "members of the guide's policy", policy_members(house), []
     yield "files of more than 250 lines", sum(t.count("\n") > 250 for t in house.texts.values()), []
     yield "files", len(house.files), []

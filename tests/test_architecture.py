@@ -82,6 +82,16 @@ def test_the_benchmark_is_imported_by_its_verb_alone():
     assert users <= {"bench", "cli"}
 
 
+def test_a_family_is_named_by_its_two_yaml_alone():
+    """So a new family is one file, and a run imports no family that it does not use."""
+    names = {path.stem for path in (ROOT / "conf" / "model").glob("*.yaml")}
+    families = {f"families.{name}" for name in names} & {
+        f"families.{path.stem}" for path in (PACKAGE / "families").glob("*.py")
+    }
+    assert len(families) >= 7
+    assert {room(path) for path in MODULES if own_imports(path) & families} <= {"bench"}
+
+
 def test_the_loop_neither_writes_nor_logs():
     unwanted = {"logging", "pathlib", "os", "tensorboard", "pyarrow", "rich"}
     for path in (PACKAGE / "loop").glob("*.py"):

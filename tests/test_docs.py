@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nc_testbed.cli.request import read_request
-from nc_testbed.cli.resume import resumed
+from nc_testbed.cli.resume import read_resume
 from nc_testbed.config.compose import configurations
 from nc_testbed.core.errors import BadInput
 
@@ -30,10 +30,10 @@ def test_every_command_of_the_readme_can_be_run(command, tmp_path, monkeypatch):
         return
     if any(word.startswith("resume=") for word in words):
         with pytest.raises(BadInput, match="no run there"):  # until one has been made
-            resumed(words)
+            read_resume(words)
         return
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
-    monkeypatch.setattr("nc_testbed.sweeps.engines._installed", lambda plugin: True)  # an extra
+    monkeypatch.setattr("nc_testbed.sweeps.engines._is_installed", lambda plugin: True)  # an extra
     with configurations():
         read_request([w for w in words if not w.startswith("-")], "-m" in words, [])
 

@@ -11,9 +11,9 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nc_testbed.cli import train as cli
-from nc_testbed.cli.describe import Book, described
-from nc_testbed.cli.help_page import written
-from nc_testbed.config.compose import CONF, chosen, composed, configurations
+from nc_testbed.cli.describe import Book, describe_file
+from nc_testbed.cli.help_page import as_override
+from nc_testbed.config.compose import CONF, compose_choices, composed, configurations
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("data", "model", "policy", "metrics", "experiment")
@@ -32,7 +32,7 @@ def printed(monkeypatch, capsys, *words):
 
 @pytest.mark.parametrize("file", DESCRIBED, ids=lambda f: f"{f.parent.name}/{f.stem}")
 def test_every_option_and_every_key_has_a_description(file):
-    found = described(file.read_text())
+    found = describe_file(file.read_text())
     assert len(found.text) > 10
     said = {key: text for key, text in found.keys.items() if not re.search(r"_target_|^hydra", key)}
     if file.parent.name == "experiment":  # a diff, whose keys are described where they come from
@@ -52,7 +52,7 @@ def test_comments_are_found_wherever_they_may_stand():
         "y: 'a # b' # two\nz: [1,\n  2] # three\n"
         "n: # four\n  m: {k: 1} # five\n  e:\n# of e, not of n\n"
     )
-    found = described(text)
+    found = describe_file(text)
     assert found.text == "what is it, and why?"
     assert found.keys == {
         "defaults": "", "defaults.a": "which", "x": "one and more", "y": "two", "z": "three",
@@ -91,7 +91,7 @@ def test_help_describes_the_settings_of_what_is_chosen_with_the_values_in_force(
     assert "_target_" not in page.split("SETTINGS")[1].replace("whose classes a _target_", "")
 
 
-def test_settings_on_the_help_page_can_be_given_as_they_are_written(monkeypatch, capsys):
+def test_settings_on_the_help_page_can_be_given_as_they_are_as_override(monkeypatch, capsys):
     """What is printed is an override: given back, it changes nothing. Every option once."""
     options = [[option for g, option in OPTIONS if g == group] for group in GROUPS[:4]]
     for i in range(max(map(len, options))):
@@ -108,7 +108,7 @@ def test_settings_on_the_help_page_can_be_given_as_they_are_written(monkeypatch,
     "value", ["a b", "it's", "null", "1e5", "${n}", "~/x", "", "a,b", [{"k": "x"}]]
 )
 def test_values_are_written_as_overrides_read_them(value):
-    override = OverridesParser.create().parse_override(f"a={written(value)}")
+    override = OverridesParser.create().parse_override(f"a={as_override(value)}")
     assert override.value() == value
 
 
@@ -129,7 +129,7 @@ def test_cfg_is_yaml_of_the_settings_in_force(words, monkeypatch, capsys):
     found = yaml.safe_load(page)
     assert found.pop("defaults")
     with configurations():
-        assert found == chosen(words)[0]
+        assert found == compose_choices(words)[0]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -23,7 +23,7 @@ from nc_testbed.config.build import nearest
 from nc_testbed.core.errors import require
 from nc_testbed.core.machine import CORES
 from nc_testbed.record.directory import write
-from nc_testbed.record.summary import versions
+from nc_testbed.record.summary import software_versions
 
 Row = Callable[[torch.device, int], list[dict[str, Any]]]
 ROWS: dict[str, Row] = {
@@ -66,7 +66,7 @@ def run(settings: BenchSettings, device: torch.device, out: Path) -> str:
     chains = settings.chains or (10**6 if device.type == "cuda" else 10**5)
     lines = [line for name in settings.names() for line in ROWS[name](device, chains)]
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    facts = {"device": kind, "cores": CORES, "repeats": REPEATS, **versions()}
+    facts = {"device": kind, "cores": CORES, "repeats": REPEATS, **software_versions()}
     out.mkdir(parents=True, exist_ok=True)
     write(out / "bench.json", json.dumps({"facts": facts, "rows": lines}, indent=1).encode())
     table = "| what | measured |\n| --- | --- |\n"

@@ -24,7 +24,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.metrics.frechet import frechet_distance
 from nc_testbed.metrics.kid import kernel_means, mean_pair
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, left, meet, radii
-from nc_testbed.metrics.spectra import covariance, root
+from nc_testbed.metrics.spectra import covariance, matrix_root
 from nc_testbed.metrics.vendi import vendi_score
 from nc_testbed.models.gmm import GMM, Mixture
 from nc_testbed.models.kde import KDEFit
@@ -48,7 +48,7 @@ def time_metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
     synthetic = 0.8 * draws.normal(SYNTHETIC, FEATURES)
     x = real.double().cpu().numpy()
     balls = _balls(real)
-    law = (real.double().mean(0), covariance(real), root(covariance(real)))
+    law = (real.double().mean(0), covariance(real), matrix_root(covariance(real)))
     labels = torch.zeros(SYNTHETIC, dtype=torch.int64, device=device)
     pairs: dict[str, tuple[Any, Any]] = {
         "recall, precision, coverage and density, against recall by scikit-learn": (

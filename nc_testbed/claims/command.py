@@ -26,9 +26,10 @@ from nc_testbed.report.arm import Arm, read_arms
 
 @dataclass(frozen=True)
 class ClaimsSettings:
-    """claims: ``all``, or names separated by commas. size: ``quick`` (a CPU) or ``full``. out:
-    the directory written to, null = a new one; runs that are finished there are not made again.
-    folder: where the claims' files lie, with ``worlds.yaml`` beside the folder."""
+    """claims: ``all``, or names separated by commas. size: ``quick`` (a CPU) or ``full``.
+    out: the directory written to, null = a new one; runs that are finished there are not
+    made again. folder: where the claims' files lie, with ``worlds.yaml`` beside the
+    folder."""
 
     claims: str = "all"
     size: Size = "quick"
@@ -37,7 +38,8 @@ class ClaimsSettings:
 
 
 def judge_claims(settings: ClaimsSettings, say: Callable[[str], None]) -> list[JudgedClaim]:
-    """Make the runs of the claims, judge them, write claims.json, claims.md and report.html.
+    """Make the runs of the claims, judge them, write claims.json, claims.md and
+    report.html.
 
     Every setting of every run is checked before the first is made. Raises BadInput.
     """
@@ -48,7 +50,7 @@ def judge_claims(settings: ClaimsSettings, say: Callable[[str], None]) -> list[J
     results = []
     figures = {}
     for name, claim in claims.items():
-        arms = {run: read_arms([made.path])[0] for run, made in runs[name].items()}
+        arms = {run: read_arms([entry.path])[0] for run, entry in runs[name].items()}
         result = _judge_claim(name, claim, runs[name], arms, settings)
         results.append(result)
         figures[name] = draw_claim(claim, arms, result.answers)

@@ -26,21 +26,21 @@ class Description:
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
-def described(text: str) -> Description:
+def describe_file(text: str) -> Description:
     """Read a file's comments: the first is about the file (its question, in an experiment), those
     behind a value, and below it to the next key, about that key.
 
     Entries of ``defaults`` are keys too.
 
-    >>> described("# A thing.\\na: 1 # how much\\nb: # parts\\n  c: [x] # which").keys
+    >>> describe_file("# A thing.\\na: 1 # how much\\nb: # parts\\n  c: [x] # which").keys
     {'a': 'how much', 'b': 'parts', 'b.c': 'which'}
     """
     lines = text.splitlines()
     head = [line.lstrip("# ") for line in itertools.takewhile(lambda x: x.startswith("#"), lines)]
-    about = [line for line in head if not line.startswith("@package")]
-    first = about[:1] + list(itertools.takewhile(lambda x: not LABEL.match(x), about[1:]))
-    said = " ".join(first).removeprefix("Question:").strip()
-    return Description(said, dict(_keys(yaml.compose(text, LOADER), lines, "")))
+    head = [line for line in head if not line.startswith("@package")]
+    first = head[:1] + list(itertools.takewhile(lambda x: not LABEL.match(x), head[1:]))
+    summary = " ".join(first).removeprefix("Question:").strip()
+    return Description(summary, dict(_keys(yaml.compose(text, LOADER), lines, "")))
 
 
 def _keys(node: yaml.Node | None, lines: Sequence[str], prefix: str) -> Iterator[tuple[str, str]]:
@@ -58,13 +58,13 @@ def _keys(node: yaml.Node | None, lines: Sequence[str], prefix: str) -> Iterator
 
 def _comment(lines: Sequence[str], line: int, column: int) -> str:
     """The comment that begins behind a place, and goes on in the lines below it."""
-    found = COMMENT.fullmatch(lines[line][column:]) if line < len(lines) else None
-    said = [found[1]] if found else []
-    for below in lines[line + 1 :] if found else ():
+    match = COMMENT.fullmatch(lines[line][column:]) if line < len(lines) else None
+    texts = [match[1]] if match else []
+    for below in lines[line + 1 :] if match else ():
         if not below.lstrip().startswith("#"):
             break
-        said.append(below.lstrip(" #"))
-    return " ".join(said)
+        texts.append(below.lstrip(" #"))
+    return " ".join(texts)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Book:
         """What an option's file says; ``of("", "config")`` is the main one's."""
         files = (folder / group / f"{option}.yaml" for folder in self.folders)
         file = next((file for file in files if file.is_file()), None)
-        return Description() if file is None else described(file.read_text(encoding="utf-8"))
+        return Description() if file is None else describe_file(file.read_text(encoding="utf-8"))
 
 
 def _name(file: Path) -> str:

@@ -59,7 +59,7 @@ def rebuild_view(run: Path, out: Path) -> int:
     directory = RunDirectory(run)
     prepared = prepare(config_of_run)
     steps = prepared.stored_generations
-    complete = steps[: directory.completed(steps, config)]
+    complete = steps[: directory.count_committed(steps, config)]
     require(len(complete) > 0, "run", run, "its record holds no generation yet")
     directory.read_tables(complete)
     laws = laws_of(prepared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nc_testbed.config.compose import Composition, compose_run
 from nc_testbed.config.output_dir import HOME, output
@@ -14,13 +14,15 @@ from nc_testbed.config.overrides import (
     is_sweep,
     line_of,
     parse,
-    quoted,
+    quote_text,
     study_overrides,
 )
 from nc_testbed.config.settings import of_run
 from nc_testbed.core.errors import require
 from nc_testbed.core.safe_loading import check_folder
-from nc_testbed.sweeps.planned import Sweep, planned
+
+if TYPE_CHECKING:
+    from nc_testbed.sweeps.planned import Sweep
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,20 @@ def search_override(overrides: Sequence[str], config_dir: str | None) -> list[st
     if config_dir is None:
         return []
     check_folder(config_dir, "--config-dir")
-    return [f"hydra.searchpath=[{quoted(f'file://{Path(config_dir).resolve()}')}]"]
+    return [f"hydra.searchpath=[{quote_text(f'file://{Path(config_dir).resolve()}')}]"]
 
 
 def place_overrides(words: Sequence[str]) -> list[str]:
     """The overrides with ``out=`` as Hydra knows it: the directory of a run, or of a sweep."""
     out = [word.partition("=")[2] for word in words if word.startswith("out=")]
-    rest = [word for word in words if not word.startswith("out=")]
+    others = [word for word in words if not word.startswith("out=")]
     if not out:
-        return rest
+        return others
     for key in ("hydra.run.dir", "hydra.sweep.dir"):
-        single = not any(word.startswith(f"{key}=") for word in rest)
+        single = not any(word.startswith(f"{key}=") for word in others)
         require(single, "out", out[-1], f"is {key} too: give one of them")
-    place = quoted(str(output("out", out[-1])))
-    return [*rest, f"hydra.run.dir={place}", f"hydra.sweep.dir={place}"]
+    folder = quote_text(str(output("out", out[-1])))
+    return [*others, f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}"]
 
 
 def read_request(words: Sequence[str], multirun: bool, search: list[str]) -> SingleRun | Sweep:
@@ -64,15 +66,17 @@ def read_request(words: Sequence[str], multirun: bool, search: list[str]) -> Sin
     words: the overrides, ``out=`` among them. search: where more configuration files lie. Raises
     BadInput naming key, value and remedy. Call it within ``compose.configurations``.
     """
-    given = parse([word for word in words if not word.startswith("out=")])
+    typed_words = parse([word for word in words if not word.startswith("out=")])
     parsed = parse(place_overrides(words))
     several = is_sweep(parsed, multirun)
     shared = [line_of(override) for override in parsed if not override.is_sweep_override()]
     composition = compose_run(shared, search)
-    # The study is part of what was composed: its own words come on top, and are few.
-    added = study_overrides(composition.config, given)
+    # What a study adds is read off what was composed; only then is a run composed once more.
+    added = study_overrides(composition.config, typed_words)
     if several or any(override.is_sweep_override() for override in parse(added)):
-        sweep = planned([*parsed, *parse(added)], search)
+        from nc_testbed.sweeps.planned import plan_sweep  # not for a single run
+
+        sweep = plan_sweep([*parsed, *parse(added)], search)
         _check_sweep(sweep)
         return sweep
     check_single_values(parsed)
@@ -106,7 +110,7 @@ def _check_sweep(sweep: Sweep) -> None:
     bytes_needed = 0.0
     times = sweep.total / len(sweep.jobs)
     for job in sweep.jobs:
-        if job.found is None:
+        if job.manifest is None:
             _check_figure(job.study["figure"])
             settings = of_run(job.config)
 

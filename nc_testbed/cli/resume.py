@@ -13,7 +13,7 @@ from nc_testbed.config.settings import GROUPS, of_run
 from nc_testbed.core.errors import BadInput, require
 
 
-def resumed(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
+def read_resume(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
     """The settings and the directory of the run that ``resume=`` names, with what the other words
     change: only what decides no generation's result (``generations``, ``compute``, ``store``, ...).
 
@@ -43,21 +43,21 @@ def run_settings(path: Path, key: str = "resume") -> dict[str, Any]:
         raise BadInput(key, path, f"cannot be read ({error.strerror})") from None
     if config is None:
         raise BadInput(key, path, "no run there: name a directory that holds its config.yaml")
-    kept = {name: value for name, value in config.items() if name not in ("facts", "hash")}
+    settings = {name: v for name, v in config.items() if name not in ("facts", "hash")}
     damaged = "config.yaml does not fit its own hash"
-    require(settings_hash(kept) == config.get("hash"), key, path, damaged)
+    require(settings_hash(settings) == config.get("hash"), key, path, damaged)
     for group in GROUPS:
-        require(isinstance(kept.get(group), dict), key, path, f"config.yaml names no {group}")
-    return kept
+        require(isinstance(settings.get(group), dict), key, path, f"config.yaml names no {group}")
+    return settings
 
 
 def _change(config: dict[str, Any], key: str, value: Any) -> None:
     """Set ``a.b=value`` where there is such a setting."""
     *groups, name = key.split(".")
-    place: Any = config
+    node: Any = config
     for group in groups:
-        place = place.get(group) if isinstance(place, dict) else None
-    if not isinstance(place, dict) or name not in place:
+        node = node.get(group) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or name not in node:
         near = nearest(key, [free for free in FREE if free in config and free != "name"])
         raise BadInput(key, value, f"no setting of this run; {near}")
-    place[name] = value
+    node[name] = value

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nc_testbed.cli.describe import Book
 from nc_testbed.cli.door import VERBS, show, verb
-from nc_testbed.cli.help_page import Chosen, help_page, settings_page
 from nc_testbed.cli.request import SingleRun, place_overrides, read_request, search_override
-from nc_testbed.cli.resume import resumed
-from nc_testbed.config.compose import STUDY, chosen, compose_run, configurations
+from nc_testbed.cli.resume import read_resume
+from nc_testbed.config.compose import STUDY, compose_choices, compose_run, configurations
 from nc_testbed.config.hydra_app import PRESETS, hand_over, read_options, register, run_single
 from nc_testbed.config.output_dir import CONF
 from nc_testbed.core.cache import caching
@@ -102,7 +100,7 @@ def _draw(figure: Any, runs: Sequence[Path], path: Path) -> None:
 def _resume(options: argparse.Namespace) -> None:
     """Go on with a run in its own directory; Hydra, which would make another, is not asked."""
     require(not options.multirun, "resume", "given", "a run goes on alone: leave out --multirun")
-    config, path = resumed(options.overrides)
+    config, path = read_resume(options.overrides)
 
     from nc_testbed.run.execute import check_directory, execute
     from nc_testbed.run.prepare import prepare
@@ -114,14 +112,17 @@ def _resume(options: argparse.Namespace) -> None:
 
 def _page(options: argparse.Namespace) -> str:
     """What ``--help`` and ``--cfg job`` print."""
+    from nc_testbed.cli.describe import Book
+    from nc_testbed.cli.help_page import Choice, help_page, settings_page
+
     words = place_overrides(options.overrides)
     folder = options.config_dir
     search = search_override(words, folder)
     with configurations():
-        settings, choices = chosen(words, search, options.resolve)
+        settings, choices = compose_choices(words, search, options.resolve)
     book = Book([CONF, PRESETS] if folder is None else [CONF, PRESETS, Path(folder)])
-    composition = Chosen(settings, choices, book, STUDY)
-    return help_page(composition) if options.help else settings_page(composition, options.overrides)
+    choice = Choice(settings, choices, book, STUDY)
+    return help_page(choice) if options.help else settings_page(choice, options.overrides)
 
 
 def _ask_hydra(options: argparse.Namespace) -> None:

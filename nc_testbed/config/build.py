@@ -41,27 +41,27 @@ def nearest(name: str, names: Iterable[str]) -> str:
     >>> nearest("anchr", ["anchor", "replace"]), nearest("model.rate", ["model.lr", "model.steps"])
     ('did you mean anchor? (anchor, replace)', 'it is called model.lr now')
     """
-    known = sorted(names)
+    options = sorted(names)
     head, dot, leaf = name.rpartition(".")
     renamed = f"{head}{dot}{RENAMED.get(leaf, leaf)}"
-    if renamed != name and renamed in known:
+    if renamed != name and renamed in options:
         return f"it is called {renamed} now"
-    close = difflib.get_close_matches(name[:100], known, n=1)
+    close = difflib.get_close_matches(name[:100], options, n=1)
     hint = f"did you mean {close[0]}? " if close else "use one of "
-    return f"{hint}({', '.join(_beside(name, known))})"
+    return f"{hint}({', '.join(_beside(name, options))})"
 
 
-def _beside(name: str, known: list[str]) -> list[str]:
+def _beside(name: str, options: list[str]) -> list[str]:
     """Of many dotted names those with the same head, or the heads where there is none such.
 
     >>> _beside("a.x", ["a.b", "a.c", *map(str, range(50))])
     ['a.b', 'a.c']
     """
-    if len(known) <= 40:
-        return known
+    if len(options) <= 40:
+        return options
     head = name.rpartition(".")[0]
-    alike = [other for other in known if head and other.rpartition(".")[0] == head]
-    return alike or [other for other in known if "." not in other]
+    alike = [other for other in options if head and other.rpartition(".")[0] == head]
+    return alike or [other for other in options if "." not in other]
 
 
 def build(
@@ -78,13 +78,13 @@ def build(
     """
     hints = typing.get_type_hints(cls)
     fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
-    chosen = {}
+    arguments = {}
     for name, value in values.items():
         if name not in fields:
             raise BadInput(prefix + name, value, nearest(name, fields))
-        chosen[name] = _typed(fields[name], value, prefix + name, extensions)
+        arguments[name] = _convert(fields[name], value, prefix + name, extensions)
     try:
-        return cls(**chosen)
+        return cls(**arguments)
     except BadInput as error:
         raise BadInput(prefix + error.key, error.value, error.remedy) from None
     except TypeError as error:  # a field without a default was left out
@@ -122,7 +122,8 @@ def build_target(
     The name is checked, then the resolved object, before anything of it is called; what is made
     must have all that its kind (a protocol) has.
     """
-    key, values = f"{group}._target_", dict(node)
+    key = f"{group}._target_"
+    values = dict(node)
     name = values.pop("_target_", None)
     allowed = ("nc_testbed", *extensions)
     require_allowed_target(name, allowed, key)
@@ -132,29 +133,30 @@ def build_target(
     except Exception as error:  # a module of the user's may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise BadInput(key, name, f"cannot be imported ({' '.join(reason.split())})") from None
-    own = isinstance(target, type) and target.__module__.split(".")[0] in allowed
-    require(own and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
-    made = build(target, values, f"{group}.", extensions)
+    is_allowed = isinstance(target, type) and target.__module__.split(".")[0] in allowed
+    require(is_allowed and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
+    instance = build(target, values, f"{group}.", extensions)
     contract = f"{kind.__module__}.{kind.__name__}"
     remedy = f"is no {kind.__name__.lower()}: name a class that is one, as {contract} says"
-    require(isinstance(made, kind), key, name, remedy)
-    return made
+    require(isinstance(instance, kind), key, name, remedy)
+    return instance
 
 
-def typed(hint: Any, value: Any, key: str) -> Any:
+def convert(hint: Any, value: Any, key: str) -> Any:
     """The value as the annotated type; raises BadInput saying which type is wanted.
 
-    >>> typed(tuple[int, ...], [1, 2], "n")
+    >>> convert(tuple[int, ...], [1, 2], "n")
     (1, 2)
     """
-    return _typed(hint, value, key)
+    return _convert(hint, value, key)
 
 
-def _typed(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> Any:
+def _convert(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> Any:
     """The value as the annotated type, or BadInput saying which type is wanted."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
     if origin not in (typing.Union, types.UnionType):
-        return _typed_one(hint, value, key, False, extensions)
+        return _convert_to(hint, value, key, False, extensions)
     optional = type(None) in arguments
     if value is None and optional:
         return None
@@ -164,7 +166,7 @@ def _typed(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> A
     complaints = []
     for other in others:
         try:
-            return _typed_one(other, value, key, optional, extensions)
+            return _convert_to(other, value, key, optional, extensions)
         except BadInput as error:
             complaints.append(error)
     exact = [c for c in complaints if c.key != key]
@@ -175,26 +177,27 @@ def _typed(hint: Any, value: Any, key: str, extensions: Iterable[str] = ()) -> A
     raise BadInput(key, value, f"give {' or '.join(remedies)}{' or null' if optional else ''}")
 
 
-def _typed_one(
+def _convert_to(
     hint: Any, value: Any, key: str, optional: bool, extensions: Iterable[str] = ()
 ) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return build(typing.cast(type, hint), value, f"{key}.", extensions)
     if isinstance(value, Mapping) and "_target_" in value:
-        made = build_target(value, key, extensions)
-        wanted = f"name a class that is a {hint.__name__}"
-        require(isinstance(made, hint), f"{key}._target_", value["_target_"], wanted)
-        return made
+        instance = build_target(value, key, extensions)
+        remedy = f"name a class that is a {hint.__name__}"
+        require(isinstance(instance, hint), f"{key}._target_", value["_target_"], remedy)
+        return instance
     if origin is Literal:
         if value not in arguments:
             raise BadInput(key, value, nearest(str(value), map(str, arguments)))
         return value
     if origin is dict and isinstance(value, Mapping):
-        return {k: _typed(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()}
-    listed = origin in (tuple, Sequence)
-    if listed and isinstance(value, list | tuple):
-        return tuple(_typed(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
+        return {k: _convert(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()}
+    is_list = origin in (tuple, Sequence)
+    if is_list and isinstance(value, list | tuple):
+        return tuple(_convert(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is float and number and abs(value) <= sys.float_info.max:  # no NaN either
         return float(value)
@@ -203,5 +206,5 @@ def _typed_one(
     names = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
     if dataclasses.is_dataclass(hint):
         names[hint] = f"{{{', '.join(f.name for f in dataclasses.fields(hint))}}}"
-    wanted = names.get(hint, "a list" if listed else getattr(hint, "__name__", str(hint)))
-    raise BadInput(key, value, f"give {wanted}{' or null' if optional else ''}")
+    type_name = names.get(hint, "a list" if is_list else getattr(hint, "__name__", str(hint)))
+    raise BadInput(key, value, f"give {type_name}{' or null' if optional else ''}")

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nc_testbed.config.build import nearest
-from nc_testbed.config.hydra_app import STUDY, named, own, register
+from nc_testbed.config.hydra_app import STUDY, add_names, own, register
 from nc_testbed.config.output_dir import CONF, HOME, check_places
 from nc_testbed.config.overrides import check_single_values, line_of, parse, text_of
 from nc_testbed.core.errors import BadInput, require
@@ -26,7 +26,7 @@ __all__ = [
     "HOME",
     "STUDY",
     "Composition",
-    "chosen",
+    "compose_choices",
     "compose_run",
     "composed",
     "configurations",
@@ -78,7 +78,7 @@ def composed(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, 
     return compose_run(overrides, search).config
 
 
-def chosen(
+def compose_choices(
     overrides: Sequence[str], search: Sequence[str] = (), resolve: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings, ``${n}`` as written unless resolve, and what was chosen of every group."""
@@ -99,7 +99,7 @@ def compose_run(overrides: Sequence[str], search: Sequence[str] = ()) -> Composi
         values = own(cfg)
     except Exception as error:  # files and values of a user's may raise anything in there
         raise _complaint(parsed, search, error) from error
-    config = named(values, choices)
+    config = add_names(values, choices)
     try:
         launch = _launch_settings(cfg)
     except Exception as error:
@@ -161,12 +161,12 @@ def _complaint(parsed: Sequence[Override], search: Sequence[str], error: Excepti
     """Which override is at fault, and the nearest name that would have been right."""
     groups = [o for o in parsed if _options(o.key_or_group, search)]
     with contextlib.suppress(Exception):  # groups may be what cannot be composed
-        known = _keys(own(_composed(groups, search)))
+        keys = _keys(own(_compose(groups, search)))
         for override in parsed:
             key = override.key_or_group
-            ours = override not in groups and not key.startswith("hydra")
-            if ours and not override.is_add() and key not in known:
-                return BadInput(key, text_of(override), nearest(key, known))
+            is_own = override not in groups and not key.startswith("hydra")
+            if is_own and not override.is_add() and key not in keys:
+                return BadInput(key, text_of(override), nearest(key, keys))
     ordered = [*groups, *(o for o in parsed if o not in groups)]
     faults: dict[int, Exception | None] = {}
 
@@ -184,14 +184,14 @@ def _complaint(parsed: Sequence[Override], search: Sequence[str], error: Excepti
 def _fault(parsed: Sequence[Override], search: Sequence[str]) -> Exception | None:
     """Why these overrides do not compose, or None."""
     try:
-        own(cfg := _composed(parsed, search))
+        own(cfg := _compose(parsed, search))
         _launch_settings(cfg)
     except Exception as fault:
         return fault
     return None
 
 
-def _composed(parsed: Sequence[Override], search: Sequence[str]) -> DictConfig:
+def _compose(parsed: Sequence[Override], search: Sequence[str]) -> DictConfig:
     texts = [line_of(override) for override in parsed]
     return compose("config", [*texts, *search], return_hydra_config=True)
 
@@ -206,9 +206,11 @@ def _reason(error: Exception) -> str:
 def _launch_settings(cfg: DictConfig) -> dict[str, Any]:
     """What of Hydra's settings LAUNCH, as they are in a job."""
     with open_dict(cfg.hydra.job):
-        cfg.hydra.job.num, cfg.hydra.job.id = 0, "0"
+        cfg.hydra.job.num = 0
+        cfg.hydra.job.id = "0"
     instance = HydraConfig.instance()
-    before, instance.cfg = instance.cfg, None
+    before = instance.cfg
+    instance.cfg = None
     try:
         # Hydra reads it before there is a job.
         values = {"sweep.dir": OmegaConf.select(cfg.hydra, "sweep.dir")}

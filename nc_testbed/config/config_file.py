@@ -27,9 +27,10 @@ def settings_hash(config: Mapping[str, Any]) -> str:
     >>> settings_hash({"seed": 0, "generations": 3}) == settings_hash({"seed": 0})
     True
     """
-    kept = {key: value for key, value in config.items() if key not in FREE}
-    kept["precision"] = config.get("compute", {}).get("precision")  # all that decides of it
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    decisive = {key: value for key, value in config.items() if key not in FREE}
+    # All of compute= that decides a result; other settings of it may change.
+    decisive["precision"] = config.get("compute", {}).get("precision")
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def root(config: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from nc_testbed.config.build import nearest
-from nc_testbed.config.naming import directory_name, found
+from nc_testbed.config.naming import directory_name, existing_name
 from nc_testbed.config.output_dir import CONF, HOME, PACKAGE
 from nc_testbed.config.settings import GROUPS, Settings
 from nc_testbed.core.errors import BadInput, require
@@ -36,26 +36,27 @@ STUDY = ("figure", "sweep", "size", "full", "objective")
 
 def own(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
     """A run's settings, without Hydra's; ``${n}`` as written unless resolve."""
-    kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    return container(kept, resolve)
+    settings = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return container(settings, resolve)
 
 
 def container(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
-    """Plain values."""
+    """A configuration as dicts, lists, numbers and texts."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=resolve))
 
 
 def plain(cfg: DictConfig, choices: Any) -> dict[str, Any]:
     """Resolved plain values, the chosen options' names, and every metric where all are wanted."""
-    return named(container(cfg), choices)
+    return add_names(container(cfg), choices)
 
 
-def named(config: dict[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    known = [*GROUPS, *STUDY, *(f.name for f in dataclasses.fields(Settings))]
-    require("name" not in config, "name", config.get("name"), nearest("name", known))
+def add_names(config: dict[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the names of the chosen options, and every metric where all are wanted."""
+    keys = [*GROUPS, *STUDY, *(f.name for f in dataclasses.fields(Settings))]
+    require("name" not in config, "name", config.get("name"), nearest("name", keys))
     for group in GROUPS:
-        chosen = config.get(group)
-        require(isinstance(chosen, dict), group, chosen, f"choose one: {group}=name")
+        node = config.get(group)
+        require(isinstance(node, dict), group, node, f"choose one: {group}=name")
     if config["metrics"].get("auto"):
         config["metrics"] |= _every_metric()
     config["name"] = {group: choices[group] for group in ("data", "model", "policy")}
@@ -106,12 +107,12 @@ def _register_resolvers() -> None:
 def _job_name(*, _root_: DictConfig) -> str:
     """The name of a job's directory, from its whole configuration."""
     hydra = _root_.hydra
-    config = named(own(_root_), hydra.runtime.choices)
+    config = add_names(own(_root_), hydra.runtime.choices)
     config = {key: value for key, value in config.items() if key not in STUDY}
-    job, given = hydra.job, [str(text) for text in hydra.overrides.task]
-    left_out = list(job.config.override_dirname.exclude_keys)
-    name = directory_name(config, job.override_dirname, given, left_out)
-    return found(Path(str(hydra.sweep.dir)), name)
+    overrides = [str(text) for text in hydra.overrides.task]
+    left_out = list(hydra.job.config.override_dirname.exclude_keys)
+    name = directory_name(config, hydra.job.override_dirname, overrides, left_out)
+    return existing_name(Path(str(hydra.sweep.dir)), name)
 
 
 def _gpu_share(share: float) -> float:
@@ -171,11 +172,11 @@ def run_single(cfg: DictConfig, task: Callable[[Path], None]) -> None:
             errors.append(error)
 
     context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(cfg))
-    place = cfg.hydra.run.dir
+    directory = cfg.hydra.run.dir
     try:
         run_job(job, cfg, "hydra.run.dir", None, context)
     except OSError as error:
-        raise BadInput("hydra.run.dir", place, f"cannot be made ({error})") from None
+        raise BadInput("hydra.run.dir", directory, f"cannot be made ({error})") from None
     except Exception as error:  # of the user's own loggers, which Python's logging refuses
         reason = " ".join(str(error).split())
         raise BadInput("hydra.job_logging", "given", f"cannot be used ({reason})") from None
@@ -189,11 +190,11 @@ def launched_job(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     The place is Hydra's: number, label (what is swept over), path, sweep (the folder), cwd.
     """
     state = HydraConfig.get()
-    place = {
+    location = {
         "number": int(state.job.num),
         "label": str(state.job.override_dirname),
         "path": Path(state.runtime.output_dir),
         "sweep": Path(state.sweep.dir),
         "cwd": str(state.runtime.cwd),
     }
-    return plain(cfg, state.runtime.choices), place
+    return plain(cfg, state.runtime.choices), location

@@ -31,10 +31,10 @@ def directory_name(
     >>> name == f"policy.k=1_2,seed=1-{settings_hash({'seed': 1})[:12]}"
     True
     """
-    swept = sorted(text for text in overrides if _free(text, left_out))
+    free = sorted(text for text in overrides if _free(text, left_out))
     digest = settings_hash(config)
-    if swept:
-        digest = hashlib.sha256(json.dumps([digest, *swept]).encode()).hexdigest()
+    if free:
+        digest = hashlib.sha256(json.dumps([digest, *free]).encode()).hexdigest()
     return "-".join([*filter(None, [readable(label)]), digest[:DIGITS]])
 
 
@@ -53,19 +53,19 @@ def readable(label: str) -> str:
     return plain.encode()[:LONGEST].decode(errors="ignore")
 
 
-def found(folder: Path, name: str) -> str:
+def existing_name(folder: Path, name: str) -> str:
     """The name of the directory in a sweep's folder that has the same hash, else this name.
 
     Labels differ where the same settings were once swept over and once given.
     """
     digest = name[-DIGITS:]
-    there = sorted(path.name for path in folder.glob(f"*{digest}") if path.is_dir())
-    return there[0] if there and name not in there else name
+    names = sorted(path.name for path in folder.glob(f"*{digest}") if path.is_dir())
+    return names[0] if names and name not in names else name
 
 
 def alike(folder: Path, name: str) -> list[Path]:
     """The other directories of a sweep that have the same label, and so other settings."""
     label = re.escape(name[:-DIGITS])
     form = re.compile(f"{label}[0-9a-f]{{{DIGITS}}}")
-    there = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in there if path.name != name and form.fullmatch(path.name)]
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if path.name != name and form.fullmatch(path.name)]

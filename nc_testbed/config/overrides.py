@@ -44,10 +44,10 @@ def text_of(override: Override) -> str:
     return line_of(override).partition("=")[2]
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     r"""A text as Hydra reads it back.
 
-    >>> print(quoted(r"it's \ here"))
+    >>> print(quote_text(r"it's \ here"))
     'it\'s \ here'
     """
     return "'" + text.replace("'", "\\'") + "'"
@@ -83,8 +83,8 @@ def job_overrides(overrides: Sequence[Override], search: bool) -> list[list[str]
         key = override.get_key_element()
         words[key] = [f"{key}={value}" for value in _values(override, search)]
         remedy = f"that is more than {JOBS} runs: give fewer values"
-        few = math.prod(map(len, words.values())) <= JOBS
-        require(few, override.key_or_group, text_of(override), remedy)
+        is_short = math.prod(map(len, words.values())) <= JOBS
+        require(is_short, override.key_or_group, text_of(override), remedy)
     return [list(job) for job in itertools.product(*words.values())]
 
 
@@ -104,7 +104,7 @@ def _values(override: Override, search: bool) -> list[str]:
     return list(itertools.islice(override.sweep_string_iterator(), JOBS + 1))
 
 
-def fixed(overrides: Sequence[Override]) -> list[Override]:
+def shared_overrides(overrides: Sequence[Override]) -> list[Override]:
     """The words that all jobs share; of several with one key the last."""
     last = {override.get_key_element(): override for override in overrides}
     return [override for override in last.values() if not override.is_sweep_override()]
@@ -119,8 +119,12 @@ def sweeper_overrides(launch: Mapping[str, Any]) -> list[Override]:
 def study_overrides(study: Mapping[str, Any], parsed: Sequence[Override]) -> list[str]:
     """What an experiment sweeps over, and what its full size changes, as overrides.
 
-    study: the composed configuration. parsed: the command line, whose keys stay as they are.
+    study: the composed configuration. parsed: the command line, whose keys stay as they are. A
+    command that sweeps over studies themselves gets what it says alone.
     """
+    of_study = [o for o in parsed if o.key_or_group in ("experiment", "sweep", "size", "full")]
+    if any(override.is_sweep_override() for override in of_study):
+        return []
     present = {override.key_or_group for override in parsed}
     changes = {key: v for key, v in _study_values(study).items() if key not in present}
     remedy = "this study makes several runs: give out=, or hydra.sweep.dir"

@@ -45,9 +45,9 @@ class ComputeSettings:
     compile: Literal["auto"] | bool = "auto"
 
     def __post_init__(self) -> None:
-        least = f"give at least {LEAST_MEMORY} bytes, or auto"
+        remedy = f"give at least {LEAST_MEMORY} bytes, or auto"
         ok = self.memory == "auto" or self.memory >= LEAST_MEMORY
-        require(ok, "memory", self.memory, least)
+        require(ok, "memory", self.memory, remedy)
         ok = self.chains is None or self.chains >= 1
         require(ok, "chains", self.chains, "give at least 1 chain at once, or null for all")
 
@@ -64,29 +64,30 @@ class RecordSettings:
     chains: Literal["rows", "summary"] = "rows"
 
     def __post_init__(self) -> None:
-        wanted = self.generations
-        every = wanted >= 1 if isinstance(wanted, int) else True
-        require(every, "generations", wanted, "give all, last, a number >= 1 or a list")
-        if isinstance(wanted, tuple):
-            fine = bool(wanted) and min(wanted) >= 0
-            require(fine, "generations", list(wanted), "give one generation >= 0 at least")
+        which = self.generations
+        every = which >= 1 if isinstance(which, int) else True
+        require(every, "generations", which, "give all, last, a number >= 1 or a list")
+        if isinstance(which, tuple):
+            in_range = bool(which) and min(which) >= 0
+            require(in_range, "generations", list(which), "give one generation >= 0 at least")
 
     def among(self, generations: int) -> tuple[int, ...]:
-        """The recorded ones of this many, ascending.
+        """The recorded generations of a run of so many, ascending.
 
         >>> RecordSettings(4).among(10), RecordSettings("last").among(10)
         ((0, 4, 8, 9), (9,))
         """
-        wanted, last = self.generations, generations - 1
-        if wanted == "all":
+        which = self.generations
+        last = generations - 1
+        if which == "all":
             return tuple(range(generations))
-        if wanted == "last":
+        if which == "last":
             return (last,)
-        if isinstance(wanted, int):
-            return tuple(sorted({*range(0, generations, wanted), last}))
-        beyond = [g for g in wanted if g > last]
+        if isinstance(which, int):
+            return tuple(sorted({*range(0, generations, which), last}))
+        beyond = [g for g in which if g > last]
         require(not beyond, "record.generations", beyond, f"the last generation is {last}")
-        return tuple(sorted(set(wanted)))
+        return tuple(sorted(set(which)))
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,10 @@ class Settings:
         require(1 <= self.chains <= 2**20, "chains", self.chains, "give at least 1 chain")
         ok = 1 <= self.generations <= 10**6
         require(ok, "generations", self.generations, "give at least 1 generation")
-        given = [self.n] if isinstance(self.n, int) else self.n
-        if isinstance(given, list | tuple):
-            fits = bool(given) and 1 <= min(given) <= max(given) <= 10**15
-            require(fits, "n", self.n, "give 1 to 10^15 rows, or null")
+        sizes = [self.n] if isinstance(self.n, int) else self.n
+        if isinstance(sizes, list | tuple):
+            in_range = bool(sizes) and 1 <= min(sizes) <= max(sizes) <= 10**15
+            require(in_range, "n", self.n, "give 1 to 10^15 rows, or null")
         ok = self.budget is None or self.budget >= 1
         require(ok, "budget", self.budget, "give at least 1 row, or null for all")
 
@@ -162,11 +163,11 @@ def of_run(config: Mapping[str, Any]) -> Settings:
     ``name``, which says how the groups were chosen, is not one of them.
     Raises BadInput for unknown names, wrong types and ranges.
     """
-    rest = {key: value for key, value in config.items() if key not in (*GROUPS, "name")}
+    values = {key: value for key, value in config.items() if key not in (*GROUPS, "name")}
     names = [*GROUPS, *(f.name for f in dataclasses.fields(Settings))]
-    for key in rest:
-        require(key in names, key, rest[key], nearest(key, names))
-    return build(Settings, rest)
+    for key in values:
+        require(key in names, key, values[key], nearest(key, names))
+    return build(Settings, values)
 
 
 def sizes(settings: Settings, real: int | None) -> tuple[int, ...]:
@@ -176,13 +177,14 @@ def sizes(settings: Settings, real: int | None) -> tuple[int, ...]:
     None where an exact law draws as many as ``n`` says (100 where it says nothing).
     Raises BadInput for a schedule that is shorter than the run or begins with other real rows.
     """
-    n, T = settings.n, settings.generations
+    n = settings.n
+    T = settings.generations
     if n is None or isinstance(n, int):
-        drawn = n or real or 100
-        return (real or drawn, *[drawn] * T)
-    listed = n.among(T) if isinstance(n, Growth) else n
+        size = n or real or 100
+        return (real or size, *[size] * T)
+    schedule = n.among(T) if isinstance(n, Growth) else n
     remedy = f"{T} generations need as many sizes"
-    require(len(listed) >= T, "n", list(listed), remedy)
+    require(len(schedule) >= T, "n", list(schedule), remedy)
     first = "generation 0 is fitted to data.rows real rows"
-    require(real in (None, listed[0]), "n", listed[0], f"{first}, {real}: begin with these")
-    return (*listed[:T], listed[min(T, len(listed) - 1)])
+    require(real in (None, schedule[0]), "n", schedule[0], f"{first}, {real}: begin with these")
+    return (*schedule[:T], schedule[min(T, len(schedule) - 1)])

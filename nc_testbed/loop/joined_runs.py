@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from nc_testbed.policies.wrapper import Wrapper
 
 
 @dataclass(frozen=True)
-class Pack:
+class Pack(Policy):
     """The policy of several runs: each composes its own chains' rows from its own archive.
 
     policies, runs, reserves: of every run the policy, the chains, and how many
@@ -34,21 +35,21 @@ class Pack:
     reserves: tuple[int, ...]
 
     @property
-    def window(self) -> int | None:
+    def window(self) -> int | None:  # ty: ignore[incompatible-property-override]
         """Synthetic sets that every run looks back on, None = all."""
         return self.policies[0].window
 
     @property
-    def trains_on_real(self) -> bool:
+    def trains_on_real(self) -> bool:  # ty: ignore[incompatible-property-override]
         """Whether the runs train on real rows after generation 0."""
         return self.policies[0].trains_on_real
 
     @property
-    def needs_classifier(self) -> bool:
+    def needs_classifier(self) -> bool:  # ty: ignore[incompatible-property-override]
         """Whether the runs need the referee's opinion of every row."""
         return self.policies[0].needs_classifier
 
-    def compose(self, archive: Archive, streams: RandomStreams, budget: int | None) -> TrainingSet:
+    def compose(self, archive: Any, streams: RandomStreams, budget: int | None) -> TrainingSet:
         """The training sets of all runs along the chain axis, a view of the whole archive."""
         sets = []
         for policy, run, reserve in zip(self.policies, self.runs, self.reserves, strict=True):

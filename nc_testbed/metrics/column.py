@@ -24,15 +24,16 @@ AGAIN = "is no description of columns: leave this run out, or make it again"
 class Column:
     """One column ``[R]`` of a metric; a metric declares ``columns``, ``{name: Column}``.
 
-    A name that ends in ``_i`` stands for one column per rank or coordinate. says: its definition.
-    low, high: bounds of its values, included; C is the number of classes (or modes), M that of
-    synthetic rows. worse: the direction in which a fit gets worse; ``either`` is away from the
-    truth. unit: of its values, "" for a pure number.
+    A name that ends in ``_i`` stands for one column per rank or coordinate. says: its
+    definition. low, high: bounds of its values, included; C is the number of classes (or
+    modes), M that of synthetic rows. worse: the direction in which a fit gets worse;
+    ``either`` is away from the truth. unit: of its values, "" for a pure number.
 
-    group: where it is shown; groups go by name, and so begin with a digit. chart: the title of a
-    chart that it shares with others. headline: its rank among the columns a run is judged by,
-    None for most; such a column falls as a chain collapses. fidelity, overall: its rank among the
-    two kinds of figure that are read beside the headline, since both can rise while it falls.
+    group: where it is shown; groups go by name, and so begin with a digit. chart: the
+    title of a chart that it shares with others. headline: its rank among the columns a
+    run is judged by, None for most; such a column falls as a chain collapses. fidelity,
+    overall: its rank among the two kinds of figure that are read beside the headline,
+    since both can rise while it falls.
 
     >>> Column("of a loss", headline=1)
     Traceback (most recent call last):
@@ -95,8 +96,8 @@ DEFAULTS = {field.name: field.default for field in fields(Column)}
 class Columns(Mapping[str, Column]):
     """The columns that a run's metrics and model declare, by name.
 
-    ``columns[name]`` is the declaration of a measured column: its own, else that of its name with
-    ``_i`` for the number at its end, else :data:`UNDECLARED`.
+    ``columns[name]`` is the declaration of a measured column: its own, else that of its
+    name with ``_i`` for the number at its end, else :data:`UNDECLARED`.
 
     >>> declared = Columns({"x_rank_i": Column("of a class")})
     >>> declared["x_rank_12"].says, declared["y"].worse
@@ -116,7 +117,8 @@ class Columns(Mapping[str, Column]):
 
     @classmethod
     def from_records(cls, *configs: Mapping[str, Any]) -> Self:
-        """What the records of runs say (``facts.columns``); of two that differ the first counts.
+        """What the records of runs say (``facts.columns``); of two that differ the first
+        counts.
 
         Raises BadInput for a record that holds something else.
         """
@@ -154,11 +156,13 @@ class Columns(Mapping[str, Column]):
         return len(self._declared)
 
     def headline(self, names: Iterable[str]) -> str | None:
-        """The column a run is judged by: the first by rank of these, None where none has one."""
+        """The column a run is judged by: the first by rank of these, None where none has
+        one."""
         return self._first("headline", names)
 
     def beside(self, names: Iterable[str]) -> list[str]:
-        """Headline, fidelity and one overall figure, as far as measured: read them together.
+        """Headline, fidelity and one overall figure, as far as measured: read them
+        together.
 
         The last two can rise while the tail dies.
         """
@@ -174,7 +178,8 @@ class Columns(Mapping[str, Column]):
         return first + sorted(others, key=lambda name: self[name].group)
 
     def charts(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """``{title: columns}`` of the charts that columns share, in the order of declaration."""
+        """``{title: columns}`` of the charts that columns share, in the order of
+        declaration."""
         measured = set(names)
         charts: dict[str, list[str]] = {}
         for name, column in self._declared.items():

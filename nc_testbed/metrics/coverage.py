@@ -1,4 +1,5 @@
-"""Coverage and density: real balls that synthetic rows reach, and how crowded they are."""
+"""Coverage and density: real balls that synthetic rows reach, and how crowded they
+are."""
 
 from __future__ import annotations
 
@@ -50,14 +51,15 @@ def _by_class(reference: Reference) -> Tensor:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of real k = 5 balls that contain a synthetic row, and how many contain each row.
+    """Share of real k = 5 balls that contain a synthetic row, and how many contain each
+    row.
 
     Coverage and density (Naeem et al., 2020, https://arxiv.org/abs/2002.09797), strict <.
-    Coverage is divided by its mean for equal laws at the same numbers of rows, so a perfect fit
-    scores 1 on average. Overall balls are those of held-out rows resampled to the chain's training
-    law. A class's balls are those among its own held-out rows (pooled balls of rare rows are as
-    large as the common rows' and are covered by them), and the mean supposes that only its own
-    ``Binomial(M, p_c)`` rows reach them.
+    Coverage is divided by its mean for equal laws at the same numbers of rows, so a
+    perfect fit scores 1 on average. Overall balls are those of held-out rows resampled to
+    the chain's training law. A class's balls are those among its own held-out rows
+    (pooled balls of rare rows are as large as the common rows' and are covered by them),
+    and the mean supposes that only its own ``Binomial(M, p_c)`` rows reach them.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -94,13 +96,14 @@ class Coverage:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        reference, near = evaluation.reference, evaluation.neighbourhoods
+        reference = evaluation.reference
+        near = evaluation.neighbourhoods
         covered = near.covered.sum(1).double() / reference.member.sum(1)
         columns = {
             "coverage": covered / reference.once(_overall),
             "density": near.balls.double().mean(1) / NEIGHBOURS,
         }
-        if not reference.labelled:
+        if not reference.has_labels:
             return columns
         by_class = reference.by_class(near.covered_own) / reference.once(_by_class)
         return rank_columns("coverage", by_class, reference) | columns

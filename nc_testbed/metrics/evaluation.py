@@ -1,4 +1,5 @@
-"""The contract of every metric: what it is given, what it returns, what it may ask for."""
+"""The contract of every metric: what it is given, what it returns, what it may ask
+for."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ COLLAPSES = {
     "lost tails": "what is rare in the data is no longer made",
     "hallucinated data": "what is made is like nothing in the data",
 }
-"""The eight definitions of collapse counted by Schaeffer et al. (2025, arXiv 2503.03150)."""
+"""The eight definitions of collapse counted by Schaeffer et al. (2025, arXiv
+2503.03150)."""
 
 
 @runtime_checkable
@@ -66,7 +68,8 @@ class Bound(Protocol):
 
 
 class Encoder(Protocol):
-    """A fit that maps rows to latents, and bounds the log density of each chain's own rows."""
+    """A fit that maps rows to latents, and bounds the log density of each chain's own
+    rows."""
 
     def latent_means(self, rows: Tensor) -> Tensor:
         """Means of q(z | x) ``[R, M, L]`` of stored rows ``[R, M, D]``."""
@@ -81,10 +84,11 @@ class Encoder(Protocol):
 class Evaluation:
     """One generation under measurement.
 
-    rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from the
-    n rows the next generation trains on. first: generation 0's fit. training: what this fit was
-    trained on (with ``stream`` the stored rows of the law that it was trained on). Both are None
-    where samples are measured outside a loop. Parts are computed when first asked for.
+    rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from
+    the n rows the next generation trains on. first: generation 0's fit. training: what
+    this fit was trained on (with ``stream`` the stored rows of the law that it was
+    trained on). Both are None where samples are measured outside a loop. Parts are
+    computed when first asked for.
     """
 
     fit: Fit
@@ -106,7 +110,7 @@ class Evaluation:
 
     @property
     def chains(self) -> int:
-        """R."""
+        """Number of chains."""
         return len(self.rows)
 
     @cached_property
@@ -116,42 +120,46 @@ class Evaluation:
         return torch.stack(each(referee.features, list(self.rows), self.rows.device))
 
     @cached_property
-    def _classified(self) -> tuple[Tensor, Tensor]:
-        each = [self.reference.referee.classify(features) for features in self.features]
-        labels, confidence = zip(*each, strict=True)
+    def _labels_and_confidence(self) -> tuple[Tensor, Tensor]:
+        chains = [self.reference.referee.classify(features) for features in self.features]
+        labels, confidence = zip(*chains, strict=True)
         return torch.stack(labels), torch.stack(confidence)
 
     @property
     def labels(self) -> Tensor:
         """The referee's labels ``[R, M]`` int64; all 0 where there are no classes."""
-        if self.reference.labelled:
-            return self._classified[0]
+        if self.reference.has_labels:
+            return self._labels_and_confidence[0]
         return torch.zeros_like(self.rows[..., 0], dtype=torch.int64)
 
     @property
     def confidence(self) -> Tensor:
         """The referee's confidence ``[R, M]`` float32; only where there are classes."""
-        return self._classified[1]
+        return self._labels_and_confidence[1]
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
         """Who lies in whose k = 5 ball."""
-        reference, features, labels = self.reference, self.features, self.labels
+        reference = self.reference
+        features = self.features
+        labels = self.labels
         balls = reference.balls
 
         def one(r: int) -> tuple[Tensor, ...]:
-            return meet(balls[r], reference.centred(features[r]), labels[r])
+            return meet(balls[r], reference.subtract_centre(features[r]), labels[r])
 
         fields = zip(*each(one, range(self.chains), self.rows.device), strict=True)
         return Neighbourhoods(*(torch.stack(field) for field in fields))
 
     @property
-    def accepted(self) -> Tensor:
-        """``[R, M]`` bool: the referee is sure of the label, and the row lies on its manifold."""
+    def is_accepted(self) -> Tensor:
+        """``[R, M]`` bool: the referee is sure of the label, and the row lies on its
+        manifold."""
         return (self.confidence >= CONFIDENT) & self.neighbourhoods.inside_own
 
     def counts(self, among: Tensor | None = None) -> Tensor:
-        """Synthetic rows of each label ``[R, C]`` float64, of all rows or of those ``among``."""
+        """Synthetic rows of each label ``[R, C]`` float64, of all rows or of those
+        ``among``."""
         classes = range(self.reference.shares.shape[1])
         hits = torch.ones_like(self.labels, dtype=torch.bool) if among is None else among
         return torch.stack([((self.labels == c) & hits).sum(1) for c in classes], 1).double()
@@ -161,19 +169,20 @@ class Evaluation:
 class Metric(Protocol):
     """Frozen settings of one family of columns.
 
-    requires: words the data and the fit must provide: labels, tail, image, planar, modes, density
-    (:attr:`Data.provides`), likelihood (an exact density or a bound), exact, encoder,
-    parameters (:func:`fit_provides`).
-    collapse: which of the eight definitions in ``COLLAPSES`` it measures.
-    It may declare ``columns``, :class:`nc_testbed.metrics.column.Column` by name: what is said of
-    them wherever they are shown. Of a column that is not declared nothing is.
+    requires: words the data and the fit must provide: labels, tail, image, planar, modes,
+    density (:attr:`Data.provides`), likelihood (an exact density or a bound), exact,
+    encoder, parameters (:func:`fit_provides`). collapse: which of the eight definitions
+    in ``COLLAPSES`` it measures. It may declare ``columns``,
+    :class:`nc_testbed.metrics.column.Column` by name: what is said of them wherever they
+    are shown. Of a column that is not declared nothing is.
     """
 
     requires: ClassVar[frozenset[str]]
     collapse: ClassVar[str]
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
-        """Columns ``{name: [R] float64}``. A collapsed chain is a result, never an exception.
+        """Columns ``{name: [R] float64}``. A collapsed chain is a result, never an
+        exception.
 
         The names do not change over generations. NaN means undefined for that chain.
         """
@@ -186,7 +195,8 @@ def fit_provides(fit: Any) -> frozenset[str]:
     >>> fit_provides(object())
     frozenset()
     """
-    exact, bound = hasattr(fit, "log_prob"), hasattr(fit, "elbo")
+    exact = hasattr(fit, "log_prob")
+    bound = hasattr(fit, "elbo")
     words = {"exact": exact, "likelihood": exact or bound, "parameters": hasattr(fit, "columns")}
     words["encoder"] = bound and hasattr(fit, "latent_means")
     return frozenset(word for word, holds in words.items() if holds)
@@ -204,11 +214,12 @@ def rank_columns(
     thirds: tuple[str, ...] = ("tail",),
     ranks: bool = True,
 ) -> dict[str, Tensor]:
-    """Columns of a per-class figure ``[R, C]``: means over rank thirds, and by rarity rank.
+    """Columns of a per-class figure ``[R, C]``: means over rank thirds, and by rarity
+    rank.
 
     ``{third}_{name}``: mean over the T = max(1, C // 3) rarest (tail) or commonest (head)
-    classes or those between (medium); left out where no class is rare, or none lies between.
-    ``{name}_rank_{i}``: the class of rarity rank i, 0 the commonest.
+    classes or those between (medium); left out where no class is rare, or none lies
+    between. ``{name}_rank_{i}``: the class of rarity rank i, 0 the commonest.
     """
     ranked = by_class.gather(1, reference.class_of_rank)
     classes = ranked.shape[1]
@@ -219,8 +230,8 @@ def rank_columns(
         "tail": ranked[:, classes - T :],
     }
     tailed = "tail" in reference.data.provides
-    wanted = [third for third in thirds if tailed and parts[third].shape[1]]
-    columns = {f"{third}_{name}": parts[third].mean(1) for third in wanted}
+    names = [third for third in thirds if tailed and parts[third].shape[1]]
+    columns = {f"{third}_{name}": parts[third].mean(1) for third in names}
     if ranks:
         columns |= {f"{name}_rank_{i}": ranked[:, i].clone() for i in range(classes)}
     return columns

@@ -19,8 +19,8 @@ Density = Callable[[Tensor], Tensor]
 class ExactKL:
     """Monte Carlo ``KL(law || fit) = E_law [log law - log fit]`` over the held-out rows.
 
-    Rows are weighted to the law's own class weights (stratified), not to a chain's sample of
-    them. The same rows serve every generation, so changes are less noisy than values.
+    Rows are weighted to the law's own class weights (stratified), not to a chain's sample
+    of them. The same rows serve every generation, so changes are less noisy than values.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"density", "exact"})
@@ -37,11 +37,12 @@ class ExactKL:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        data, reference = evaluation.data, evaluation.reference
+        data = evaluation.data
+        reference = evaluation.reference
         law = cast(DataLaw, data.law)
         truth = cast(Density, law.log_prob)(data.held_out)  # [H], or [R, H]
         fitted = cast(Exact, evaluation.fit).log_prob(data.held_out)  # [R, H]
         shares = None
-        if law.weights is not None and reference.labelled:
+        if law.weights is not None and reference.has_labels:
             shares = law.weights.to(fitted.device).expand(reference.chains, -1)
         return {"exact_kl": reference.mean(truth - fitted.double(), shares)}

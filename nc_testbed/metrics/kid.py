@@ -15,7 +15,8 @@ from nc_testbed.metrics.neighbours import blocks
 from nc_testbed.metrics.reference import Reference
 
 SUMMED = 2**20
-"""Kernels in one sum, 16 times as many on a GPU: fixed, since sums round by how they are cut."""
+"""Kernels in one sum, 16 times as many on a GPU: fixed, since sums round by how they are
+cut."""
 
 
 def _sums(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
@@ -26,7 +27,8 @@ def _sums(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
 
 
 def _kernel(x: Tensor, y: Tensor, out: Tensor) -> Tensor:
-    """The kernel ``[N, M]`` of all pairs, in blocks, written over the start of ``out``."""
+    """The kernel ``[N, M]`` of all pairs, in blocks, written over the start of
+    ``out``."""
     k = out[: len(x) * len(y)].view(len(x), len(y))
     for block in blocks(len(x), len(y), x.device):
         part = torch.mm(x[block], y.T, out=k[block]).div_(x.shape[1]).add_(1)
@@ -35,7 +37,8 @@ def _kernel(x: Tensor, y: Tensor, out: Tensor) -> Tensor:
 
 
 def _room(x: Tensor, y: Tensor) -> Tensor:
-    """Memory for the kernels of one sum, the same for all: fresh memory costs as much as they."""
+    """Memory for the kernels of one sum, the same for all: fresh memory costs as much as
+    they."""
     first = next(_sums(len(x), len(y), x.device))
     return x.new_empty(first.stop * len(y))
 
@@ -45,8 +48,10 @@ def kernel_means(x: Tensor, weights: Tensor, y: Tensor, others: Tensor) -> Tenso
 
     weights: K of w, ``[K, N]``; others: as many v, ``[K, M]``; each sums to 1.
     """
-    x, y = x.to(torch.float64), y.to(torch.float64)
-    totals, room = x.new_zeros(len(weights)), _room(x, y)
+    x = x.to(torch.float64)
+    y = y.to(torch.float64)
+    totals = x.new_zeros(len(weights))
+    room = _room(x, y)
     for part in _sums(len(x), len(y), x.device):
         k = _kernel(x[part], y, room)
         for total, w, v in zip(totals, weights, others, strict=True):
@@ -57,11 +62,12 @@ def kernel_means(x: Tensor, weights: Tensor, y: Tensor, others: Tensor) -> Tenso
 def mean_pair(x: Tensor) -> Tensor:
     """Mean of the kernel over pairs of two different rows of ``[N, F]``, in blocks."""
     x = x.to(torch.float64)
-    total, room = x.new_zeros(()), _room(x, x)
+    total = x.new_zeros(())
+    room = _room(x, x)
     for part in _sums(len(x), len(x), x.device):
         k = _kernel(x[part], x[part.start :], room)  # symmetric: half of all pairs is enough
-        within = k[:, : len(k)]
-        total += 2 * k.sum() - within.sum() - within.trace()
+        inside = k[:, : len(k)]
+        total += 2 * k.sum() - inside.sum() - inside.trace()
     return total / (len(x) * (len(x) - 1))
 
 
@@ -74,7 +80,8 @@ def _real_pairs(reference: Reference) -> Tensor:
 
     Pairs within a class leave out a row with itself, so the mean is unbiased.
     """
-    x, weights = reference.features, reference.weights(reference.shares)
+    x = reference.features
+    weights = reference.weights(reference.shares)
     pairs = kernel_means(x, weights, x, weights)
     for c, rows in enumerate(reference.groups):
         z = x[rows]
@@ -85,11 +92,12 @@ def _real_pairs(reference: Reference) -> Tensor:
 
 @dataclass(frozen=True)
 class KID:
-    """Unbiased squared maximum mean discrepancy of the features, kernel ``(x.y / F + 1)^3``.
+    """Unbiased squared maximum mean discrepancy of the features, kernel ``(x.y / F +
+    1)^3``.
 
-    Kernel distance (Binkowski et al., 2018, https://arxiv.org/abs/1801.01401), on all rows at
-    once, against all held-out rows, weighted to the chain's training law: a reference set of
-    fixed class counts would make it negative for a perfect fit.
+    Kernel distance (Binkowski et al., 2018, https://arxiv.org/abs/1801.01401), on all
+    rows at once, against all held-out rows, weighted to the chain's training law: a
+    reference set of fixed class counts would make it negative for a perfect fit.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -103,9 +111,11 @@ class KID:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        reference, features = evaluation.reference, evaluation.features
+        reference = evaluation.reference
+        features = evaluation.features
 
-        real, weights = reference.features, reference.weights(reference.shares)
+        real = reference.features
+        weights = reference.weights(reference.shares)
 
         def own(r: int) -> Tensor:
             return mean_pair(features[r])

@@ -1,4 +1,5 @@
-"""What the first generation's encoder sees of every later one, and what fits were trained to."""
+"""What the first generation's encoder sees of every later one, and what fits were trained
+to."""
 
 from __future__ import annotations
 
@@ -12,19 +13,22 @@ from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Encoder, Evaluation
 
 LOSS_ROWS = 1000
-"""Most training rows whose loss is averaged: its error over rows is then below that over chains."""
+"""Most training rows whose loss is averaged: its error over rows is then below that over
+chains."""
 
 
 @dataclass(frozen=True)
 class Latent:
-    """Spread of the latents that generation 0's encoder finds in samples, and the training loss.
+    """Spread of the latents that generation 0's encoder finds in samples, and the
+    training loss.
 
-    The spread is ``sum_l Var[mu_l(x)]`` over the evaluation rows x of this generation, mu(x) the
-    mean of generation 0's q(z | x): one encoder for all generations, so that they can be compared.
-    Dimensions that it does not use add nothing, so generation 0 is below the L latents. The loss is
-    the negative ELBO of as many training rows as there are evaluation rows, at most 1000, evenly
-    spaced, by their weights; with a Bernoulli likelihood it includes the entropy of grey pixels, so
-    it can rise though training sets become simpler, as they blur.
+    The spread is ``sum_l Var[mu_l(x)]`` over the evaluation rows x of this generation,
+    mu(x) the mean of generation 0's q(z | x): one encoder for all generations, so that
+    they can be compared. Dimensions that it does not use add nothing, so generation 0 is
+    below the L latents. The loss is the negative ELBO of as many training rows as there
+    are evaluation rows, at most 1000, evenly spaced, by their weights; with a Bernoulli
+    likelihood it includes the entropy of grey pixels, so it can rise though training sets
+    become simpler, as they blur.
 
     Both curves are those of the VAE study of Shumailov et al. 2024,
     https://doi.org/10.1038/s41586-024-07566-y
@@ -56,12 +60,14 @@ class Latent:
         return {"latent_spread": spread, "neg_elbo_train": self._loss(evaluation)}
 
     def _loss(self, evaluation: Evaluation) -> Tensor:
-        training, R = evaluation.training, evaluation.chains
+        training = evaluation.training
+        R = evaluation.chains
         assert training is not None, "a loop says what it trained on"
         m = min(training.size, evaluation.rows.shape[1], LOSS_ROWS)
         index = torch.arange(m, device=training.rows.device) * training.size // m
         index = index.expand(R, -1)
-        fit, streams = cast(Encoder, evaluation.fit), evaluation.streams.at(0)
+        fit = cast(Encoder, evaluation.fit)
+        streams = evaluation.streams.at(0)
         loss = -fit.elbo(training.gather(index), streams).double()  # [R, m]
         if training.weights is None:
             return torch.stack([chain.mean() for chain in loss])

@@ -23,13 +23,15 @@ _THIRDS = {"": "", "_head": ", commonest third", "_tail": ", rarest third"}
 class Likelihood:
     """Negative log density of held-out rows, or the bounds a latent-variable fit offers.
 
-    Exact (``nll``) for fits with ``log_prob``; for the others ``neg_elbo`` and, where asked for,
-    ``neg_iwae`` (Burda et al., 2016, https://arxiv.org/abs/1509.00519), upper bounds of it that use
-    the same noise in every generation. Each is the mean under the chain's training law; with
-    ``_head`` and ``_tail`` after its name the mean over the commonest and rarest third of classes,
-    only where classes are rare. inf when a row has no density.
+    Exact (``nll``) for fits with ``log_prob``; for the others ``neg_elbo`` and, where
+    asked for, ``neg_iwae`` (Burda et al., 2016, https://arxiv.org/abs/1509.00519), upper
+    bounds of it that use the same noise in every generation. Each is the mean under the
+    chain's training law; with ``_head`` and ``_tail`` after its name the mean over the
+    commonest and rarest third of classes, only where classes are rare. inf when a row has
+    no density.
 
-    iwae: importance samples, at least 1, or null for the ELBO alone (they cost as many passes).
+    iwae: importance samples, at least 1, or null for the ELBO alone (they cost as many
+    passes).
     """
 
     iwae: int | None = None
@@ -55,20 +57,22 @@ class Likelihood:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        rows, reference = evaluation.data.held_out, evaluation.reference
+        rows = evaluation.data.held_out
+        reference = evaluation.reference
         columns = {}
         for name, values in self._bounds(evaluation, rows).items():
             loss = -values.double()  # [R, H]
             columns[name] = reference.mean(loss)
             by_class = reference.by_class(loss)
             thirds = rank_columns(name, by_class, reference, ("head", "tail"), ranks=False)
-            columns |= {f"{name}_{key.split('_')[0]}": each for key, each in thirds.items()}
+            columns |= {f"{name}_{key.split('_')[0]}": column for key, column in thirds.items()}
         return columns
 
     def _bounds(self, evaluation: Evaluation, rows: Tensor) -> dict[str, Tensor]:
         if isinstance(evaluation.fit, Exact):
             return {"nll": evaluation.fit.log_prob(rows)}
-        fit, streams = cast(Bound, evaluation.fit), evaluation.streams.at(0)
+        fit = cast(Bound, evaluation.fit)
+        streams = evaluation.streams.at(0)
         bounds = {"neg_elbo": fit.elbo(rows, streams)}
         if self.iwae is not None:
             bounds["neg_iwae"] = fit.iwae(rows, self.iwae, streams)

@@ -30,9 +30,9 @@ def _weights(law: DataLaw, chains: int) -> Tensor:
 class Modes:
     """Which modes of the true mixture the fit still has.
 
-    A row belongs to its nearest centre, and is of high quality within 3 standard deviations of
-    it (Srivastava et al., 2017, https://arxiv.org/abs/1705.07761; Lin et al., 2018,
-    https://arxiv.org/abs/1712.04086).
+    A row belongs to its nearest centre, and is of high quality within 3 standard
+    deviations of it (Srivastava et al., 2017, https://arxiv.org/abs/1705.07761; Lin et
+    al., 2018, https://arxiv.org/abs/1712.04086).
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"modes"})
@@ -75,20 +75,24 @@ class Modes:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        law, chains = cast(DataLaw, evaluation.data.law), evaluation.chains
+        law = cast(DataLaw, evaluation.data.law)
+        chains = evaluation.chains
         centres = cast(Tensor, law.centres).to(evaluation.rows)
-        scale, p = cast(float, law.scale), _weights(law, chains).to(evaluation.rows)  # p [R, C]
+        scale = cast(float, law.scale)
+        p = _weights(law, chains).to(evaluation.rows)  # p [R, C]
         modes = len(centres)
-        nearest, good = [], []
+        nearest = []
+        good = []
         for rows in evaluation.rows:
             parts = blocks(len(rows), centres.numel(), rows.device)
             pairs = [(rows[part, None] - centres).square().sum(2).min(1) for part in parts]
-            distance, mode = (torch.cat(each) for each in zip(*pairs, strict=True))  # [M]
+            distance, mode = map(torch.cat, zip(*pairs, strict=True))  # [M]
             inside = distance <= (RADIUS * scale) ** 2
             nearest.append(mode.bincount(minlength=modes))
             good.append(mode[inside].bincount(minlength=modes))
         M = evaluation.rows.shape[1]
-        q, counts = torch.stack(nearest).double() / M, torch.stack(good).double()  # [R, C]
+        q = torch.stack(nearest).double() / M
+        counts = torch.stack(good).double()  # [R, C]
         return {
             "high_quality_share": counts.sum(1) / M,
             "modes_hit": (counts > 0).sum(1).double(),

@@ -1,4 +1,5 @@
-"""k-nearest-neighbour balls in feature space, in blocks: exact, and never all pairs at once."""
+"""k-nearest-neighbour balls in feature space, in blocks: exact, and never all pairs at
+once."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ NEIGHBOURS = 5
 """k of every ball: fixed, so that figures of different runs can be compared."""
 
 BLOCK = 2**18
-"""Distances in memory at once (2 MB, near the cache) on a CPU, 64 times as many on a GPU."""
+"""Distances in memory at once (2 MB, near the cache) on a CPU, 64 times as many on a
+GPU."""
 
 
 def left(points: Tensor) -> Tensor:
@@ -39,18 +41,21 @@ def right(points: Tensor) -> Tensor:
 
 
 def blocks(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
-    """Slices of ``rows`` whose ``columns`` float64 numbers each fit the memory of one block."""
+    """Slices of ``rows`` whose ``columns`` float64 numbers each fit the memory of one
+    block."""
     pairs = BLOCK if device.type == "cpu" else 64 * BLOCK
     return row_blocks(rows, at_once(8 * max(1, columns), 8 * pairs, device))
 
 
 def radii(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared distances ``[N]`` of every point to its k-th and (k + 1)-th other point, k = 5.
+    """Squared distances ``[N]`` of every point to its k-th and (k + 1)-th other point, k
+    = 5.
 
-    Balls are open: a point belongs to one if its distance is strictly below the radius, so a
-    ball of radius 0 (duplicates, a collapsed chain) is empty. Such radii, and those below the
-    rounding error of the product form, are -inf, and comparing with them is always false.
-    points: ``[N, F]`` with N >= k + 2, centred by the caller to limit cancellation.
+    Balls are open: a point belongs to one if its distance is strictly below the radius,
+    so a ball of radius 0 (duplicates, a collapsed chain) is empty. Such radii, and those
+    below the rounding error of the product form, are -inf, and comparing with them is
+    always false. points: ``[N, F]`` with N >= k + 2, centred by the caller to limit
+    cancellation.
     """
     others = right(points)
     nearest = []
@@ -68,9 +73,10 @@ def radii(points: Tensor) -> tuple[Tensor, Tensor]:
 class Balls:
     """The real side of one chain: held-out points, and two families of balls around them.
 
-    points: ``[H, F + 2]``, their :func:`left` factor. groups: positions of each class's points.
-    overall: ``[H]`` squared radii among the points that follow the chain's training law, -inf
-    for the others. own: ``[H]`` squared radii among the points of the same class.
+    points: ``[H, F + 2]``, their :func:`left` factor. groups: positions of each class's
+    points. overall: ``[H]`` squared radii among the points that follow the chain's
+    training law, -inf for the others. own: ``[H]`` squared radii among the points of the
+    same class.
     """
 
     points: Tensor
@@ -84,10 +90,10 @@ class Neighbourhoods:
     """Who lies in whose ball, per chain.
 
     recalled ``[R, H]`` bool: the held-out row lies in the ball of some synthetic row.
-    balls ``[R, M]`` int64: overall real balls that contain the synthetic row.
-    covered, covered_own ``[R, H]`` bool: the held-out row's overall ball, or its ball among the
-    rows of its class, contains a synthetic row (of any label).
-    inside_own ``[R, M]`` bool: the synthetic row lies in a class ball of its own label.
+    balls ``[R, M]`` int64: overall real balls that contain the synthetic row. covered,
+    covered_own ``[R, H]`` bool: the held-out row's overall ball, or its ball among the
+    rows of its class, contains a synthetic row (of any label). inside_own ``[R, M]``
+    bool: the synthetic row lies in a class ball of its own label.
     """
 
     recalled: Tensor
@@ -100,21 +106,23 @@ class Neighbourhoods:
 def meet(real: Balls, synthetic: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """One chain's fields of :class:`Neighbourhoods`, in one pass over real x synthetic.
 
-    synthetic: ``[M, F]``, centred as the real points are; labels: ``[M]`` int64 in 0..C-1.
+    synthetic: ``[M, F]``, centred as the real points are; labels: ``[M]`` int64 in
+    0..C-1.
     """
-    others, radius = right(synthetic), radii(synthetic)[0]
+    others = right(synthetic)
+    radius = radii(synthetic)[0]
     recalled = torch.zeros_like(real.own, dtype=torch.bool)
     nearest = torch.full_like(real.own, torch.inf)
     balls = torch.zeros_like(labels)
     inside = torch.zeros_like(labels, dtype=torch.bool)
     for label, group in enumerate(real.groups):
-        mine = (labels == label).nonzero()[:, 0]
+        members = (labels == label).nonzero()[:, 0]
         for block in blocks(len(group), len(synthetic), synthetic.device):
             rows = group[block]
             distance = real.points[rows] @ others.T  # [B, M]
             recalled[rows] = _any(distance < radius, 1)
             nearest[rows] = distance.amin(1)
-            inside[mine] |= _any(distance[:, mine] < real.own[rows, None], 0)
+            inside[members] |= _any(distance[:, members] < real.own[rows, None], 0)
             balls += (distance < real.overall[rows, None]).sum(0, dtype=torch.int32)
     return recalled, balls, nearest < real.overall, nearest < real.own, inside
 
@@ -127,11 +135,12 @@ def _any(bools: Tensor, dim: int) -> Tensor:
 
 
 def inside_others(points: Tensor, radius: Tensor) -> Tensor:
-    """Which points ``[N]`` lie in another point's ball, as a fresh point of the same law would.
+    """Which points ``[N]`` lie in another point's ball, as a fresh point of the same law
+    would.
 
-    ``radius``: the second of :func:`radii`. A fresh point meets balls that do not count it among
-    their neighbours; leaving a point out moves the k-th neighbour of those near it to their
-    (k + 1)-th, so comparing with that one is leave-one-out exactly (derived).
+    ``radius``: the second of :func:`radii`. A fresh point meets balls that do not count
+    it among their neighbours; leaving a point out moves the k-th neighbour of those near
+    it to their (k + 1)-th, so comparing with that one is leave-one-out exactly (derived).
     """
     others = right(points)
     inside = []

@@ -13,10 +13,11 @@ from nc_testbed.metrics.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class Parameters:
-    """Columns computed from the parameters of a fit and of the truth, as far as they apply.
+    """Columns computed from the parameters of a fit and of the truth, as far as they
+    apply.
 
-    No sample is drawn: of exponential families all that apply, of mixtures and kernel densities the
-    moments. The formula of each is in the family's ``columns``.
+    No sample is drawn: of exponential families all that apply, of mixtures and kernel
+    densities the moments. The formula of each is in the family's ``columns``.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"parameters"})

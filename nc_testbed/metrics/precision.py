@@ -15,9 +15,10 @@ from nc_testbed.metrics.evaluation import Evaluation
 class Precision:
     """Share of synthetic rows that lie in the k = 5 ball of some real row.
 
-    Improved precision (Kynkaanniemi et al., 2019, https://arxiv.org/abs/1904.06991), against
-    held-out rows resampled to the chain's training law; open balls (strict <). Higher looks
-    better, but it rises as a generator contracts onto the commonest rows: read it beside recall.
+    Improved precision (Kynkaanniemi et al., 2019, https://arxiv.org/abs/1904.06991),
+    against held-out rows resampled to the chain's training law; open balls (strict <).
+    Higher looks better, but it rises as a generator contracts onto the commonest rows:
+    read it beside recall.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()

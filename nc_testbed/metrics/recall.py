@@ -19,10 +19,10 @@ class Recall:
     """Share of held-out rows that lie in the k = 5 ball of some synthetic row.
 
     Improved recall (Kynkaanniemi et al., 2019, https://arxiv.org/abs/1904.06991) in the
-    referee's features, with all synthetic rows whatever their label. Balls are open (strict <):
-    the ball of a row that occurs more than five times has radius 0 and contains nothing, so a
-    chain collapsed to one point has recall 0 exactly. A perfect fit stays below 1, and below real
-    rows. Without labels only ``recall``.
+    referee's features, with all synthetic rows whatever their label. Balls are open
+    (strict <): the ball of a row that occurs more than five times has radius 0 and
+    contains nothing, so a chain collapsed to one point has recall 0 exactly. A perfect
+    fit stays below 1, and below real rows. Without labels only ``recall``.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -77,7 +77,7 @@ class Recall:
         reference = evaluation.reference
         recalled = evaluation.neighbourhoods.recalled.double()
         overall = {"recall": reference.mean(recalled)}
-        if not reference.labelled:
+        if not reference.has_labels:
             return overall
         by_class = reference.by_class(recalled)
         thirds = ("tail", "medium", "head")

@@ -1,4 +1,5 @@
-"""The frozen referee: a classifier trained once on real rows, giving labels and features."""
+"""The frozen referee: a classifier trained once on real rows, giving labels and
+features."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from nc_testbed.data.source import Data, DataLaw
 
 SHIPPED = Path(__file__).parent / "referees"
 FEATURES = 64  # width of the last hidden layer
-BATCH, DROPOUT = 128, 0.3
+BATCH = 128
+DROPOUT = 0.3
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Referee:
     Features are the 64 units of the last hidden layer for images; vectors are their own
     features. Trained on real rows alone and never changed by a run.
 
-    weights: named tensors. space: where its rows live. sha256: of the weights' names and bytes.
+    weights: named tensors. space: where its rows live. sha256: of the weights' names and
+    bytes.
     """
 
     space: Space
@@ -64,7 +67,8 @@ class Referee:
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``[M, F]`` to the likeliest class ``[M]`` and its probability ``[M]``."""
+        """Features ``[M, F]`` to the likeliest class ``[M]`` and its probability
+        ``[M]``."""
         logits = self._out(features if self.space.image else self._hidden(features))
         confidence, label = logits.softmax(1).max(1)
         return label, confidence
@@ -72,8 +76,8 @@ class Referee:
     def noisy(self, rows: Tensor, noise: Generators) -> Tensor:
         """Logits ``[M, C]`` of stored rows under dropout, for training."""
         hidden = self._hidden(self.space.floats(rows))
-        kept = noise.uniform(*hidden.shape)[0] >= DROPOUT
-        return self._out(hidden * kept / (1 - DROPOUT))
+        keep = noise.uniform(*hidden.shape)[0] >= DROPOUT
+        return self._out(hidden * keep / (1 - DROPOUT))
 
     def _hidden(self, x: Tensor) -> Tensor:
         w = self.weights
@@ -91,7 +95,8 @@ class Referee:
 
 @dataclass(frozen=True)
 class NearestCentre:
-    """The referee of a mixture whose centres are known: the posterior of equal isotropic modes."""
+    """The referee of a mixture whose centres are known: the posterior of equal isotropic
+    modes."""
 
     law: DataLaw
 
@@ -110,7 +115,8 @@ class NearestCentre:
         return rows.float()
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Nearest centre ``[M]`` and its posterior probability ``[M]`` of features ``[M, F]``."""
+        """Nearest centre ``[M]`` and its posterior probability ``[M]`` of features ``[M,
+        F]``."""
         assert self.law.centres is not None and self.law.scale is not None
         distance = torch.cdist(features, self.law.centres.to(features))
         confidence, label = (-0.5 * (distance / self.law.scale) ** 2).softmax(1).max(1)
@@ -119,7 +125,8 @@ class NearestCentre:
 
 @dataclass(frozen=True)
 class Plain:
-    """The referee of vectors without labels: rows are their own features, nothing is classified."""
+    """The referee of vectors without labels: rows are their own features, nothing is
+    classified."""
 
     sha256: str = "none"
 
@@ -139,22 +146,23 @@ class Plain:
 def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Referee:
     """A referee trained on stored real rows ``[N, D]`` with classes ``[N]``.
 
-    Adam, batch 128, one cycle of the learning rate up to 3e-3 (Smith & Topin 2019), dropout 0.3,
-    images shifted by up to a pixel. epochs: None = 15, or as many as make 2,000 updates. The
-    result depends on the rows alone.
+    Adam, batch 128, one cycle of the learning rate up to 3e-3 (Smith & Topin 2019),
+    dropout 0.3, images shifted by up to a pixel. epochs: None = 15, or as many as make
+    2,000 updates. The result depends on the rows alone.
     """
     streams = RandomStreams(0, (SHARED,), device=x.device)
     weights = _initial(space, int(y.max()) + 1, streams("referee.init"))
     referee = Referee(space, {k: v.requires_grad_() for k, v in weights.items()})
-    each = -(-len(x) // BATCH)
-    epochs = epochs or max(15, -(-2000 // each))
+    batches = -(-len(x) // BATCH)
+    epochs = epochs or max(15, -(-2000 // batches))
     adam = torch.optim.Adam(weights.values(), 3e-3, fused=True)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=epochs * each)
-    order, noise = streams("referee.order"), streams("referee.noise")
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, total_steps=epochs * batches)
+    order = streams("referee.order")
+    noise = streams("referee.noise")
     with one_thread():  # the same weights whatever the number of cores
         for _ in range(epochs):
             for index in order.permutation(len(x))[0].split(BATCH):
-                rows = _shifted(x[index], space, noise)
+                rows = _shift(x[index], space, noise)
                 adam.zero_grad()
                 cross_entropy(referee.noisy(rows, noise), y[index]).backward()
                 adam.step()
@@ -162,8 +170,9 @@ def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Refe
     return Referee(space, {k: v.detach() for k, v in weights.items()})
 
 
-def _shifted(rows: Tensor, space: Space, noise: Generators) -> Tensor:
-    """Images moved by -1, 0 or 1 pixel along each axis, an eighth of a batch at a time."""
+def _shift(rows: Tensor, space: Space, noise: Generators) -> Tensor:
+    """Images moved by -1, 0 or 1 pixel along each axis, an eighth of a batch at a
+    time."""
     if not space.image:
         return rows
     images = rows.reshape(len(rows), -1, *space.event[-2:])
@@ -176,7 +185,8 @@ def _initial(space: Space, classes: int, draws: Generators) -> dict[str, Tensor]
     shapes: dict[str, tuple[int, ...]] = {"hidden": (FEATURES, space.size)}
     if space.image:
         channels = space.event[0] if len(space.event) == 3 else 1
-        h, w = space.event[-2] // 4, space.event[-1] // 4
+        h = space.event[-2] // 4
+        w = space.event[-1] // 4
         shapes = {"conv1": (16, channels, 3, 3), "conv2": (32, 16, 3, 3)}
         shapes["hidden"] = (FEATURES, 32 * h * w)
     shapes["out"] = (classes, FEATURES)
@@ -193,9 +203,9 @@ def referee_for(
 ) -> Referee | NearestCentre | Plain:
     """The referee of a data set: shipped, from the cache, or trained once and cached.
 
-    Real data are known by the hash of their rows, so MNIST and long-tailed MNIST share one
-    referee and binarised MNIST has its own. An exact law's is trained on 5,000 rows of its own.
-    say: told before one is trained, since that takes a while.
+    Real data are known by the hash of their rows, so MNIST and long-tailed MNIST share
+    one referee and binarised MNIST has its own. An exact law's is trained on 5,000 rows
+    of its own. say: told before one is trained, since that takes a while.
     """
     if data.y is None:
         return Plain()
@@ -227,6 +237,7 @@ def _lessons(data: Data) -> tuple[Tensor, Tensor, str]:
 
 
 def cache() -> Path:
-    """Where referees trained on this machine are kept: $NC_TESTBED_CACHE or ~/.cache/nc_testbed."""
+    """Where referees trained on this machine are kept: $NC_TESTBED_CACHE or
+    ~/.cache/nc_testbed."""
     root = os.environ.get("NC_TESTBED_CACHE") or Path.home() / ".cache" / "nc_testbed"
     return Path(root) / "referees"

@@ -1,4 +1,5 @@
-"""What does not change over generations: the held-out rows, their law, balls and features."""
+"""What does not change over generations: the held-out rows, their law, balls and
+features."""
 
 from __future__ import annotations
 
@@ -24,10 +25,11 @@ T = TypeVar("T")
 
 
 class Referee(Protocol):
-    """A frozen judge trained on real rows only; a pure function, asked one chain at a time.
+    """A frozen judge trained on real rows only; a pure function, asked one chain at a
+    time.
 
-    Where there are no classes its features are the rows themselves and ``classify`` is never
-    called.
+    Where there are no classes its features are the rows themselves and ``classify`` is
+    never called.
     """
 
     @property
@@ -40,7 +42,8 @@ class Referee(Protocol):
         ...
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Label ``[M]`` int64 and confidence ``[M]`` float32 in [0, 1] from features [M, F]."""
+        """Label ``[M]`` int64 and confidence ``[M]`` float32 in [0, 1] from features [M,
+        F]."""
         ...
 
 
@@ -48,9 +51,10 @@ class Referee(Protocol):
 class Reference:
     """The real side of every metric, made once a run by :meth:`build`.
 
-    Metrics of the whole law compare with the held-out rows resampled to each chain's training
-    law, or weight them by it where they are means; metrics of one class use that class's
-    held-out rows, all of them. Parts are computed when first asked for, and then kept.
+    Metrics of the whole law compare with the held-out rows resampled to each chain's
+    training law, or weight them by it where they are means; metrics of one class use that
+    class's held-out rows, all of them. Parts are computed when first asked for, and then
+    kept.
     """
 
     data: Data
@@ -63,35 +67,37 @@ class Reference:
     def build(
         cls, data: Data, referee: Referee, rows: int, chains: Sequence[int] | None = None
     ) -> Reference:
-        """The reference for these chains, None = 0..R-1, each measured on ``rows`` synthetic rows.
+        """The reference for these chains, None = 0..R-1, each measured on ``rows``
+        synthetic rows.
 
-        Its draws are the same for every seed, as the held-out rows are. Raises BadInput with the
-        full key when there are too few rows for balls of k = 5 neighbours.
+        Its draws are the same for every seed, as the held-out rows are. Raises BadInput
+        with the full key when there are too few rows for balls of k = 5 neighbours.
         """
         numbers = tuple(range(data.training.shape[0]) if chains is None else chains)
         reference = cls(data, referee, rows, RandomStreams(0, numbers, device=data.x.device))
-        least = NEIGHBOURS + 2
-        remedy = f"metrics need at least {least} rows"
-        require(rows >= least, "evaluation.rows", rows, remedy)
-        of_class, at_shares = min(map(len, reference.groups)), int(reference.member.sum(1).min())
-        require(of_class >= least, "data.test_rows", of_class, f"{remedy} of each class")
-        require(at_shares >= least, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
+        fewest = NEIGHBOURS + 2
+        remedy = f"metrics need at least {fewest} rows"
+        require(rows >= fewest, "evaluation.rows", rows, remedy)
+        of_class = min(map(len, reference.groups))
+        at_shares = int(reference.member.sum(1).min())
+        require(of_class >= fewest, "data.test_rows", of_class, f"{remedy} of each class")
+        require(at_shares >= fewest, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
         return reference
 
     def once(self, compute: Callable[[Reference], T]) -> T:
-        """``compute(reference)``, computed at the first call of the run and then remembered: what
-        a metric needs from the real rows, its nulls, bases, spectra."""
+        """``compute(reference)``, computed at the first call of the run and then
+        remembered: what a metric needs from the real rows, its nulls, bases, spectra."""
         if compute not in self._kept:
             self._kept[compute] = compute(self)
         return self._kept[compute]
 
     @property
     def chains(self) -> int:
-        """R."""
+        """Number of chains."""
         return self.data.training.shape[0]
 
     @property
-    def labelled(self) -> bool:
+    def has_labels(self) -> bool:
         """Whether the rows have classes."""
         return "labels" in self.data.provides
 
@@ -104,10 +110,11 @@ class Reference:
 
     @cached_property
     def centre(self) -> Tensor:
-        """Mean feature ``[F]`` float64; distances are taken from here to limit cancellation."""
+        """Mean feature ``[F]`` float64; distances are taken from here to limit
+        cancellation."""
         return self.features.to(torch.float64).mean(0)
 
-    def centred(self, features: Tensor) -> Tensor:
+    def subtract_centre(self, features: Tensor) -> Tensor:
         """Features as float64 differences from the centre."""
         return features.to(torch.float64) - self.centre
 
@@ -142,8 +149,8 @@ class Reference:
     def member(self) -> Tensor:
         """Held-out rows that stand for the chain's training law, ``[R, H]`` bool.
 
-        Drawn without replacement, ``n_c = floor(p_c min_j H_j / p_j)`` of class c, which is
-        ``floor(H_c p_c / p_max)`` when the held-out set is balanced.
+        Drawn without replacement, ``n_c = floor(p_c min_j H_j / p_j)`` of class c, which
+        is ``floor(H_c p_c / p_max)`` when the held-out set is balanced.
         """
         order = self.streams("metrics/reference").permutation(len(self.group))  # [R, H]
         member = torch.zeros_like(order, dtype=torch.bool)
@@ -157,7 +164,8 @@ class Reference:
         return member
 
     def weights(self, shares: Tensor) -> Tensor:
-        """Weights ``[R, H]`` of the held-out rows that make their law the shares' ``[R, C]``.
+        """Weights ``[R, H]`` of the held-out rows that make their law the shares' ``[R,
+        C]``.
 
         ``p_c / H_c``: the exact expectation over resampling, without its noise.
         """
@@ -167,7 +175,8 @@ class Reference:
         return out
 
     def mean(self, values: Tensor, shares: Tensor | None = None) -> Tensor:
-        """Mean ``[R]`` of values ``[R, H]`` of held-out rows under the law (the training law).
+        """Mean ``[R]`` of values ``[R, H]`` of held-out rows under the law (the training
+        law).
 
         Rows of weight 0 do not count, whatever their value.
         """
@@ -175,14 +184,16 @@ class Reference:
         return torch.where(weights > 0, weights * values, 0.0).sum(1)
 
     def by_class(self, values: Tensor) -> Tensor:
-        """Mean ``[R, C]`` float64 of values ``[R, H]`` over the held-out rows of each class."""
+        """Mean ``[R, C]`` float64 of values ``[R, H]`` over the held-out rows of each
+        class."""
         values = values.to(torch.float64)
         return torch.stack([values[:, rows].mean(1) for rows in self.groups], 1)
 
     @cached_property
     def own(self) -> tuple[Tensor, Tensor]:
-        """Squared radii ``[H]`` of every row's k-th and (k + 1)-th neighbour of its class."""
-        points = self.centred(self.features)
+        """Squared radii ``[H]`` of every row's k-th and (k + 1)-th neighbour of its
+        class."""
+        points = self.subtract_centre(self.features)
         out = points.new_empty(2, len(points))
         for rows in self.groups:
             out[:, rows] = torch.stack(radii(points[rows]))
@@ -190,9 +201,12 @@ class Reference:
 
     @cached_property
     def balls(self) -> tuple[Balls, ...]:
-        """The balls of every chain; those of chains with the same held-out rows are made once."""
-        points = self.centred(self.features)
-        factor, groups, own = left(points), self.groups, self.own[0]
+        """The balls of every chain; those of chains with the same held-out rows are made
+        once."""
+        points = self.subtract_centre(self.features)
+        factor = left(points)
+        groups = self.groups
+        own = self.own[0]
 
         def one(member: Tensor) -> Balls:
             overall = torch.full_like(points[:, 0], -torch.inf)
@@ -200,27 +214,30 @@ class Reference:
             return Balls(factor, groups, overall, own)
 
         members, which = self.member.unique(dim=0, return_inverse=True)
-        made = each(one, list(members), points.device)
-        return tuple(made[i] for i in which.tolist())
+        spheres = each(one, list(members), points.device)
+        return tuple(spheres[i] for i in which.tolist())
 
     @cached_property
     def acceptance(self) -> Tensor:
-        """Share ``[C]`` of each class's held-out rows that would count for it if synthetic.
+        """Share ``[C]`` of each class's held-out rows that would count for it if
+        synthetic.
 
-        Labelled as their class, with confidence, and inside a class ball of the other rows.
+        Labelled as their class, with confidence, and inside a class ball of the other
+        rows.
         """
         labels, confidence = self.referee.classify(self.features)
         counts = (labels == self.group) & (confidence >= CONFIDENT)
-        points, radius = self.centred(self.features), self.own[1]
+        points = self.subtract_centre(self.features)
+        radius = self.own[1]
         inside = [inside_others(points[rows], radius[rows]) for rows in self.groups]
         accepted = [counts[rows] & near for rows, near in zip(self.groups, inside, strict=True)]
         return torch.stack([part.to(torch.float64).mean() for part in accepted])
 
     @cached_property
     def real(self) -> Tensor:
-        """Features ``[R, m, F]`` of real rows apart from the held-out ones, drawn as a perfect
-        fit would draw them: m = M fresh rows of the exact law, else min(M, n0) training rows
-        whose classes are independent draws from the shares."""
+        """Features ``[R, m, F]`` of real rows apart from the held-out ones, drawn as a
+        perfect fit would draw them: m = M fresh rows of the exact law, else min(M, n0)
+        training rows whose classes are independent draws from the shares."""
         law = self.data.law
         if law is None:
             return self.per_chain(lambda r: self.referee.features(self._resample(r)))
@@ -230,19 +247,23 @@ class Reference:
     def _resample(self, chain: int) -> Tensor:
         """min(M, n0) training rows: classes drawn, rows of a class in random order.
 
-        Training sets hold exact shares, samples do not: a plain subset would lack that noise.
-        A class that runs out of rows starts again.
+        Training sets hold exact shares, samples do not: a plain subset would lack that
+        noise. A class that runs out of rows starts again.
         """
-        data, streams = self.data, self.streams.part(slice(chain, chain + 1))
-        source, order = chain % len(data.x), data.training[chain]
+        data = self.data
+        streams = self.streams.part(slice(chain, chain + 1))
+        source = chain % len(data.x)
+        order = data.training[chain]
         order = order[streams("metrics/real/rows").permutation(len(order))[0]]
         m = min(self.rows, len(order))
         if data.y is None:
             return data.rows_of(chain)[order[:m]]
-        drawn = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
-        labels, picked = data.y[source, order], torch.empty_like(drawn)
-        for c in drawn.unique().tolist():
-            want, have = (drawn == c).nonzero()[:, 0], order[labels == c]
+        classes = streams("metrics/real/classes").categorical(self.shares[chain], m)[0]
+        labels = data.y[source, order]
+        picked = torch.empty_like(classes)
+        for c in classes.unique().tolist():
+            want = (classes == c).nonzero()[:, 0]
+            have = order[labels == c]
             picked[want] = have[torch.arange(len(want), device=have.device) % len(have)]
         return data.rows_of(chain)[picked]
 
@@ -251,5 +272,6 @@ class Reference:
         return self.features[self.member[chain]]
 
     def per_chain(self, function: Callable[[int], Tensor]) -> Tensor:
-        """``[f(0), ..., f(R - 1)]``, ``[R, ...]``: no result can depend on another chain."""
+        """``[f(0), ..., f(R - 1)]``, ``[R, ...]``: no result can depend on another
+        chain."""
         return torch.stack(each(function, range(self.chains), self.data.x.device))

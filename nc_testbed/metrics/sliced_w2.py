@@ -16,17 +16,20 @@ from nc_testbed.metrics.neighbours import blocks
 
 
 def wasserstein2(x: Tensor, y: Tensor) -> Tensor:
-    """Squared W2 distance ``[P]`` on the line between rows of ``[P, N]`` and of ``[P, M]``.
+    """Squared W2 distance ``[P]`` on the line between rows of ``[P, N]`` and of ``[P,
+    M]``.
 
     Exact: the integral of ``(F^-1 - G^-1)^2`` over the steps of both quantile functions.
 
     >>> wasserstein2(torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0]])).item()
     2.5
     """
-    N, M = x.shape[1], y.shape[1]
+    N = x.shape[1]
+    M = y.shape[1]
     steps = torch.cat([torch.arange(N + 1) * M, torch.arange(1, M) * N]).sort().values  # of 1/(NM)
-    left, width = steps[:-1].to(x.device), steps.diff().to(x.device)
-    gap = x.sort(1).values[:, left // M] - y.sort(1).values[:, left // N]
+    quantile = steps[:-1].to(x.device)
+    width = steps.diff().to(x.device)
+    gap = x.sort(1).values[:, quantile // M] - y.sort(1).values[:, quantile // N]
     return (gap.square() * width).sum(1) / (N * M)
 
 
@@ -35,8 +38,8 @@ class SlicedW2:
     """Sliced Wasserstein-2 distance of synthetic rows to the chain's training law.
 
     ``sqrt(mean over directions of W2^2)`` (Bonneel et al., 2015,
-    https://doi.org/10.1007/s10851-014-0506-3), against held-out rows resampled to the training
-    law; directions are equally spaced over the half circle, the same for ever.
+    https://doi.org/10.1007/s10851-014-0506-3), against held-out rows resampled to the
+    training law; directions are equally spaced over the half circle, the same for ever.
 
     projections: number of directions, at least 1.
     """
@@ -60,16 +63,19 @@ class SlicedW2:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        rows, reference = evaluation.rows, evaluation.reference
+        rows = evaluation.rows
+        reference = evaluation.reference
         angle = (torch.arange(self.projections, dtype=torch.float64) + 0.5) / self.projections
         angle = angle * math.pi
         axes = torch.stack([angle.cos(), angle.sin()], 1).to(rows.device)  # [P, 2]
 
-        held_out, member = reference.data.held_out, reference.member
+        held_out = reference.data.held_out
+        member = reference.member
 
         def distance(r: int) -> Tensor:
             real = held_out[member[r]]
-            x, y = rows[r].double().T, real.double().T
+            x = rows[r].double().T
+            y = real.double().T
             parts = blocks(len(axes), x.shape[1] + y.shape[1], rows.device)
             squares = [wasserstein2(axes[part] @ x, axes[part] @ y) for part in parts]
             return torch.cat(squares).mean().sqrt()

@@ -28,15 +28,15 @@ def eigenvalues(matrix: Tensor) -> Tensor:
 
 
 def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues ``[F]``, ascending, and eigenvectors ``[F, F]`` of a symmetric matrix; NaN where
-    the matrix is not finite."""
+    """Eigenvalues ``[F]``, ascending, and eigenvectors ``[F, F]`` of a symmetric matrix;
+    NaN where the matrix is not finite."""
     if not matrix.isfinite().all():
         return torch.full_like(matrix[0], torch.nan), torch.full_like(matrix, torch.nan)
     values, vectors = torch.linalg.eigh(matrix)
     return values, vectors
 
 
-def root(matrix: Tensor) -> Tensor:
+def matrix_root(matrix: Tensor) -> Tensor:
     """Symmetric square root ``[F, F]`` of a positive semi-definite matrix."""
     values, vectors = eigenvectors(matrix)
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

@@ -20,9 +20,10 @@ DIRECTIONS = 8
 def log_det(points: Tensor) -> Tensor:
     """Unbiased log determinant of the covariance of Gaussian points ``[m, d]``, float64.
 
-    Less ``sum_{i=1..d} [psi((m - i) / 2) - ln((m - 1) / 2)]``, its bias at m rows (Wishart), so
-    that fewer rows do not look like less spread. -inf for a singular covariance, -inf or NaN
-    never raised; NaN for m <= d, where it is singular whatever the law.
+    Less ``sum_{i=1..d} [psi((m - i) / 2) - ln((m - 1) / 2)]``, its bias at m rows
+    (Wishart), so that fewer rows do not look like less spread. -inf for a singular
+    covariance, -inf or NaN never raised; NaN for m <= d, where it is singular whatever
+    the law.
     """
     m, d = points.shape
     if m <= d:
@@ -45,7 +46,7 @@ def _basis(reference: Reference) -> Tensor:
 
 
 def _real(reference: Reference) -> Tensor:
-    points = reference.centred(reference.features) @ reference.once(_basis)
+    points = reference.subtract_centre(reference.features) @ reference.once(_basis)
     return torch.stack([log_det(points[rows]) for rows in reference.groups])  # [C]
 
 
@@ -53,11 +54,12 @@ def _real(reference: Reference) -> Tensor:
 class Spread:
     """Log determinant of the within-class covariance of the features, against real rows.
 
-    In the 8 leading principal directions of the held-out features, fixed for the run; classes
-    are the referee's labels (one class where there are none). Mean over the classes with more than
-    8 synthetic rows of ``log det S_synthetic - log det S_real``, each corrected for its number of
-    rows; a change since generation 0 is the difference of two values. -inf: some class has
-    collapsed onto fewer dimensions. NaN: no class has enough rows.
+    In the 8 leading principal directions of the held-out features, fixed for the run;
+    classes are the referee's labels (one class where there are none). Mean over the
+    classes with more than 8 synthetic rows of ``log det S_synthetic - log det S_real``,
+    each corrected for its number of rows; a change since generation 0 is the difference
+    of two values. -inf: some class has collapsed onto fewer dimensions. NaN: no class has
+    enough rows.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -81,12 +83,13 @@ class Spread:
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
         reference = evaluation.reference
-        basis, real = reference.once(_basis), reference.once(_real)
+        basis = reference.once(_basis)
+        real = reference.once(_real)
         gaps = []
         for features, labels in zip(evaluation.features, evaluation.labels, strict=True):
-            points = reference.centred(features) @ basis
-            each = [log_det(points[labels == c]) for c in range(len(real))]
-            gaps.append(torch.stack(each) - real)
+            points = reference.subtract_centre(features) @ basis
+            volumes = [log_det(points[labels == c]) for c in range(len(real))]
+            gaps.append(torch.stack(volumes) - real)
         gap = torch.stack(gaps)  # [R, C]
         return {
             "log_spread": gap.nanmean(1),

@@ -16,8 +16,8 @@ from nc_testbed.metrics.evaluation import Evaluation, rank_columns
 def mean_deviation(M: int, p: Tensor) -> Tensor:
     """``E|K - M p|`` of ``K ~ Binomial(M, p)``, elementwise, float64.
 
-    ``2 v (1 - p) C(M, v) p^v (1 - p)^(M - v)``, ``v = floor(M p) + 1`` (de Moivre, 1730; see
-    Diaconis and Zabell, 1991, https://doi.org/10.1214/ss/1177011699).
+    ``2 v (1 - p) C(M, v) p^v (1 - p)^(M - v)``, ``v = floor(M p) + 1`` (de Moivre, 1730;
+    see Diaconis and Zabell, 1991, https://doi.org/10.1214/ss/1177011699).
 
     >>> mean_deviation(2, torch.tensor([0.5])).item()  # |K - 1| is 1 half of the time
     0.5
@@ -28,12 +28,14 @@ def mean_deviation(M: int, p: Tensor) -> Tensor:
 
 
 def mass(counts: Tensor, M: int, shares: Tensor, acceptance: Tensor | float = 1.0) -> Tensor:
-    """Share of its mass that each class has kept, ``[R, C]``, 1 on average for a perfect fit.
+    """Share of its mass that each class has kept, ``[R, C]``, 1 on average for a perfect
+    fit.
 
-    ``min(1, q / p) / b``, ``q = counts / (M a)``, ``b = 1 - E|K - M p a| / (2 M p a)``: counts
-    of a perfect fit are Binomial(M, p a), and b is the mean of their clipped ratio (derived).
-    counts: ``[R, C]`` of M rows. shares: p, ``[R, C]``. acceptance: a, ``[C]``. A class that is
-    never accepted even when real (a = 0) cannot be measured: NaN.
+    ``min(1, q / p) / b``, ``q = counts / (M a)``, ``b = 1 - E|K - M p a| / (2 M p a)``:
+    counts of a perfect fit are Binomial(M, p a), and b is the mean of their clipped ratio
+    (derived). counts: ``[R, C]`` of M rows. shares: p, ``[R, C]``. acceptance: a,
+    ``[C]``. A class that is never accepted even when real (a = 0) cannot be measured:
+    NaN.
     """
     expected = shares * acceptance
     b = 1 - mean_deviation(M, expected) / (2 * M * expected)
@@ -41,7 +43,8 @@ def mass(counts: Tensor, M: int, shares: Tensor, acceptance: Tensor | float = 1.
 
 
 def total_variation(counts: Tensor, M: int, shares: Tensor) -> Tensor:
-    """``sum_c |n_c / M - p_c| / 2`` less its mean for equal laws, ``[R]``; 0 on average then."""
+    """``sum_c |n_c / M - p_c| / 2`` less its mean for equal laws, ``[R]``; 0 on average
+    then."""
     excess = (counts - M * shares).abs() - mean_deviation(M, shares)
     return excess.sum(1) / (2 * M)
 
@@ -50,12 +53,13 @@ def total_variation(counts: Tensor, M: int, shares: Tensor) -> Tensor:
 class TailMass:
     """How much of their mass the rare classes have kept.
 
-    A row counts for a class if the referee is at least 0.9 sure of its label and it lies in the
-    k = 5 ball of a held-out row of that label; counts are divided by the share of held-out rows
-    that would count. Blurred rows are labelled as something, so raw label shares of rare classes
-    can rise while the classes die: compare ``tail_mass`` with ``tail_mass_raw``. The kept mass of a
-    class is ``min(1, q_c / p_c)``, q_c its share of what counts and p_c that of the training law,
-    divided by its mean for equal laws, so that it is 1 on average for a perfect fit.
+    A row counts for a class if the referee is at least 0.9 sure of its label and it lies
+    in the k = 5 ball of a held-out row of that label; counts are divided by the share of
+    held-out rows that would count. Blurred rows are labelled as something, so raw label
+    shares of rare classes can rise while the classes die: compare ``tail_mass`` with
+    ``tail_mass_raw``. The kept mass of a class is ``min(1, q_c / p_c)``, q_c its share of
+    what counts and p_c that of the training law, divided by its mean for equal laws, so
+    that it is 1 on average for a perfect fit.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
@@ -129,13 +133,15 @@ class TailMass:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        reference, M = evaluation.reference, evaluation.rows.shape[1]
-        accepted, labelled = evaluation.counts(evaluation.accepted), evaluation.counts()
-        kept = mass(accepted, M, reference.shares, reference.acceptance)
+        reference = evaluation.reference
+        M = evaluation.rows.shape[1]
+        accepted = evaluation.counts(evaluation.is_accepted)
+        labelled = evaluation.counts()
+        kept_mass = mass(accepted, M, reference.shares, reference.acceptance)
         raw = mass(labelled, M, reference.shares)
         tail_raw = rank_columns("mass", raw, reference, ranks=False)
         return {
-            **rank_columns("mass", kept, reference),
+            **rank_columns("mass", kept_mass, reference),
             **{f"{name}_raw": column for name, column in tail_raw.items()},
             **rank_columns("accepted", accepted, reference, thirds=()),
             **rank_columns("labelled", labelled, reference, thirds=()),

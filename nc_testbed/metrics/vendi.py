@@ -15,10 +15,12 @@ from nc_testbed.metrics.spectra import eigenvalues
 
 
 def vendi_score(features: Tensor) -> Tensor:
-    """``exp(-sum_i l_i log l_i)``, l the eigenvalues of ``X^T X / M``, X the unit-norm features.
+    """``exp(-sum_i l_i log l_i)``, l the eigenvalues of ``X^T X / M``, X the unit-norm
+    features.
 
-    The dual ``[F, F]`` form of the score with the cosine kernel (Friedman and Dieng, 2023,
-    https://arxiv.org/abs/2210.02410): 1 when all rows point the same way, at most min(M, F).
+    The dual ``[F, F]`` form of the score with the cosine kernel (Friedman and Dieng,
+    2023, https://arxiv.org/abs/2210.02410): 1 when all rows point the same way, at most
+    min(M, F).
 
     >>> round(vendi_score(torch.eye(3)).item(), 9)
     3.0
@@ -37,8 +39,8 @@ class Vendi:
     """Vendi score of the synthetic features over that of real ones.
 
     Real ones are the held-out rows resampled to the chain's training law. The score is
-    ``exp(-sum_i l_i log l_i)``, l the eigenvalues of ``X^T X / M``, X the unit-norm features
-    (Friedman and Dieng, 2023, https://arxiv.org/abs/2210.02410).
+    ``exp(-sum_i l_i log l_i)``, l the eigenvalues of ``X^T X / M``, X the unit-norm
+    features (Friedman and Dieng, 2023, https://arxiv.org/abs/2210.02410).
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -54,6 +56,7 @@ class Vendi:
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
-        reference, features = evaluation.reference, evaluation.features
+        reference = evaluation.reference
+        features = evaluation.features
         scores = reference.per_chain(lambda r: vendi_score(features[r]))
         return {"vendi": scores / reference.once(_real)}

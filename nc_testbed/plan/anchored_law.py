@@ -26,7 +26,8 @@ class AnchoredLaw:
     law: VarianceFunction
 
     def stationary(self, k: ArrayLike) -> NDArray[np.float64]:
-        """Stationary variance over chains at k FRESH real rows; infinite where there is none.
+        """Stationary variance over chains at k FRESH real rows; infinite where there is
+        none.
 
         >>> float(AnchoredLaw(50, 50, VarianceFunction(0.25, -1)).stationary(1).round(4))
         0.0845
@@ -46,12 +47,18 @@ class AnchoredLaw:
 
 
 def anchored_law(
-    model: Any, truth: Mapping[str, Any], metric: str, n: int, n0: int, temperature: float
+    model: Any,
+    truth: Mapping[str, Any],
+    metric: str,
+    n: int,
+    n0: int,
+    temperature: float,
 ) -> AnchoredLaw | None:
-    """The law of a metric of a family fitted by maximum likelihood; None where none is known.
+    """The law of a metric of a family fitted by maximum likelihood; None where none is
+    known.
 
-    The model says ``variance_function(truth, metric)``. truth: parameters ``[...]`` of its
-    family.
+    The model says ``variance_function(truth, metric)``. truth: parameters ``[...]`` of
+    its family.
     """
     variance_function = own_method(model, "variance_function")
     if variance_function is None or model.estimator != "mle" or temperature != 1:
@@ -61,7 +68,8 @@ def anchored_law(
 
 
 def class_shares(parameters: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    """Shares of the classes ``[..., C]`` of a categorical law or a coin, None of any other.
+    """Shares of the classes ``[..., C]`` of a categorical law or a coin, None of any
+    other.
 
     >>> class_shares({"p": [0.25]}).tolist()
     [[0.25, 0.75]]

@@ -18,8 +18,9 @@ from nc_testbed.record.directory import write
 def plan(words: Sequence[str]) -> Path:
     """Answer one command line in the directory of ``out=``, or a new one, and return it.
 
-    It holds plan.json, and with ``verify=true`` plan.png and the runs. Raises BadInput before
-    anything is created; only what a run of the sweep cannot have (memory) is found out later.
+    It holds plan.json, and with ``verify=true`` plan.png and the runs. Raises BadInput
+    before anything is created; only what a run of the sweep cannot have (memory) is found
+    out later.
     """
     out = [word.partition("=")[2] for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]
@@ -48,7 +49,9 @@ def _write_json(
 def _write_figure(
     folder: Path, request: Request, answer: Answer, points: Sequence[SweepPoint]
 ) -> None:
-    from nc_testbed.plan.plan_figure import draw_plan  # matplotlib: only for a verified plan
+    from nc_testbed.plan.plan_figure import (
+        draw_plan,
+    )  # matplotlib: only for a verified plan
 
     title = " ".join(request.overrides)
     figure = draw_plan(answer, points, f"{title}; 95% intervals")

@@ -16,8 +16,7 @@ from nc_testbed.config.build import nearest
 from nc_testbed.core.errors import require
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.interfaces import Generation
-from nc_testbed.loop.closed_loop import closed_loop
-from nc_testbed.loop.closed_loop import measure as remeasured
+from nc_testbed.loop.closed_loop import closed_loop, measure
 from nc_testbed.loop.run import Run
 from nc_testbed.metrics.column import Columns
 from nc_testbed.plan.anchored_law import AnchoredLaw, anchored_law, class_shares
@@ -34,13 +33,14 @@ MANY = 2000
 class Measured:
     """What one generation under replace showed.
 
-    metric: its column. groups: the metrics that give it, as ``metrics=[..]`` names them. n, n0:
-    rows per refit and of generation 0. x0, x1: the metric ``[R]`` in generations 0 and 1. truth:
-    ``[R]`` of real rows or of the true parameters, None where it is unknown. share: of the
-    rarest class, None without classes. exact: the law of a family's metric. rows: per chain that
-    metrics draw, None of a family. reserve: never-used rows, None = no end. statistics: whether
-    rows were not drawn. rarest: the class of that share in a family's fit. own_noise: variance of
-    the metric over sets of rows drawn from one fit.
+    metric: its column. groups: the metrics that give it, as ``metrics=[..]`` names them.
+    n, n0: rows per refit and of generation 0. x0, x1: the metric ``[R]`` in generations 0
+    and 1. truth: ``[R]`` of real rows or of the true parameters, None where it is
+    unknown. share: of the rarest class, None without classes. exact: the law of a
+    family's metric. rows: per chain that metrics draw, None of a family. reserve:
+    never-used rows, None = no end. statistics: whether rows were not drawn. rarest: the
+    class of that share in a family's fit. own_noise: variance of the metric over sets of
+    rows drawn from one fit.
     """
 
     metric: str
@@ -70,27 +70,30 @@ class Measured:
 
     @property
     def gaps(self) -> NDArray[np.float64]:
-        """Generation 0 less the truth ``[R]``; less its own mean where the truth is unknown."""
+        """Generation 0 less the truth ``[R]``; less its own mean where the truth is
+        unknown."""
         return self.x0 - (self.x0.mean() if self.truth is None else self.truth)
 
 
-def measure_one_generation(asked: Request) -> Measured:
-    """Run generations 0 and 1 under replace and measure the asked metric.
+def measure_one_generation(request: Request) -> Measured:
+    """Run generations 0 and 1 under replace and measure the metric of the request.
 
-    Raises BadInput where the settings, the metric or the numbers of rows cannot be served.
+    Raises BadInput where the settings, the metric or the numbers of rows cannot be
+    served.
     """
-    config = asked.config("policy=replace", "generations=2")
-    equal = "a plan is for equal numbers of rows in all generations: give one number"
-    require(not isinstance(config["n"], list | dict), "n", config["n"], equal)
-    made = prepare(config)
-    if made.store.draw == "statistics":
-        chains = made.settings.chains if asked.chains_given else MANY
-        run = dataclasses.replace(made.run(say=print), chains=chains)
-        require(chains >= 2, "chains", chains, "intervals need at least 2 chains")
-        return _finite(_of_statistics(run, asked.question))
-    chains = made.settings.chains
+    config = request.config("policy=replace", "generations=2")
+    remedy = "a plan is for equal numbers of rows in all generations: give one number"
+    require(not isinstance(config["n"], list | dict), "n", config["n"], remedy)
+    prepared = prepare(config)
+    draws_statistics = prepared.store.draw == "statistics"
+    chains = prepared.settings.chains
+    if draws_statistics and not request.chains_given:
+        chains = MANY
     require(chains >= 2, "chains", chains, "intervals need at least 2 chains")
-    return _finite(_of_rows(made, asked.question))
+    if draws_statistics:
+        run = dataclasses.replace(prepared.run(say=print), chains=chains)
+        return _refuse_undefined(_of_statistics(run, request.question))
+    return _refuse_undefined(_of_rows(prepared, request.question))
 
 
 def _of_statistics(run: Run, question: PlanQuestion) -> Measured:
@@ -124,15 +127,14 @@ def _of_rows(prepared: Prepared, question: PlanQuestion) -> Measured:
     """A model that is fitted to rows; its truth is what the metric says of real ones."""
     data = prepared.data
     if data.law is None:  # no more real rows to compare with than there are
-        there = data.training.shape[1] + data.reserve.shape[1]
-        rows = min(prepared.evaluation_rows, there)
+        available = data.training.shape[1] + data.reserve.shape[1]
+        rows = min(prepared.evaluation_rows, available)
         prepared = dataclasses.replace(prepared, evaluation_rows=rows)
     run = prepared.run(say=print)
     true_parameters = on_real(run, question.metric)
     metric, groups, truth = choose_metric(run, question.metric, true_parameters)
-    used = {group: run.metrics[group] for group in groups}
-    run = dataclasses.replace(run, metrics=used)
-    first, second = _two(run, metric, names_of(true_parameters))
+    run = dataclasses.replace(run, metrics={group: run.metrics[group] for group in groups})
+    first, second = _two_generations(run, metric, names_of(true_parameters))
     twice = np.stack([first, second])  # [2 generations, 2 sets of rows, R]
     n0, n = run.sizes[:2]
     values = None if truth is None else truth.to("cpu", torch.float64).numpy()
@@ -154,6 +156,7 @@ def _of_rows(prepared: Prepared, question: PlanQuestion) -> Measured:
 
 
 def _law(run: Run, metric: str) -> AnchoredLaw | None:
+    """The law of a family's metric, None of any other model."""
     true_parameters = truths_of(run)
     if not true_parameters:
         return None
@@ -162,33 +165,36 @@ def _law(run: Run, metric: str) -> AnchoredLaw | None:
     return anchored_law(run.model, truth, metric, n, n0, run.sampling.temperature)
 
 
-def _two(run: Run, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
-    """The metric of generations 0 and 1, on two sets of rows drawn from each fit, ``[2, R]``."""
-    found = []
+def _two_generations(run: Run, metric: str, names: Iterable[str]) -> list[NDArray[np.float64]]:
+    """The metric of generations 0 and 1, on two sets of rows drawn from each fit
+    ``[2, R]``."""
+    values = []
     columns = Columns.declared_by(run.metrics.values())
     with Console(run.generations, columns=columns) as console:
-        since = time.monotonic()
+        start = time.monotonic()
         for generation in closed_loop(run, progress=console.step):
             record = generation.record
             require(metric in record, "metric", metric, nearest(metric, {*names, *record}))
-            again = _again(run, generation)
-            found.append(np.stack([record[metric].numpy(), again[metric].numpy()]))
-            console.generation(generation.number, time.monotonic() - since, record)
-            since = time.monotonic()
-    return found
+            again = _measure_again(run, generation)
+            values.append(np.stack([record[metric].numpy(), again[metric].numpy()]))
+            console.generation(generation.number, time.monotonic() - start, record)
+            start = time.monotonic()
+    return values
 
 
-def _again(run: Run, generation: Generation) -> dict[str, Tensor]:
+def _measure_again(run: Run, generation: Generation) -> dict[str, Tensor]:
     """The same fit's metrics on other rows drawn from it."""
     fit = run.model.restore(generation.weights, run.data.space)
     with one_thread():
-        return remeasured(run, fit, run.streams(generation.number).enter_scope("again"))
+        return measure(run, fit, run.streams(generation.number).enter_scope("again"))
 
 
-def _finite(measured: Measured) -> Measured:
+def _refuse_undefined(measured: Measured) -> Measured:
     """Refuse a metric that has no value in some chain: a rule of means would hide it."""
-    known = [measured.x0, measured.x1] + ([] if measured.truth is None else [measured.truth])
-    bad = sum(int((~np.isfinite(x)).sum()) for x in known)
-    remedy = f"it is undefined or infinite in {bad} cases; choose another metric"
-    require(bad == 0, "metric", measured.metric, remedy)
+    values = [measured.x0, measured.x1]
+    if measured.truth is not None:
+        values.append(measured.truth)
+    count = sum(int((~np.isfinite(x)).sum()) for x in values)
+    remedy = f"it is undefined or infinite in {count} cases; choose another metric"
+    require(count == 0, "metric", measured.metric, remedy)
     return measured

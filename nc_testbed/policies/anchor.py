@@ -40,12 +40,10 @@ class Anchor(Policy):
     source: Literal["fresh", "pool", "fixed"] = "pool"
 
     def __post_init__(self) -> None:
-        valid = self.k is None or (type(self.k) is int and self.k >= 0)
+        valid = self.k is None or self.k >= 0
         require(valid, "k", self.k, "give a whole number >= 0, or null to use share")
-        valid = type(self.share) in (int, float) and 0 <= self.share <= 1
+        valid = 0 <= self.share <= 1
         require(valid, "share", self.share, "give a number from 0 to 1")
-        valid = self.source in ("fresh", "pool", "fixed")
-        require(valid, "source", self.source, "give fresh, pool or fixed")
 
     def anchors(self, n: int, budget: int | None) -> int:
         """Real rows per generation, whether set as k or as a share."""

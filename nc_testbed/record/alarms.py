@@ -21,37 +21,41 @@ of healthy chains are alarmed), or of *manifold hits*, its held-out rows that sa
 
 
 def alarms(runs: Trajectories, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """When every chain was first seen to have lost its rare classes, one entry per kind of hit.
+    """When every chain was first seen to have lost its rare classes, one entry per kind
+    of hit.
 
     ``on``: "accepted rows" (synthetic rows that count for the class, see
-    :class:`nc_testbed.metrics.tail_mass.TailMass`) or "manifold hits" (its held-out rows inside a
-    synthetic ball, see :class:`nc_testbed.metrics.recall.Recall`). ``alpha``: most healthy chains
-    alarmed, a guarantee for accepted rows (see :func:`nc_testbed.metrics.alarm.alarm`). It is none
-    for manifold hits: every generation meets the same held-out rows, and one ball holds many of
-    them. Measured on samples of the true law of three Gaussian classes (100 held-out rows each,
-    10 to 100 samples of the rarest, 10 generations), their variance is 1.2 to 4.2 times the
-    Binomial's. Tested against their own mean share 2% to 30% of chains are alarmed; against
-    half of it, which is what is done here, 0 of 2,000.
+    :class:`nc_testbed.metrics.tail_mass.TailMass`) or "manifold hits" (its held-out rows
+    inside a synthetic ball, see :class:`nc_testbed.metrics.recall.Recall`). ``alpha``:
+    most healthy chains alarmed, a guarantee for accepted rows (see
+    :func:`nc_testbed.metrics.alarm.alarm`). It is none for manifold hits: every
+    generation meets the same held-out rows, and one ball holds many of them. Measured on
+    samples of the true law of three Gaussian classes (100 held-out rows each, 10 to 100
+    samples of the rarest, 10 generations), their variance is 1.2 to 4.2 times the
+    Binomial's. Tested against their own mean share 2% to 30% of chains are alarmed;
+    against half of it, which is what is done here, 0 of 2,000.
 
-    Healthy means that every fit keeps half of what the first one had. A cold-started fit that
-    misses a class in one generation is an alarm though a later one finds it again: of chains of
-    8-component mixtures refitted to the same rows (policy=real, the ring with imbalance 20), 12
-    of 40 on accepted rows and none on manifold hits; with 16 components or warm starts none.
+    Healthy means that every fit keeps half of what the first one had. A cold-started fit
+    that misses a class in one generation is an alarm though a later one finds it again:
+    of chains of 8-component mixtures refitted to the same rows (policy=real, the ring
+    with imbalance 20), 12 of 40 on accepted rows and none on manifold hits; with 16
+    components or warm starts none.
 
-    ``tail_ranks``: the classes watched. ``generation``: of every chain's alarm, null = none.
-    ``alarmed``: chains with one. ``median``: over all chains, null where half have none.
+    ``tail_ranks``: the classes watched. ``generation``: of every chain's alarm, null =
+    none. ``alarmed``: chains with one. ``median``: over all chains, null where half have
+    none.
 
-    Empty where no class is rare, where not every generation was recorded for every chain, and
-    for the kinds whose metric was not measured.
+    Empty where no class is rare, where not every generation was recorded for every chain,
+    and for the kinds whose metric was not measured.
     """
     steps = np.arange(int(config["generations"]))
     if len(steps) < 2 or not np.array_equal(runs.generations, steps):
         return []
-    found = []
+    alarmed = []
     for on, (ranks, hits, M) in _hits(runs.values, runs.chains, config).items():
         if np.isfinite(hits).all():
-            found.append({"on": on, "alpha": ALPHA, "tail_ranks": ranks} | _when(alarm(hits, M)))
-    return found
+            alarmed.append({"on": on, "alpha": ALPHA, "tail_ranks": ranks} | _when(alarm(hits, M)))
+    return alarmed
 
 
 class Following:
@@ -61,22 +65,24 @@ class Following:
     """
 
     def __init__(self, config: Mapping[str, Any]):
-        self._config, self._L = config, int(config["generations"]) - 1
+        self._config = config
+        self._L = int(config["generations"]) - 1
         rows = config.get("record", {}).get("chains", "rows") == "rows"
         self._next = 0 if rows and self._L > 0 else None
         self._watches: dict[str, Watch] = {}
 
     def see(self, generation: int, values: Mapping[str, Array]) -> dict[str, Array]:
-        """After one more generation: when each chain was alarmed, ``{kind: [R]}``, inf = not yet.
+        """After one more generation: when each chain was alarmed, ``{kind: [R]}``, inf =
+        not yet.
 
-        values: ``{metric: [R]}``. A kind ends where it is undefined, both do where a generation
-        is left out.
+        values: ``{metric: [R]}``. A kind ends where it is undefined, both do where a
+        generation is left out.
         """
         hits: dict[str, tuple[Array, Array]] = {}
         if generation == self._next:
-            there = {name: x[:, None] for name, x in values.items()}
-            found = _hits(there, len(next(iter(values.values()), ())), self._config)
-            hits = {on: (K[:, 0], M) for on, (_, K, M) in found.items() if np.isfinite(K).all()}
+            columns = {name: x[:, None] for name, x in values.items()}
+            kinds = _hits(columns, len(next(iter(values.values()), ())), self._config)
+            hits = {on: (K[:, 0], M) for on, (_, K, M) in kinds.items() if np.isfinite(K).all()}
         if generation == 0:
             self._watches = {on: Watch(K, M, self._L) for on, (K, M) in hits.items()}
         else:
@@ -87,10 +93,10 @@ class Following:
         return {on: watch.first for on, watch in self._watches.items()}
 
 
-def told(rung: Mapping[str, Array]) -> str:
+def alarm_table(rung: Mapping[str, Array]) -> str:
     """What :class:`Following` knows, as a table in Markdown.
 
-    >>> print(told({"manifold hits": np.array([3.0, np.inf, 2.0])}).splitlines()[2])
+    >>> print(alarm_table({"manifold hits": np.array([3.0, np.inf, 2.0])}).splitlines()[2])
     | manifold hits | 2 of 3 | 2 | 3 | 3, -, 2 |
     """
     lines = [
@@ -98,9 +104,10 @@ def told(rung: Mapping[str, Array]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for on, first in rung.items():
-        alarmed, median = int(np.isfinite(first).sum()), np.median(first)
-        each = ", ".join(_at(g) for g in first[:LISTED]) + ", ..." * (len(first) > LISTED)
-        cells = (on, f"{alarmed} of {len(first)}", _at(first.min()), _at(median), each)
+        alarmed = int(np.isfinite(first).sum())
+        median = np.median(first)
+        listing = ", ".join(_at(g) for g in first[:LISTED]) + ", ..." * (len(first) > LISTED)
+        cells = (on, f"{alarmed} of {len(first)}", _at(first.min()), _at(median), listing)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", " ".join(MEANING.split())])
 
@@ -112,8 +119,10 @@ def _at(generation: float) -> str:
 def _hits(
     values: Mapping[str, Array], chains: int, config: Mapping[str, Any]
 ) -> dict[str, tuple[list[int], Array, Array]]:
-    """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds measured."""
-    facts, found = config.get("facts", {}), {}
+    """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds
+    measured."""
+    facts = config.get("facts", {})
+    kinds_measured = {}
     kinds = (
         ("accepted rows", "tail_mass", "accepted", facts.get("evaluation_rows"), False),
         ("manifold hits", "tail_recall", "recall", _held_out(facts), True),
@@ -124,8 +133,8 @@ def _hits(
             continue
         hits = np.stack([values[f"{column}_rank_{i}"] for i in ranks], 2)
         M = np.broadcast_to(trials, (chains, ranks[-1] + 1))[:, ranks]
-        found[on] = (ranks, np.rint(hits * M[:, None]) if shares else hits, M)
-    return found
+        kinds_measured[on] = (ranks, np.rint(hits * M[:, None]) if shares else hits, M)
+    return kinds_measured
 
 
 def _when(generation: Array) -> dict[str, Any]:
@@ -139,7 +148,8 @@ def _when(generation: Array) -> dict[str, Any]:
 
 
 def _tail_ranks(values: Mapping[str, Array], column: str) -> list[int]:
-    """The rarest third of the classes, as :func:`nc_testbed.metrics.evaluation.rank_columns`."""
+    """The rarest third of the classes, as
+    :func:`nc_testbed.metrics.evaluation.rank_columns`."""
     C = sum(name.startswith(f"{column}_rank_") for name in values)
     return list(range(C - max(1, C // 3), C)) if C else []
 

@@ -27,12 +27,13 @@ EVERY = 2.0
 class RunDirectory:
     """``config.yaml``, ``generations/0007/`` and ``metrics.parquet`` of one run.
 
-    A generation is written into a temporary folder, each file flushed to disk, its manifest
-    last: sha256 and size of every file, and the sha256 of the manifest before it, so that the
-    manifests are a chain that starts at the real data. One rename makes the folder visible. A
-    generation counts only if it and all before it verify, so a killed run loses at most the
-    generation it was in. When a run ends, a manifest of the whole closes the chain. All that
-    changes something is called with the run's lock held (:mod:`nc_testbed.record.lock`).
+    A generation is written into a temporary folder, each file flushed to disk, its
+    manifest last: sha256 and size of every file, and the sha256 of the manifest before
+    it, so that the manifests are a chain that starts at the real data. One rename makes
+    the folder visible. A generation counts only if it and all before it verify, so a
+    killed run loses at most the generation it was in. When a run ends, a manifest of the
+    whole closes the chain. All that changes something is called with the run's lock held
+    (:mod:`nc_testbed.record.lock`).
     """
 
     def __init__(self, path: Path):
@@ -46,39 +47,45 @@ class RunDirectory:
     def made_with(self) -> str | None:
         """The hash of the settings that the directory's run has, None in a new directory.
 
-        Where ``config.yaml`` is damaged a generation's manifest knows; "" where none does.
+        Where ``config.yaml`` is damaged a generation's manifest knows; "" where none
+        does.
         """
         try:
             config = stored(self.path)
             return None if config is None else config["hash"]
         except ValueError:
-            found = map(manifest.read, sorted(self.generations.glob("[0-9]*")))
-            return next((x.manifest["config"] for x in found if x.manifest), "")
+            folders = map(manifest.read_manifest, sorted(self.generations.glob("[0-9]*")))
+            return next((x.manifest["config"] for x in folders if x.manifest), "")
 
     def start(self, config: Mapping[str, Any]) -> None:
-        """Store the configuration and clear what a killed run left; after :meth:`completed`."""
+        """Store the configuration and clear what a killed run left.
+
+        Called after :meth:`count_committed`."""
         self.generations.mkdir(parents=True, exist_ok=True)
-        for left in [*self.path.glob("*.tmp-*"), *self.generations.glob("*.tmp-*")]:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for leftover in [*self.path.glob("*.tmp-*"), *self.generations.glob("*.tmp-*")]:
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         (self.path / manifest.NAME).unlink(missing_ok=True)  # the run is not finished any more
         write(self.path / "config.yaml", text(config))
         self._head = self._head or root(config)
 
-    def completed(self, generations: Sequence[int], config: Mapping[str, Any]) -> int:
+    def count_committed(self, generations: Sequence[int], config: Mapping[str, Any]) -> int:
         """How many of these generations, from the first on, are there and verify.
 
         ``rejected`` gets a line for each of the others that is there, and says why.
         """
-        done, self.rejected, self._head = 0, [], root(config)
+        done = 0
+        self.rejected = []
+        self._head = root(config)
         last = max((g for g in generations if self.folder(g).exists()), default=-1)
         for i, g in enumerate(g for g in generations if g <= last):
-            found = manifest.inspect(self.folder(g), g, self._head, config["hash"])
+            finding = manifest.inspect(self.folder(g), g, self._head, config["hash"])
             if i > done:
                 self.rejected.append(f"generation {g}: comes after one that is rejected")
-            elif found.faults:
-                self.rejected.append(f"generation {g}: {'; '.join(found.faults)}")
+            elif finding.faults:
+                self.rejected.append(f"generation {g}: {'; '.join(finding.faults)}")
             else:
-                done, self._head = i + 1, found.digest
+                done = i + 1
+                self._head = finding.digest
         return done
 
     def folder(self, generation: int) -> Path:
@@ -93,11 +100,11 @@ class RunDirectory:
         table = _table(generation, config)
         if table is not None:
             files["metrics.parquet"] = parquet(table)
-        said = {name: manifest.entry(data) for name, data in files.items()}
-        sealed = manifest.sealed(self._said(config, generation, said))
+        entries = {name: manifest.entry(data) for name, data in files.items()}
+        content = manifest.seal(self._manifest(config, generation, entries))
         if config.get("store", "all") == "none":
             files.pop(manifest.SYNTHETIC, None)
-        files |= {manifest.NAME: sealed}
+        files |= {manifest.NAME: content}
         with writing(final, sum(map(len, files.values())), temporary):
             temporary.mkdir()
             for name, data in files.items():
@@ -107,42 +114,45 @@ class RunDirectory:
                 shutil.rmtree(final)
             temporary.rename(final)
             _sync(self.generations)
-        self._head = manifest.entry(sealed)["sha256"]
+        self._head = manifest.entry(content)["sha256"]
         self._tables += [] if table is None else [table]
         if time.monotonic() > self._written + EVERY:
             self.write_table()
 
-    def _said(
+    def _manifest(
         self, config: Mapping[str, Any], generation: Generation | None, files: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A manifest of a generation, or of the whole run."""
-        facts, lineage = config.get("facts", {}), generation.lineage if generation else ()
+        facts = config.get("facts", {})
+        lineage = generation.lineage if generation else ()
         return {
             "generation": generation.number if generation else None,
             "config": config["hash"],
             "parent": self._head,
             "seed": config["seed"],
             "store": config.get("store", "all"),
-            "versions": manifest.versions(facts.get("device")),
+            "versions": manifest.writer_versions(facts.get("device")),
             **({"lineage": lineage[0]} if lineage else {}),
             "files": dict(files),
         }
 
     def finish(self, config: Mapping[str, Any], summary: bytes) -> None:
-        """Write ``metrics.parquet``, ``summary.json`` and the manifest that closes the chain."""
+        """Write ``metrics.parquet``, ``summary.json`` and the manifest that closes the
+        chain."""
         self.write_table()
         write(self.path / "summary.json", summary)
         names = ("config.yaml", "metrics.parquet", "summary.json")
         files = [self.path / name for name in names if (self.path / name).is_file()]
-        said = {file.name: manifest.entry(file.read_bytes()) for file in files}
-        write(self.path / manifest.NAME, manifest.sealed(self._said(config, None, said)))
+        entries = {file.name: manifest.entry(file.read_bytes()) for file in files}
+        write(self.path / manifest.NAME, manifest.seal(self._manifest(config, None, entries)))
 
     def forget(self, generations: Sequence[int]) -> None:
-        """Remove the synthetic sets of these generations where their manifests allow it."""
+        """Remove the synthetic sets of these generations where their manifests allow
+        it."""
         for folder in map(self.folder, generations):
             file = folder / manifest.SYNTHETIC
-            found = manifest.read(folder) if file.exists() else manifest.Finding()
-            if found.manifest and found.manifest["store"] == "last":
+            finding = manifest.read_manifest(folder) if file.exists() else manifest.FolderCheck()
+            if finding.manifest and finding.manifest["store"] == "last":
                 file.unlink()
 
     def read_tables(self, generations: Sequence[int]) -> None:
@@ -151,16 +161,17 @@ class RunDirectory:
         self._tables = [pq.read_table(file) for file in files if file.is_file()]
 
     def table(self) -> pa.Table | None:
-        """Metrics of all generations so far: columns generation, chain and one per metric, or
-        the columns of :func:`nc_testbed.record.tables.summary_rows`. None where none was
-        measured."""
+        """Metrics of all generations so far: columns generation, chain and one per
+        metric, or the columns of :func:`nc_testbed.record.tables.summary_rows`. None
+        where none was measured."""
         if not self._tables:
             return None
         self._tables = [pa.concat_tables(self._tables, promote_options="default")]
         return self._tables[0]
 
     def write_table(self) -> None:
-        """Write ``metrics.parquet``: a copy for readers, the generations hold the truth."""
+        """Write ``metrics.parquet``: a copy for readers, the generations hold the
+        truth."""
         table = self.table()
         if table is not None:
             write(self.path / "metrics.parquet", parquet(table))
@@ -173,10 +184,13 @@ class RunDirectory:
         return self._load(generation, "synthetic")["rows"]
 
     def is_synthetic(self, generation: int, rows: Tensor) -> bool:
-        """Whether these rows are, byte for byte, the synthetic set that a generation recorded."""
-        said = manifest.read(self.folder(generation)).manifest
-        bytes_ = _saved({"rows": rows})
-        return said is not None and said["files"][manifest.SYNTHETIC] == manifest.entry(bytes_)
+        """Whether these rows are, byte for byte, the synthetic set that a generation
+        recorded."""
+        content = manifest.read_manifest(self.folder(generation)).manifest
+        bytes_ = _to_bytes({"rows": rows})
+        return content is not None and content["files"][manifest.SYNTHETIC] == manifest.entry(
+            bytes_
+        )
 
     def weights(self, generation: int) -> dict[str, Tensor]:
         """The fit's ``state_dict()`` of a generation."""
@@ -225,10 +239,10 @@ def _files(generation: Generation) -> dict[str, bytes]:
         "pictures": {} if generation.pictures is None else {"pictures": generation.pictures},
         "statistic": generation.statistic or {},
     }
-    return {f"{name}.safetensors": _saved(group) for name, group in tensors.items() if group}
+    return {f"{name}.safetensors": _to_bytes(group) for name, group in tensors.items() if group}
 
 
-def _saved(tensors: Mapping[str, Tensor]) -> bytes:
+def _to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     return save({name: value.cpu().contiguous() for name, value in tensors.items()})
 
 

@@ -1,4 +1,5 @@
-"""What keeps a run from going on, said in one line: the disk is full or refuses, memory ran out."""
+"""What keeps a run from going on, said in one line: the disk is full or refuses, memory
+ran out."""
 
 from __future__ import annotations
 
@@ -38,10 +39,11 @@ class CannotWrite(OSError):
 
 @contextmanager
 def writing(path: Path, need: int, temporary: Path) -> Generator[None]:
-    """Raise :class:`CannotWrite` for what keeps ``path`` of ``need`` bytes from being written.
+    """Raise :class:`CannotWrite` for what keeps ``path`` of ``need`` bytes from being
+    written.
 
-    temporary: the file or folder that would have become it; it is removed. Where two are nested
-    the outer one speaks, since it knows what all of it needs.
+    temporary: the file or folder that would have become it; it is removed. Where two are
+    nested the outer one speaks, since it knows what all of it needs.
     """
     try:
         yield
@@ -56,8 +58,8 @@ def writing(path: Path, need: int, temporary: Path) -> Generator[None]:
 
 @contextmanager
 def exit_on_io_error(run: Path) -> Generator[None]:
-    """End the process with one line and status 1 where the system refuses to write the run, or
-    has no memory for it."""
+    """End the process with one line and status 1 where the system refuses to write the
+    run, or has no memory for it."""
     try:
         yield
     except (OSError, MemoryError, RuntimeError) as error:
@@ -89,10 +91,10 @@ def out_of_memory_line(error: BaseException, run: Path) -> str:
     'x: memory ran out: none'
     """
     first = (str(error) or type(error).__name__).splitlines()[0]
-    said = first if first.startswith(RAN_OUT) else f"{RAN_OUT}: {first}"
+    message = first if first.startswith(RAN_OUT) else f"{RAN_OUT}: {first}"
     remedy = "free some, or add compute.memory=BYTES for smaller blocks, then"
     other = "a smaller model, n or evaluation.rows makes another run"
-    return f"{run}: {said}; {remedy} {resume_command(run)}; {other}"
+    return f"{run}: {message}; {remedy} {resume_command(run)}; {other}"
 
 
 def resume_command(run: Path) -> str:

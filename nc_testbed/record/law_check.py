@@ -11,7 +11,8 @@ from nc_testbed.record.tables import Trajectories
 from nc_testbed.theory.rules import Check, mean_check, share_check
 
 RARE = 10
-"""A mean's distance from rest is not judged where fewer chains than this could carry it."""
+"""A mean's distance from rest is not judged where fewer chains than this could carry
+it."""
 
 
 def law_check(runs: Trajectories, name: str, expected: ExactLaw, t: int) -> Check:
@@ -19,8 +20,11 @@ def law_check(runs: Trajectories, name: str, expected: ExactLaw, t: int) -> Chec
 
     Inconclusive where a chain has no finite value: a law is about all chains.
     """
-    ci, R, g = runs.intervals[name][t], runs.chains, int(runs.generations[t])
-    mean, value = float(ci.mean), float(expected.values[g])
+    ci = runs.intervals[name][t]
+    R = runs.chains
+    g = int(runs.generations[t])
+    mean = float(ci.mean)
+    value = float(expected.values[g])
     if int(ci.chains) < R or not np.isfinite(value):
         return Check(value, mean, np.nan, np.nan, "inconclusive")
     if expected.share:

@@ -20,8 +20,8 @@ class InUse(BadInput):
 
 @contextmanager
 def run_lock(run: Path, key: str = "hydra.run.dir") -> Generator[None]:
-    """A run's directory, made if need be, with its lock held; the kernel frees it when the
-    process ends, however it ends.
+    """A run's directory, made if need be, with its lock held; the kernel frees it when
+    the process ends, however it ends.
 
     Raises InUse that says who holds it, by process number and host.
     """

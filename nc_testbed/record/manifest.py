@@ -20,16 +20,17 @@ from nc_testbed.config.config_file import LARGEST
 
 NAME = "manifest.json"
 SYNTHETIC = "synthetic.safetensors"
-"""The one file that may be gone where ``store`` is last or none: weights draw it again."""
+"""The one file that may be gone where ``store`` is last or none: weights draw it
+again."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class FolderCheck:
     """What a look at a folder found.
 
-    manifest: its content, None where it does not verify. digest: the sha256 of the manifest's
-    bytes, by which the next folder names this one. faults: why the folder is not part of the
-    record. extra: what else lies in it.
+    manifest: its content, None where it does not verify. digest: the sha256 of the
+    manifest's bytes, by which the next folder names this one. faults: why the folder is
+    not part of the record. extra: what else lies in it.
     """
 
     manifest: dict[str, Any] | None = None
@@ -38,25 +39,26 @@ class Finding:
     extra: tuple[str, ...] = ()
 
 
-def sealed(content: Mapping[str, Any]) -> bytes:
+def seal(content: Mapping[str, Any]) -> bytes:
     """A manifest's bytes; its last entry is the sha256 of the bytes without it.
 
-    >>> opened(sealed({"generation": 3}))["generation"]
+    >>> unseal(seal({"generation": 3}))["generation"]
     3
     """
     digest = hashlib.sha256(_json(content)).hexdigest()
     return _json({**content, "sha256": digest})
 
 
-def opened(data: bytes) -> dict[str, Any]:
-    """The content of :func:`sealed`; raises ValueError where a byte is not as it was written."""
+def unseal(data: bytes) -> dict[str, Any]:
+    """The content of :func:`seal`; raises ValueError where a byte is not as it was
+    written."""
     try:
         content = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict | None):
         raise ValueError("not a manifest")
-    if sealed({k: v for k, v in content.items() if k != "sha256"}) != data:
+    if seal({k: v for k, v in content.items() if k != "sha256"}) != data:
         raise ValueError("altered")
     return content
 
@@ -66,7 +68,7 @@ def entry(data: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def versions(device: str | None) -> dict[str, str | None]:
+def writer_versions(device: str | None) -> dict[str, str | None]:
     """What decides of bytes beside settings and data: software and device."""
     return {
         "nc_testbed": nc_testbed.__version__,
@@ -78,33 +80,35 @@ def versions(device: str | None) -> dict[str, str | None]:
     }
 
 
-def read(folder: Path) -> Finding:
+def read_manifest(folder: Path) -> FolderCheck:
     """A folder's manifest alone."""
     file = folder / NAME
     try:
-        if not regular(file):
-            return Finding(faults=(f"{NAME} is missing",))
+        if not is_regular_file(file):
+            return FolderCheck(faults=(f"{NAME} is missing",))
         if file.stat().st_size > LARGEST:
-            return Finding(faults=(f"{NAME} is altered",))
+            return FolderCheck(faults=(f"{NAME} is altered",))
         data = file.read_bytes()
-        return Finding(opened(data), hashlib.sha256(data).hexdigest())
+        return FolderCheck(unseal(data), hashlib.sha256(data).hexdigest())
     except OSError as error:
-        return Finding(faults=(f"{NAME} cannot be read ({error.strerror})",))
+        return FolderCheck(faults=(f"{NAME} cannot be read ({error.strerror})",))
     except ValueError:
-        return Finding(faults=(f"{NAME} is altered",))
+        return FolderCheck(faults=(f"{NAME} is altered",))
 
 
-def inspect(folder: Path, generation: int | None, parent: str | None, config: str) -> Finding:
-    """A folder of the record, held against its manifest, its number, its parent's sha256 and the
-    hash of the run's settings; parent None: not known, since what came before is damaged.
+def inspect(folder: Path, generation: int | None, parent: str | None, config: str) -> FolderCheck:
+    """A folder of the record, held against its manifest, its number, its parent's sha256
+    and the hash of the run's settings; parent None: not known, since what came before is
+    damaged.
 
-    Sizes are checked before anything is read. Names of files outside the folder, and links, are
-    faults.
+    Sizes are checked before anything is read. Names of files outside the folder, and
+    links, are faults.
     """
-    found = read(folder)
-    if found.manifest is None:
-        return found
-    manifest, faults = found.manifest, []
+    finding = read_manifest(folder)
+    if finding.manifest is None:
+        return finding
+    manifest = finding.manifest
+    faults = []
     if manifest.get("config") != config:
         faults.append(f"{NAME}: made with other settings")
     if manifest.get("generation") != generation:
@@ -112,38 +116,38 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
     elif parent is not None and manifest.get("parent") != parent:
         faults.append(f"{NAME}: swapped, it follows another generation than the one before it")
     files = manifest.get("files") or {}
-    kept = manifest.get("store", "all") == "all"
-    for name, said in files.items():
-        fault = _fault(folder, name, said, name == SYNTHETIC and not kept)
+    stores_all = manifest.get("store", "all") == "all"
+    for name, recorded in files.items():
+        fault = _fault(folder, name, recorded, name == SYNTHETIC and not stores_all)
         faults += [fault] if fault else []
-    listed = (path.name for path in sorted(folder.iterdir()))
-    extra = tuple(name for name in listed if name not in (*files, NAME))
-    return Finding(manifest, found.digest, tuple(faults), extra)
+    present = (path.name for path in sorted(folder.iterdir()))
+    extra = tuple(name for name in present if name not in (*files, NAME))
+    return FolderCheck(manifest, finding.digest, tuple(faults), extra)
 
 
-def _fault(folder: Path, name: str, said: Mapping[str, Any], may_be_gone: bool) -> str | None:
+def _fault(folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bool) -> str | None:
     """What is wrong with a file that a manifest names, None where nothing is."""
     file = folder / name
     if Path(name).name != name or name in (".", "..", NAME):
         return f"{NAME}: names {name!r}, which is no file of this folder"
     try:
-        if not regular(file):
+        if not is_regular_file(file):
             return None if may_be_gone and not file.is_symlink() else f"{name} is missing"
         size = file.stat().st_size
-        if size < said["bytes"]:
-            return f"{name} is truncated, {size} of {said['bytes']} bytes"
-        if size > said["bytes"]:
-            return f"{name} is altered, {size} bytes instead of {said['bytes']}"
+        if size < recorded["bytes"]:
+            return f"{name} is truncated, {size} of {recorded['bytes']} bytes"
+        if size > recorded["bytes"]:
+            return f"{name} is altered, {size} bytes instead of {recorded['bytes']}"
         with open(file, "rb") as opened_file:
             digest = hashlib.file_digest(opened_file, "sha256").hexdigest()
-        return None if digest == said["sha256"] else f"{name} is altered"
+        return None if digest == recorded["sha256"] else f"{name} is altered"
     except OSError as error:
         return f"{name} cannot be read ({error.strerror})"
     except (KeyError, TypeError, ValueError):
         return f"{NAME}: does not say what {name!r} is"
 
 
-def regular(file: Path) -> bool:
+def is_regular_file(file: Path) -> bool:
     """Whether it is a file, and no link to one."""
     try:
         return stat.S_ISREG(file.stat(follow_symlinks=False).st_mode)

@@ -21,7 +21,8 @@ from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories
 
 COLLAPSED = 0.25
-"""A chain counts as collapsed when its headline is below this share of its own generation 0."""
+"""A chain counts as collapsed when its headline is below this share of its own generation
+0."""
 
 
 def summarise(
@@ -35,23 +36,24 @@ def summarise(
     """The content of summary.json, safe for JSON: what is undefined is null.
 
     metrics: a table of :mod:`nc_testbed.record.tables`. config: the resolved settings.
-    wall_s: seconds the run took. notes: what the run has to say of itself (settings that had no
-    effect, floors that were hit), one sentence each. laws: exact laws by metric.
+    wall_s: seconds the run took. notes: what the run has to say of itself (settings that
+    had no effect, floors that were hit), one sentence each. laws: exact laws by metric.
 
-    ``metrics`` holds for every metric its mean, 95% interval and number of finite chains at the
-    first and the last generation. ``headline`` holds the collapsed chains and the worst decile
-    of the metric the run is judged by; null where none was measured. ``status`` counts the chains
-    by their status at the last generation, and ``troubles`` holds, for every word but ok that
-    occurred, the first generation that had such a chain and how many one had at most (see
-    :func:`nc_testbed.core.status.status`). ``laws`` holds, for every
-    metric that has one, its name and source, its values, the z-scores of the means and the last
-    generation's verdict (see :mod:`nc_testbed.theory.rules`). ``alarms`` holds when the tail was
-    seen to die (see :mod:`nc_testbed.record.alarms`). ``verdicts`` belong to analyses that a plain
-    run does not make, so it leaves them empty.
+    ``metrics`` holds for every metric its mean, 95% interval and number of finite chains
+    at the first and the last generation. ``headline`` holds the collapsed chains and the
+    worst decile of the metric the run is judged by; null where none was measured.
+    ``status`` counts the chains by their status at the last generation, and ``troubles``
+    holds, for every word but ok that occurred, the first generation that had such a chain
+    and how many one had at most (see :func:`nc_testbed.core.status.status`). ``laws``
+    holds, for every metric that has one, its name and source, its values, the z-scores of
+    the means and the last generation's verdict (see :mod:`nc_testbed.theory.rules`).
+    ``alarms`` holds when the tail was seen to die (see :mod:`nc_testbed.record.alarms`).
+    ``verdicts`` belong to analyses that a plain run does not make, so it leaves them
+    empty.
     """
     runs = Trajectories.of(metrics)
     columns = Columns.from_records(config)
-    ends = {
+    first_and_last = {
         name: {
             "first": _numbers(runs.intervals[name][0]),
             "last": _numbers(runs.intervals[name][-1]),
@@ -67,22 +69,23 @@ def summarise(
         "generations": len(runs.generations),
         "first": int(runs.generations[0]),
         "last": int(runs.generations[-1]),
-        "metrics": ends,
+        "metrics": first_and_last,
         "headline": _headline(runs, columns.headline(runs.values)),
         "status": _status(runs),
         "troubles": _troubles(runs),
-        "laws": {name: _held(runs, name, law) for name, law in (laws or {}).items()},
+        "laws": {name: _beside_law(runs, name, law) for name, law in (laws or {}).items()},
         "alarms": alarms(runs, config),
         "verdicts": [],
         "notes": list(notes),
         "wall_s": round(wall_s, 3),
         "device": device,
-        "versions": versions(),
+        "versions": software_versions(),
     }
 
 
 def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a result depends on, as dotted keys: no bookkeeping, metrics, dashboard or classes.
+    """What a result depends on, as dotted keys: no bookkeeping, metrics, dashboard or
+    classes.
 
     >>> dict(settings({"seed": 0, "policy": {"_target_": "a.B", "k": 1}, "hash": "3f"}))
     {'seed': 0, 'policy.k': 1}
@@ -104,7 +107,7 @@ def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def versions() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
     """Versions of what a run's numbers depend on."""
     return {
         "nc_testbed": nc_testbed.__version__,
@@ -124,30 +127,32 @@ def worst_decile(values: NDArray[np.float64]) -> float:
     return float(finite[: math.ceil(len(finite) / 10)].mean()) if len(finite) else math.nan
 
 
-def collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
-    """How many chains lost three quarters of a falling metric, and how many could be judged.
+def count_collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
+    """How many chains lost three quarters of a falling metric, and how many could be
+    judged.
 
-    values: ``[R, T]``, first and last generation compared. A chain that starts at zero has
-    nothing to lose and one that is undefined cannot be judged: neither counts.
+    values: ``[R, T]``, first and last generation compared. A chain that starts at zero
+    has nothing to lose and one that is undefined cannot be judged: neither counts.
 
-    >>> collapsed(np.array([[0.4, 0.0], [0.4, 0.2], [0.0, 0.0], [0.4, float("nan")]]))
+    >>> count_collapsed(np.array([[0.4, 0.0], [0.4, 0.2], [0.0, 0.0], [0.4, float("nan")]]))
     (1, 2)
     """
-    first, last = values[:, 0], values[:, -1]
-    judged = np.isfinite(first) & np.isfinite(last) & (first > 0)
-    return int((last[judged] < COLLAPSED * first[judged]).sum()), int(judged.sum())
+    first = values[:, 0]
+    last = values[:, -1]
+    comparable = np.isfinite(first) & np.isfinite(last) & (first > 0)
+    return int((last[comparable] < COLLAPSED * first[comparable]).sum()), int(comparable.sum())
 
 
 def _headline(runs: Trajectories, name: str | None) -> dict[str, Any] | None:
     if name is None:
         return None
     values = runs.values[name]
-    count, judged = collapsed(values)
+    count, comparable = count_collapsed(values)
     worst = {end: _number(worst_decile(values[:, t])) for end, t in (("first", 0), ("last", -1))}
     return {
         "metric": name,
         "collapsed_below": COLLAPSED,
-        "collapsed": {"count": count, **_numbers(share(count, judged))},
+        "collapsed": {"count": count, **_numbers(share(count, comparable))},
         "worst_decile": worst,
     }
 
@@ -166,7 +171,7 @@ def _troubles(runs: Trajectories) -> dict[str, dict[str, int]]:
     }
 
 
-def _held(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
+def _beside_law(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
     """A law beside what was measured, at every recorded generation."""
     checks = [law_check(runs, name, law, t) for t in range(len(runs.generations))]
     return {
@@ -180,8 +185,8 @@ def _held(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
 
 
 def _numbers(ci: Interval) -> dict[str, float | int | None]:
-    ends = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
-    return {**ends, "chains": int(ci.chains)}
+    numbers = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
+    return {**numbers, "chains": int(ci.chains)}
 
 
 def _number(value: Any) -> float | None:

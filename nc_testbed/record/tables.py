@@ -26,10 +26,11 @@ def chain_rows(generation: Generation) -> pa.Table:
 
 
 def summary_rows(generation: Generation) -> pa.Table:
-    """A row per metric, over its finite chains; of ``status`` one per word but ok, of shares.
+    """A row per metric, over its finite chains; of ``status`` one per word but ok, of
+    shares.
 
-    Columns generation, metric, chains (finite ones), of (all), mean, low and high (its 95%
-    interval), sd, skewness, excess kurtosis, and the quantiles q0 .. q100.
+    Columns generation, metric, chains (finite ones), of (all), mean, low and high (its
+    95% interval), sd, skewness, excess kurtosis, and the quantiles q0 .. q100.
     """
     rows = []
     columns = {name: x.numpy() for name, x in generation.record.items()}
@@ -37,7 +38,8 @@ def summary_rows(generation: Generation) -> pa.Table:
     if status is not None:
         columns |= {f"status_{word}": 1.0 * (status == i) for i, word in _TROUBLES}
     for name, x in columns.items():
-        ci, finite = interval(x), x[np.isfinite(x)]
+        ci = interval(x)
+        finite = x[np.isfinite(x)]
         row: dict[str, Any] = {"generation": generation.number, "metric": name}
         row |= {"chains": int(ci.chains), "of": len(x), "mean": float(ci.mean)}
         row |= {"low": float(ci.low), "high": float(ci.high), "sd": float(deviation(x))}
@@ -58,9 +60,10 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     1.4142
     """
     finite = np.isfinite(values)
-    count, kept = finite.sum(0), np.where(finite, values, 0.0)
+    count = finite.sum(0)
+    filled = np.where(finite, values, 0.0)
     with np.errstate(all="ignore"):
-        squares = np.where(finite, (values - kept.sum(0) / count) ** 2, 0.0).sum(0)
+        squares = np.where(finite, (values - filled.sum(0) / count) ** 2, 0.0).sum(0)
         return np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
 
 
@@ -68,11 +71,11 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
 class Trajectories:
     """A table of metrics as arrays over generations ``[T]``, ascending.
 
-    chains: R. values: ``{metric: [R, T]}``, NaN where the table has no value; empty where only
-    summaries were kept. intervals: ``{metric: interval over chains [T]}``.
-    sds: ``{metric: [T]}``, standard deviations over chains. troubles: how many chains were not ok,
-    ``{word: [T]}`` (see :func:`nc_testbed.core.status.status`, which is no metric of a fit's
-    quality and so is not among the others); empty for tables that do not tell.
+    chains: R. values: ``{metric: [R, T]}``, NaN where the table has no value; empty where
+    only summaries were kept. intervals: ``{metric: interval over chains [T]}``. sds:
+    ``{metric: [T]}``, standard deviations over chains. troubles: how many chains were not
+    ok, ``{word: [T]}`` (see :func:`nc_testbed.core.status.status`, which is no metric of
+    a fit's quality and so is not among the others); empty for tables that do not tell.
     """
 
     generations: NDArray[np.int64]
@@ -94,8 +97,8 @@ class Trajectories:
 def pivoted(
     table: pa.Table,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, NDArray[np.float64]]]:
-    """Generations ``[T]`` and chains ``[R]`` of a table of :func:`chain_rows`, both ascending, and
-    its other columns ``{name: [R, T]}``, NaN where the table has no value.
+    """Generations ``[T]`` and chains ``[R]`` of a table of :func:`chain_rows`, both
+    ascending, and its other columns ``{name: [R, T]}``, NaN where the table has no value.
 
     Raises ValueError if a chain has two rows for one generation.
     """
@@ -128,28 +131,30 @@ def summarised(
     table: pa.Table,
 ) -> tuple[NDArray[np.int64], list[str], dict[str, NDArray[np.float64]]]:
     """Generations ``[T]``, ascending, and names of the statistics ``[S]`` of a table of
-    :func:`summary_rows`, and its metrics ``{name: [S, T]}``, NaN where the table has no value."""
+    :func:`summary_rows`, and its metrics ``{name: [S, T]}``, NaN where the table has no
+    value."""
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     statistics = [name for name in table.column_names if name not in ("generation", "metric")]
-    listed = table["metric"].to_pylist()
-    row = {name: i for i, name in enumerate(dict.fromkeys(listed))}
+    names = table["metric"].to_pylist()
+    row = {name: i for i, name in enumerate(dict.fromkeys(names))}
     _check_filled(len(row) * len(generations), table)
     values = np.full((len(row), len(statistics), len(generations)), np.nan)
     for s, name in enumerate(statistics):
-        values[[row[metric] for metric in listed], s, t] = _column(table, name)
+        values[[row[metric] for metric in names], s, t] = _column(table, name)
     return generations.astype(int), statistics, dict(zip(row, values, strict=True))
 
 
 def _summaries(table: pa.Table) -> Trajectories:
     generations, t = np.unique(_column(table, "generation"), return_inverse=True)
     metrics = np.array(table["metric"].to_pylist())
-    intervals, sds = {}, {}
+    intervals = {}
+    sds = {}
     for name in dict.fromkeys(metrics.tolist()):
-        mine = metrics == name
+        of_metric = metrics == name
         columns = {}
         for column in ("mean", "low", "high", "chains", "sd"):
             columns[column] = np.full(len(generations), np.nan)
-            columns[column][t[mine]] = _column(table, column)[mine]
+            columns[column][t[of_metric]] = _column(table, column)[of_metric]
         sds[name] = columns.pop("sd")
         columns["chains"] = np.nan_to_num(columns["chains"]).astype(int)
         intervals[name] = Interval(**columns)
@@ -162,7 +167,8 @@ def _summaries(table: pa.Table) -> Trajectories:
 
 
 def _check_filled(cells: int, table: pa.Table) -> None:
-    """Raise ValueError for a table that is all gaps: arrays without them would fill the memory."""
+    """Raise ValueError for a table that is all gaps: arrays without them would fill the
+    memory."""
     if cells > 16 * table.num_rows:
         raise ValueError(f"{table.num_rows} rows stand for {cells}")
 

@@ -18,9 +18,10 @@ from nc_testbed.record.directory import RunDirectory, parquet
 
 
 @dataclass
-class Verification:
-    """faults: a line for every file that is not what was written. notes: what else there is to
-    say. manifests: those that verify, by generation. config: None where it does not verify."""
+class RecordCheck:
+    """faults: a line for every file that is not what was written. notes: what else there
+    is to say. manifests: those that verify, by generation. config: None where it does not
+    verify."""
 
     config: dict[str, Any] | None = None
     faults: list[str] = field(default_factory=list)
@@ -28,40 +29,41 @@ class Verification:
     manifests: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
-def verify(run: Path) -> Verification:
+def verify(run: Path) -> RecordCheck:
     """Check the settings, the chain of generations and the table of metrics of a run.
 
-    Nothing is written, and a run that is going on may be checked. Raises BadInput where the path
-    is no run.
+    Nothing is written, and a run that is going on may be checked. Raises BadInput where
+    the path is no run.
     """
     directory = RunDirectory(run)
-    given = (run / "config.yaml").is_file() or directory.generations.is_dir()
-    require(given, "run", run, "no run there: name a directory that holds its config.yaml")
-    verdict = Verification(_config(run))
+    exists = (run / "config.yaml").is_file() or directory.generations.is_dir()
+    require(exists, "run", run, "no run there: name a directory that holds its config.yaml")
+    verdict = RecordCheck(_config(run))
     if verdict.config is None:
         verdict.faults.append("config.yaml is missing, altered, or not of this version")
     made_with = verdict.config["hash"] if verdict.config else directory.made_with() or ""
     finished = (run / manifest.NAME).exists()
-    wanted, present = _wanted(verdict.config), _present(directory, verdict)
+    expected = _expected_generations(verdict.config)
+    present = _present(directory, verdict)
     chain = (
-        wanted
-        if finished and wanted
-        else [g for g in wanted or present if g <= max(present, default=-1)]
+        expected
+        if finished and expected
+        else [g for g in expected or present if g <= max(present, default=-1)]
     )
     digest = root(verdict.config) if verdict.config else None
-    known = {digest}
+    digests = {digest}
     for g in chain:
         digest = _generation(directory, g, digest, made_with, verdict)
-        known.add(digest)
+        digests.add(digest)
     for g in (g for g in present if g not in chain):  # left by a run of fewer generations
         _generation(directory, g, None, made_with, verdict)
-        if verdict.manifests.get(g, {}).get("parent") not in known:
+        if verdict.manifests.get(g, {}).get("parent") not in digests:
             verdict.faults.append(f"generations/{g:04d} follows no generation of this run")
     if finished:
-        whole = manifest.inspect(run, None, digest, made_with)
-        verdict.faults += [fault for fault in whole.faults if fault not in verdict.faults]
+        complete = manifest.inspect(run, None, digest, made_with)
+        verdict.faults += [fault for fault in complete.faults if fault not in verdict.faults]
     else:
-        verdict.notes.append(f"not finished: {len(chain)} of {len(wanted) or '?'} generations")
+        verdict.notes.append(f"not finished: {len(chain)} of {len(expected) or '?'} generations")
     _table(run, chain, verdict)
     return verdict
 
@@ -81,44 +83,45 @@ def _config(run: Path) -> dict[str, Any] | None:
     )
 
 
-def _wanted(config: Mapping[str, Any] | None) -> list[int]:
+def _expected_generations(config: Mapping[str, Any] | None) -> list[int]:
     """The generations that a run stores."""
     if config is None:
         return []
     if config["facts"]["draw"] == "rows":
         return list(range(config["generations"]))
-    wanted = config["record"]["generations"]
-    settings = RecordSettings(tuple(wanted) if isinstance(wanted, list) else wanted)
+    expected = config["record"]["generations"]
+    settings = RecordSettings(tuple(expected) if isinstance(expected, list) else expected)
     return list(settings.among(config["generations"]))
 
 
-def _present(directory: RunDirectory, verdict: Verification) -> list[int]:
+def _present(directory: RunDirectory, verdict: RecordCheck) -> list[int]:
     """The generations that are there; anything else beside them is named."""
-    there = sorted(directory.generations.iterdir()) if directory.generations.is_dir() else []
-    for path in there:
+    folders = sorted(directory.generations.iterdir()) if directory.generations.is_dir() else []
+    for path in folders:
         if ".tmp-" in path.name:
             verdict.notes.append(f"generations/{path.name} was left by a run that was killed")
         elif not path.name.isdecimal():
             verdict.faults.append(f"generations/{path.name} is not of this run")
-    return sorted(int(path.name) for path in there if path.name.isdecimal())
+    return sorted(int(path.name) for path in folders if path.name.isdecimal())
 
 
 def _generation(
-    directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: Verification
+    directory: RunDirectory, g: int, parent: str | None, made_with: str, verdict: RecordCheck
 ) -> str | None:
     """Check a generation; its manifest's sha256, None where it does not verify."""
-    found = manifest.inspect(directory.folder(g), g, parent, made_with)
-    place = f"generations/{g:04d}/"
-    verdict.faults += [place + fault for fault in found.faults]
-    verdict.faults += [f"{place}{name} is not of this generation" for name in found.extra]
-    if found.manifest is not None and not found.faults:
-        verdict.manifests[g] = found.manifest
-    return found.digest
+    finding = manifest.inspect(directory.folder(g), g, parent, made_with)
+    prefix = f"generations/{g:04d}/"
+    verdict.faults += [prefix + fault for fault in finding.faults]
+    verdict.faults += [f"{prefix}{name} is not of this generation" for name in finding.extra]
+    if finding.manifest is not None and not finding.faults:
+        verdict.manifests[g] = finding.manifest
+    return finding.digest
 
 
-def _table(run: Path, chain: Sequence[int], verdict: Verification) -> None:
+def _table(run: Path, chain: Sequence[int], verdict: RecordCheck) -> None:
     """Hold ``metrics.parquet`` against the generations, of which it may lack the last."""
-    name, directory = "metrics.parquet", RunDirectory(run)
+    name = "metrics.parquet"
+    directory = RunDirectory(run)
     if any(fault.startswith(name) for fault in verdict.faults) or not (run / name).is_file():
         return
     if any(g not in verdict.manifests for g in chain):
@@ -128,8 +131,8 @@ def _table(run: Path, chain: Sequence[int], verdict: Verification) -> None:
     try:
         rows = pq.read_metadata(pa.BufferReader(data)).num_rows
         directory.read_tables(chain)
-        whole = directory.table()
-        expected = None if whole is None else whole.slice(0, rows)
+        complete = directory.table()
+        expected = None if complete is None else complete.slice(0, rows)
         same = expected is not None and _same(data, expected, verdict)
     except (pa.ArrowException, OSError, ValueError):
         same = False
@@ -137,11 +140,12 @@ def _table(run: Path, chain: Sequence[int], verdict: Verification) -> None:
         verdict.faults.append(f"{name} is not what the generations hold")
 
 
-def _same(data: bytes, expected: pa.Table, verdict: Verification) -> bool:
-    """Whether a file holds this table: byte for byte where this version of pyarrow wrote it."""
+def _same(data: bytes, expected: pa.Table, verdict: RecordCheck) -> bool:
+    """Whether a file holds this table: byte for byte where this version of pyarrow wrote
+    it."""
     if parquet(expected) == data:
         return True
-    wrote = {said["versions"]["pyarrow"] for said in verdict.manifests.values()}
+    wrote = {content["versions"]["pyarrow"] for content in verdict.manifests.values()}
     if wrote == {pa.__version__}:
         return False
     return parquet(pq.read_table(pa.BufferReader(data))) == parquet(expected)

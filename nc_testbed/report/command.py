@@ -16,12 +16,13 @@ from nc_testbed.report.tables import markdown
 
 
 def report(paths: Sequence[Path], out: Path, columns: Sequence[str] = ()) -> str:
-    """Write report.html, table.md and figures/ to ``out``; return the table and what was omitted.
+    """Write report.html, table.md and figures/ to ``out``; return the table and what was
+    omitted.
 
-    paths: run or sweep directories; every finished run at or below them is taken. columns: the
-    metrics shown, by default headline, precision and one overall quality. Nothing is there
-    before everything is drawn. Raises BadInput if there is no run, if a column is missing in
-    one, or where ``out`` cannot be written.
+    paths: run or sweep directories; every finished run at or below them is taken.
+    columns: the metrics shown, by default headline, precision and one overall quality.
+    Nothing is there before everything is drawn. Raises BadInput if there is no run, if a
+    column is missing in one, or where ``out`` cannot be written.
     """
     gathered = gather_runs(paths)
     compared = comparisons(gathered.runs, columns)

@@ -1,4 +1,5 @@
-"""What is shown of arms on the same data: which metrics, from which generation to which."""
+"""What is shown of arms on the same data: which metrics, from which generation to
+which."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.column import Columns, is_of_class
-from nc_testbed.record.summary import collapsed
+from nc_testbed.record.summary import count_collapsed
 from nc_testbed.report.arm import Arm, as_arms, shared_generations
 from nc_testbed.report.read_run import FinishedRun
 
@@ -20,8 +21,8 @@ from nc_testbed.report.read_run import FinishedRun
 class Comparison:
     """Arms on one source of data.
 
-    names: the metrics shown. judged_by: the headline metric, None where none was measured. first,
-    last: the first and last generation that all arms recorded.
+    names: the metrics shown. judged_by: the headline metric, None where none was
+    measured. first, last: the first and last generation that all arms recorded.
     """
 
     data: str
@@ -72,7 +73,7 @@ def of_chains(arm: Arm, name: str, generation: int) -> np.ndarray:
 def lost(arm: Arm, compared: Comparison) -> tuple[int, int]:
     """Chains that lost three quarters of the headline, and how many could be judged."""
     ends = (of_chains(arm, str(compared.judged_by), g) for g in (compared.first, compared.last))
-    return collapsed(np.stack(list(ends), 1))
+    return count_collapsed(np.stack(list(ends), 1))
 
 
 def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Comparison:
@@ -85,7 +86,8 @@ def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Compa
         require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
     require(bool(names), "columns", "none", f"the runs on {data} have no metric in common")
     generations = shared_generations([arm.generations for arm in arms])
-    first, last = int(generations[0]), int(generations[-1])
+    first = int(generations[0])
+    last = int(generations[-1])
     judged_by = described.headline(shared)
     return Comparison(data, tuple(arms), tuple(names), judged_by, first, last)
 

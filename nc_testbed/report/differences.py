@@ -21,7 +21,8 @@ PAIRS = 10
 class Difference:
     """One arm's mean less another's, with its 95% interval.
 
-    paired: chains were paired by their seed and number; then ``mean.chains`` counts the pairs.
+    paired: chains were paired by their seed and number; then ``mean.chains`` counts the
+    pairs.
     """
 
     more: Arm
@@ -34,7 +35,8 @@ class Difference:
     def verdict(self) -> Verdict:
         """Whether ``more`` has more of the metric, by the interval alone.
 
-        ``supported``: the interval lies above 0; ``refuted``: below it; else ``inconclusive``.
+        ``supported``: the interval lies above 0; ``refuted``: below it; else
+        ``inconclusive``.
         """
         if self.mean.low > 0:
             return Verdict("supported", "supported")
@@ -46,33 +48,37 @@ class Difference:
 def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference:
     """One arm less another at one generation, both with a row of metrics per chain.
 
-    Chains with the same seed and number saw the same streams: where the arms have two such pairs
-    or more, the interval is of their differences (:func:`nc_testbed.core.intervals.interval`).
-    Where they have not, it is Welch's: ``x - y +- t_{.975, v} sqrt(s^2/m + u^2/n)`` (Welch, 1947,
+    Chains with the same seed and number saw the same streams: where the arms have two
+    such pairs or more, the interval is of their differences
+    (:func:`nc_testbed.core.intervals.interval`). Where they have not, it is Welch's:
+    ``x - y +- t_{.975, v} sqrt(s^2/m + u^2/n)`` (Welch, 1947,
     https://doi.org/10.1093/biomet/34.1-2.28).
     """
     x, y = (of_chains(arm, metric, generation) for arm in (more, less))
-    there = {key: i for i, key in enumerate(less.paired_by)}
-    pairs = [(i, there[key]) for i, key in enumerate(more.paired_by) if key in there]
+    position = {key: i for i, key in enumerate(less.paired_by)}
+    pairs = [(i, position[key]) for i, key in enumerate(more.paired_by) if key in position]
     if len(pairs) > 1:
-        mine, others = np.array(pairs).T
-        return Difference(more, less, metric, interval(_less(x[mine], y[others])), True)
+        rows, others = np.array(pairs).T
+        return Difference(more, less, metric, interval(_less(x[rows], y[others])), True)
     return Difference(more, less, metric, welch(x, y), False)
 
 
 def welch(x: np.ndarray, y: np.ndarray) -> Interval:
-    """The difference of the means of two samples that are not paired, NaN ends below two values.
+    """The difference of the means of two samples that are not paired, NaN ends below two
+    values.
 
     >>> welch(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0])).text()
     '1.0 [-1.3, 3.3]'
     """
-    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    x = x[np.isfinite(x)]
+    y = y[np.isfinite(y)]
     count = min(len(x), len(y))
     if count < 2:
         mean = x.mean() - y.mean() if count else np.nan
         return Interval.of(mean, np.nan, np.nan, count)
     parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
-    mean, total = x.mean() - y.mean(), parts.sum()
+    mean = x.mean() - y.mean()
+    total = parts.sum()
     if total == 0:
         return Interval.of(mean, mean, mean, count)
     freedom = total**2 / (parts**2 / (len(x) - 1, len(y) - 1)).sum()
@@ -103,7 +109,8 @@ def pairs(compared: Comparison) -> list[tuple[Arm, Arm]]:
 
 
 def differences(compared: Comparison) -> list[Difference]:
-    """Every shown metric's differences at the last generation; none of summaries alone."""
+    """Every shown metric's differences at the last generation; none of summaries
+    alone."""
     if not compared.per_chain:
         return []
     return [

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.config.build import nearest, typed
+from nc_testbed.config.build import convert, nearest
 from nc_testbed.core.errors import require
 from nc_testbed.report import studies
 from nc_testbed.report.arm import read_arms
@@ -46,4 +46,4 @@ def check_study(figure: Mapping[str, Any]) -> None:
     for key, value in figure.items():
         require(key in takes, f"figure.{key}", value, nearest(key, takes))
         if key != "study":
-            typed(hints[key], value, f"figure.{key}")
+            convert(hints[key], value, f"figure.{key}")

@@ -21,38 +21,40 @@ def plain(name: str) -> str:
 
 def what_was_run(compared: Comparison) -> list[str]:
     """What was run on what, for how long, in sentences."""
-    arms, model = compared.arms, compared.arms[0].config["model"]
+    arms = compared.arms
+    model = compared.arms[0].config["model"]
     models = " and ".join(dict.fromkeys(arm.config["name"]["model"] for arm in arms))
     work = f", {model['steps']} steps per fit" if model.get("steps") else ""
     chains = sorted({arm.chains for arm in arms})
-    many = " to ".join(str(n) for n in dict.fromkeys((chains[0], chains[-1])))
+    count = " to ".join(str(n) for n in dict.fromkeys((chains[0], chains[-1])))
     device = ", ".join(dict.fromkeys(device for arm in arms for device in arm.devices))
     return [
         f"Data: {compared.data}. Model: {models}{work}. Policies: "
         f"{', '.join(arm.label for arm in arms)}.",
-        f"Generations {compared.first} to {compared.last}, {many} chains per policy (independent "
+        f"Generations {compared.first} to {compared.last}, {count} chains per policy (independent "
         f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
     ]
 
 
 def outcome(arm: Arm, compared: Comparison) -> str:
-    """What became of the headline under one policy: from where to where, in how many chains, and
-    when the alarm rang."""
-    name, (first, last) = compared.judged_by, (compared.first, compared.last)
+    """What became of the headline under one policy: from where to where, in how many
+    chains, and when the alarm rang."""
+    name = compared.judged_by
+    (first, last) = (compared.first, compared.last)
     if name is None:
         return "no headline metric was measured"
     start, end = (at(arm, name, g).text() for g in (first, last))
     if first == last:
         return f"{plain(name)} {end} (generation {last}, the only one all runs recorded)"
-    said = f"{plain(name)} {_moved(arm, name, compared)} from {start} to {end}"
+    sentence = f"{plain(name)} {_verb(arm, name, compared)} from {start} to {end}"
     if compared.per_chain:
-        said += "; {} of {} chains lost three quarters".format(*lost(arm, compared))
-    return said + "".join(f"; {text}" for text in _alarms(arm))
+        sentence += "; {} of {} chains lost three quarters".format(*lost(arm, compared))
+    return sentence + "".join(f"; {text}" for text in _alarms(arm))
 
 
 def overall(arm: Arm, compared: Comparison) -> str:
-    """Which overall metrics got better, within chains, which got worse, and which moved though
-    neither way is better."""
+    """Which overall metrics got better, within chains, which got worse, and which moved
+    though neither way is better."""
     sentences: dict[str, list[str]] = {word: [] for word in (*WORDS.values(), NEITHER)}
     for name in compared.overall:
         moved = change(arm, name, compared.first, compared.last)
@@ -75,7 +77,7 @@ def _verdict(moved: Interval, column: Column) -> str:
     return WORDS[_sign(moved) * column.sign]
 
 
-def _moved(arm: Arm, name: str, compared: Comparison) -> str:
+def _verb(arm: Arm, name: str, compared: Comparison) -> str:
     """The verb for a metric's way, by the interval of the change within chains."""
     if not compared.per_chain:
         return "went"
@@ -90,15 +92,15 @@ def _sign(moved: Interval) -> int:
 
 def _alarms(arm: Arm) -> list[str]:
     """When half of a run's chains had been alarmed, by kind of hit."""
-    said = []
+    sentences = []
     for alarm in arm.alarms:
         rung = np.array([np.inf if g is None else g for g in alarm["generation"]], dtype=float)
         count = int(np.isfinite(rung).sum())
         if not count:
-            said.append(f"no alarm on {alarm['on']}")
+            sentences.append(f"no alarm on {alarm['on']}")
             continue
         median = np.median(rung)
-        when = f", median generation {median:g}" if np.isfinite(median) else ""
+        period = f", median generation {median:g}" if np.isfinite(median) else ""
         text = f"alarm on {alarm['on']} in {count} of {len(rung)} chains"
-        said.append(f"{text}{when}, first at {int(rung.min())}")
-    return said
+        sentences.append(f"{text}{period}, first at {int(rung.min())}")
+    return sentences

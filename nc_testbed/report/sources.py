@@ -107,7 +107,7 @@ def _record(folder: Path) -> tuple[str, str]:
     """The sha256 of the last generation's manifest, and whether the record verifies."""
     numbered = (folder / "generations").glob("[0-9]*")
     generations = sorted(path for path in numbered if path.name.isdecimal())
-    head = manifest.read(generations[-1]).digest if generations else None
+    head = manifest.read_manifest(generations[-1]).digest if generations else None
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if size > VERIFIED:
         return _digest(head), "large: not verified here"

@@ -12,26 +12,27 @@ from nc_testbed.report.style import caption
 
 
 def markdown(compared: Comparison) -> str:
-    """A line per arm: each metric at both ends, of the headline also the chains that lost three
-    quarters of it; and what the numbers rest on."""
-    ends, judge = _ends(compared), compared.judged_by
+    """A line per arm: each metric at both ends, of the headline also the chains that lost
+    three quarters of it; and what the numbers rest on."""
+    ends = _ends(compared)
+    judge = compared.judged_by
     header = ["policy", "chains"]
     header += [f"{name}, generation {g}" for name in compared.names for g in ends]
-    judged = judge is not None and compared.per_chain
-    header += [f"chains that lost 3/4 of {judge}"] if judged else []
+    has_losses = judge is not None and compared.per_chain
+    header += [f"chains that lost 3/4 of {judge}"] if has_losses else []
     lines = [header, ["---"] * len(header)]
     for arm in compared.arms:
         line = [arm.label, str(arm.chains)]
         line += [at(arm, name, g).text() for name in compared.names for g in ends]
-        lines.append(line + (["{} of {}".format(*lost(arm, compared))] if judged else []))
+        lines.append(line + (["{} of {}".format(*lost(arm, compared))] if has_losses else []))
     rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"{rows}\n{caption(compared.arms)}\n"
 
 
 def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
-    """A header, and a line per arm and metric: both ends and the change within chains; of the
-    headline also the chains that lost three quarters of it, with the interval of their share,
-    and its worst decile at both ends."""
+    """A header, and a line per arm and metric: both ends and the change within chains; of
+    the headline also the chains that lost three quarters of it, with the interval of
+    their share, and its worst decile at both ends."""
     ends = _ends(compared)
     header = ["policy", "metric", *(f"generation {g}" for g in ends)]
     if compared.per_chain:

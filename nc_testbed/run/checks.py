@@ -105,6 +105,13 @@ def check_rows(model: FamilyModel, rows: Tensor) -> None:
     require(strange == 0, "model", type(model).__name__, remedy)
 
 
+def check_classes(policy: Policy, data: Data) -> None:
+    """Refuse a policy that asks for classes of rows where there are none."""
+    classified = data.shares is not None or not policy.needs_classifier
+    remedy = "it asks for the classes of rows and these data have none"
+    require(classified, "policy", type(policy).__name__, remedy)
+
+
 def check_reserve(data: Data, fresh: int, generations: int) -> None:
     """Refuse a run that needs more never-used real rows than there are."""
     reserve = data.reserve.shape[1]

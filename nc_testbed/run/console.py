@@ -28,9 +28,9 @@ REFRESH = 0.1
 class Console:
     """One progress line on a terminal, one plain line per generation anywhere else.
 
-    generations: how many the run will have; start: the first that remains to be done. columns:
-    what is known of those that it measures. Use it as a context manager, so that the progress
-    line is taken away however the run ends.
+    generations: how many the run will have; start: the first that remains to be done.
+    columns: what is known of those that it measures. Use it as a context manager, so that
+    the progress line is taken away however the run ends.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class Console:
     ):
         self._columns = Columns({}) if columns is None else columns
         self._stream = stream or sys.stdout
-        self._generations, self._now, self._refreshed = generations, start, 0.0
+        self._generations = generations
+        self._now = start
+        self._refreshed = 0.0
         terminal = Terminal(file=self._stream)
         self._terminal = terminal if _is_terminal(terminal, self._stream) else None
         self._progress = Progress(
@@ -68,7 +70,8 @@ class Console:
         self._stop()
 
     def step(self, done: int, total: int) -> None:
-        """Tell of ``done`` steps of ``total`` in the current fit; cheap enough for every step."""
+        """Tell of ``done`` steps of ``total`` in the current fit; cheap enough for every
+        step."""
         if self._terminal is None or time.monotonic() < self._refreshed + REFRESH:
             return
         self._refreshed = time.monotonic()
@@ -76,7 +79,8 @@ class Console:
         self._update(completed=self._now + share, step=f"step {done}/{total}")
 
     def generation(self, g: int, seconds: float, record: Mapping[str, Tensor]) -> None:
-        """Tell that generation ``g`` took so many seconds; ``record`` is {metric: [R]}."""
+        """Tell that generation ``g`` took so many seconds; ``record`` is {metric:
+        [R]}."""
         means = {
             name: interval(record[name].to("cpu").numpy()) for name in self._columns.beside(record)
         }
@@ -91,7 +95,8 @@ class Console:
             self._update(completed=g + 1, description=self._place(), step="", last=last)
 
     def finish(self, summary: Mapping[str, Any], path: Path) -> None:
-        """Print the first and last generation's means with intervals, and where the run is.
+        """Print the first and last generation's means with intervals, and where the run
+        is.
 
         Columns of single classes stay in metrics.parquet and are only counted here.
         """
@@ -145,9 +150,9 @@ class Console:
 def advice(run: Path) -> tuple[str, str]:
     """The command that shows a run in TensorBoard, and the link to open.
 
-    The link turns smoothing off, for old and new pages: 0.6, the default, hides a fall within
-    ten generations. It must be said beside it that "Ignore outliers", which no link can turn
-    off, cuts generation 0 from a chart that falls steeply.
+    The link turns smoothing off, for old and new pages: 0.6, the default, hides a fall
+    within ten generations. It must be said beside it that "Ignore outliers", which no
+    link can turn off, cuts generation 0 from a chart that falls steeply.
     """
     command = f"tensorboard --logdir {quote(str(run))} --host 127.0.0.1"
     link = "http://127.0.0.1:6006/?smoothing=0#custom_scalars&_smoothingWeight=0"

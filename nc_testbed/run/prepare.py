@@ -168,9 +168,7 @@ def _on_rows(
     n = sizes(settings, data.training.shape[1])
     checks.check_policy(policy, n, settings)
     model = checks.check_model(model, data, n, settings, policy)
-    classified = data.shares is not None or not policy.needs_classifier
-    remedy = "it asks for the classes of rows and these data have none"
-    require(classified, "policy", type(policy).__name__, remedy)
+    checks.check_classes(policy, data)
     fresh = policy.real_row_budget(n[1], settings.budget).get("fresh", 0)
     if data.law is not None and fresh:
         data = _load(_with_rows(source, settings), settings, fresh)

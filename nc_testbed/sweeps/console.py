@@ -18,17 +18,20 @@ EVERY = 0.3
 """Seconds between two looks at what jobs have said."""
 
 
-class Console:
+class SweepConsole:
     """One line for every job that ends, and on a terminal a progress bar below them.
 
-    total: jobs; there: how many of them were whole before. Use it as a context manager.
+    total: jobs; complete: how many of them were made before. Use it as a context manager.
     """
 
-    def __init__(self, words: Words, start: str, total: int, there: int):
+    def __init__(self, words: Words, start: str, total: int, complete: int):
         self.ended: dict[int, Word] = {}
         self.left: dict[int, Word] = {}
-        self._words, self._start, self._total, self._there = words, start, total, there
-        self._began = time.monotonic()
+        self._words = words
+        self._start = start
+        self._total = total
+        self._complete = complete
+        self._since = time.monotonic()
         self._stream: TextIO = sys.stdout  # what jobs in this process redirect later
         terminal = Terminal(file=self._stream)
         shows = self._stream.isatty() and not terminal.is_dumb_terminal
@@ -48,7 +51,7 @@ class Console:
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self) -> Console:
+    def __enter__(self) -> SweepConsole:
         self._progress.start()
         self._watch.start()
         return self
@@ -61,8 +64,8 @@ class Console:
 
     @property
     def seconds(self) -> float:
-        """Since the sweep began."""
-        return time.monotonic() - self._began
+        """Seconds since the sweep began."""
+        return time.monotonic() - self._since
 
     def say(self, line: str) -> None:
         """Print a line, above the progress bar if there is one."""
@@ -76,7 +79,7 @@ class Console:
             self._look()
 
     def _look(self) -> None:
-        """Tell of the jobs that have ended since the last look."""
+        """Print a line for every job that has ended since the last look."""
         heard = list(self._words.heard(self._start, self.ended))
         self.left = {word.number: word for word in heard if word.state not in ENDED}
         for word in heard:
@@ -87,9 +90,9 @@ class Console:
         self._progress.update(self._task, completed=len(self.ended), description=now)
 
     def _line(self, word: Word) -> str:
-        place = f"{word.number + 1}/{self._total}"
+        count = f"{word.number + 1}/{self._total}"
         text = {"there": f"already there  {word.text}", "failed": f"FAILED  {word.text}"}
-        parts = [place, word.label, text.get(word.state, word.text)]
+        parts = [count, word.label, text.get(word.state, word.text)]
         if word.value is not None:
             parts.append(f"objective {word.value:.6g}")
         if word.state != "there":
@@ -97,13 +100,13 @@ class Console:
         return "  ".join([*filter(None, parts), *self._time_left()])
 
     def _time_left(self) -> list[str]:
-        """By the rate of those that were made; those that were there before take no time."""
-        made = sum(word.state != "there" for word in self.ended.values())
-        before = max(self._there, len(self.ended) - made)
-        missing = self._total - before - made
-        if not made or missing <= 0:
+        """An estimate by the rate of the new jobs; those that were there before take no time."""
+        new = sum(word.state != "there" for word in self.ended.values())
+        before = max(self._complete, len(self.ended) - new)
+        missing = self._total - before - new
+        if not new or missing <= 0:
             return []
-        return [f"{duration(self.seconds / made * missing)} left"]
+        return [f"{duration(self.seconds / new * missing)} left"]
 
 
 def duration(seconds: float) -> str:
@@ -118,19 +121,21 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def closing(console: Console, sweep: Sweep) -> list[str]:
+def closing(console: SweepConsole, sweep: Sweep) -> list[str]:
     """The lines that end a sweep: counts, the best of a search, and every job that is not there."""
-    ended, total = console.ended.values(), sweep.total
+    ended = console.ended.values()
+    total = sweep.total
     counts = {state: sum(word.state == state for word in ended) for state in ENDED}
     counts["not finished"] = total - len(console.ended)
     names = {"done": "made", "there": "already there"}
-    said = ", ".join(f"{n} {names.get(state, state)}" for state, n in counts.items() if n)
-    runs, place = f"{total} run{'s' * (total != 1)}", quote(str(sweep.folder))
-    lines = [f"{runs} in {place}: {said}; {duration(console.seconds)}"]
+    summary = ", ".join(f"{n} {names.get(state, state)}" for state, n in counts.items() if n)
+    runs = f"{total} run{'s' * (total != 1)}"
+    folder = quote(str(sweep.folder))
+    lines = [f"{runs} in {folder}: {summary}; {duration(console.seconds)}"]
     valued = [word for word in ended if word.value is not None]
     if sweep.direction and valued:
-        chosen = max if sweep.direction == "maximize" else min
-        best = chosen(valued, key=lambda word: word.value or 0.0)
+        pick = max if sweep.direction == "maximize" else min
+        best = pick(valued, key=lambda word: word.value or 0.0)
         lines.append(f"best: {best.label}: objective {best.value:.6g}  {best.text} ({best.path})")
     for word in (*ended, *console.left.values()):
         if word.state == "failed":

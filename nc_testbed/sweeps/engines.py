@@ -29,30 +29,31 @@ AT_ONCE = 16
 """Most jobs that are started at once where the engine itself has no limit."""
 
 
-def check(launch: Mapping[str, Any]) -> None:
+def check_engine(launch: Mapping[str, Any]) -> None:
     """Raise BadInput, ``hydra/launcher=ray: needs ..``, where an engine is not installed, or was
     given what is no number.
 
     launch: Hydra's own settings.
     """
     for part in ("launcher", "sweeper"):
-        plugin, group = _plugin(launch[part]), f"hydra/{part}"
+        plugin = _plugin(launch[part])
+        group = f"hydra/{part}"
         remedy = f"needs pip install 'nc_testbed[{EXTRAS.get(plugin)}]'"
-        there = plugin not in EXTRAS or _installed(plugin)
-        require(there, group, launch["runtime.choices"].get(group), remedy)
+        usable = plugin not in EXTRAS or _is_installed(plugin)
+        require(usable, group, launch["runtime.choices"].get(group), remedy)
     for part, name in NUMBERS:
         value = launch[part].get(name, 1)
-        fits = isinstance(value, int) and not isinstance(value, bool)
-        fits = fits and (value > 0 or (value == -1 and part == "launcher"))
-        require(fits, f"hydra.{part}.{name}", value, "give a whole number > 0")
+        is_count = isinstance(value, int) and not isinstance(value, bool)
+        in_range = is_count and (value > 0 or (value == -1 and part == "launcher"))
+        require(in_range, f"hydra.{part}.{name}", value, "give a whole number > 0")
 
 
-def search(launch: Mapping[str, Any]) -> bool:
+def is_search(launch: Mapping[str, Any]) -> bool:
     """Whether the jobs are chosen by Optuna as it goes."""
     return _plugin(launch["sweeper"]) == OPTUNA
 
 
-def apart(launch: Mapping[str, Any]) -> bool:
+def runs_apart(launch: Mapping[str, Any]) -> bool:
     """Whether jobs run in processes of their own."""
     return _plugin(launch["launcher"]) in EXTRAS
 
@@ -62,12 +63,12 @@ def check_at_once(launch: Mapping[str, Any], jobs: int) -> None:
     target = launch["launcher"]["_target_"].rpartition(".")[2]
     batch = launch["sweeper"].get("max_batch_size") or jobs
     remedy = f"starts {min(batch, jobs)} runs at once: give hydra.sweeper.max_batch_size"
-    fits = target != "LocalLauncher" or min(batch, jobs) <= AT_ONCE
-    require(fits, "hydra/launcher", "submitit_local", remedy)
+    is_bounded = target != "LocalLauncher" or min(batch, jobs) <= AT_ONCE
+    require(is_bounded, "hydra/launcher", "submitit_local", remedy)
 
 
-def prepare() -> None:
-    """Tell engines by the environment what they take from nowhere else."""
+def set_environment() -> None:
+    """Set the variables of the environment that engines read, unless the user has."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
 
@@ -76,7 +77,7 @@ def _plugin(node: Mapping[str, Any]) -> str:
     return ".".join(str(node["_target_"]).split(".")[:2])
 
 
-def _installed(plugin: str) -> bool:
+def _is_installed(plugin: str) -> bool:
     try:
         return importlib.util.find_spec(plugin) is not None
     except ModuleNotFoundError:  # no plugin of Hydra's at all

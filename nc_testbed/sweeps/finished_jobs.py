@@ -11,13 +11,13 @@ from nc_testbed.config.config_file import FREE, settings_hash, stored
 from nc_testbed.config.naming import alike
 from nc_testbed.config.settings import of_run
 from nc_testbed.record import manifest
-from nc_testbed.sweeps.planned_job import Planned
+from nc_testbed.sweeps.planned_job import PlannedJob
 
 SHOWN = 4
 """Most settings that are named."""
 
 
-def whole(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+def complete_manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest of the finished run of these settings that a directory holds, None where it
     holds none: settings, table and summary are as they were written, and so is the manifest of the
     last generation. No data are read.
@@ -25,34 +25,34 @@ def whole(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     digest = settings_hash(config)
     if not (path / manifest.NAME).is_file():
         return None
-    found = manifest.inspect(path, None, None, digest)
-    said = found.manifest
-    if said is None or found.faults or "summary.json" not in said["files"]:
+    inspection = manifest.inspect(path, None, None, digest)
+    content = inspection.manifest
+    if content is None or inspection.faults or "summary.json" not in content["files"]:
         return None
     try:
-        there = stored(path)
+        existing = stored(path)
     except (OSError, ValueError):
         return None
-    if there is None or there.get("generations") != config["generations"]:
+    if existing is None or existing.get("generations") != config["generations"]:
         return None
     settings = of_run(config)
     last = settings.record.among(settings.generations)[-1]
-    generation = manifest.read(path / "generations" / f"{last:04d}")
-    return said if generation.digest == said["parent"] else None
+    generation = manifest.read_manifest(path / "generations" / f"{last:04d}")
+    return content if generation.digest == content["parent"] else None
 
 
-def remarks(jobs: Sequence[Planned]) -> list[str]:
+def remarks(jobs: Sequence[PlannedJob]) -> list[str]:
     """A line for every way in which settings differ from those of runs that are there under the
     same name, and for every other version that has made what is taken over."""
     changes: Counter[str] = Counter()
     versions: Counter[str] = Counter()
     places: dict[str, Path] = {}
-    now = manifest.versions(None)["nc_testbed"]
+    now = manifest.writer_versions(None)["nc_testbed"]
     for job in jobs:
-        if job.found is not None:
-            versions[job.found["versions"]["nc_testbed"]] += 1
+        if job.manifest is not None:
+            versions[job.manifest["versions"]["nc_testbed"]] += 1
         for other in [] if job.path.is_dir() else alike(job.path.parent, job.path.name):
-            change = changed(other, job.config)
+            change = difference_line(other, job.config)
             changes[change] += 1
             places.setdefault(change, other)
     anew = "made anew, since settings differ from what is there:"
@@ -67,15 +67,16 @@ def _runs(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 
 
-def changed(there: Path, config: Mapping[str, Any]) -> str:
+def difference_line(run: Path, config: Mapping[str, Any]) -> str:
     """How settings differ from those of the run in a directory, as ``key: old -> new``."""
     try:
-        before = stored(there)
+        before = stored(run)
     except (OSError, ValueError):
         before = None
     if before is None:
         return "its config.yaml is damaged, or missing"
-    old, new = dict(_flat(before)), dict(_flat(config))
+    old = dict(_flat(before))
+    new = dict(_flat(config))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     named = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys[:SHOWN]]
     return ", ".join(named + [f"{len(keys) - SHOWN} more"] * (len(keys) > SHOWN))

@@ -22,7 +22,7 @@ from nc_testbed.record.lock import InUse
 from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Prepare
 from nc_testbed.run.prepare import prepare as prepare_run
-from nc_testbed.sweeps.finished_jobs import whole
+from nc_testbed.sweeps.finished_jobs import complete_manifest
 from nc_testbed.sweeps.job_status import Word, Words
 from nc_testbed.sweeps.objective import Objective, objective_of
 
@@ -33,7 +33,7 @@ WAIT = 1.0
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepJob:
     """A job of a sweep: its number, what is swept over (``policy.k=1,seed=2``), its directory, its
     sweep's, its settings, and what a search makes of it."""
 
@@ -44,13 +44,14 @@ class Job:
     config: dict[str, Any]
     objective: Objective | None = None
 
-    def teller(self, began: float) -> Callable[..., None]:
-        """Leaves word of this job, which began then: ``say(state, text, value)``."""
+    def teller(self, start_time: float) -> Callable[..., None]:
+        """A function that leaves word of this job: ``say(state, text, value)``."""
         words = Words(self.sweep)
         start = words.start
 
         def say(state: str, text: str = "", value: float | None = None) -> None:
-            seconds, path = round(time.monotonic() - began, 3), str(self.path)
+            seconds = round(time.monotonic() - start_time, 3)
+            path = str(self.path)
             word = Word(self.number, state, self.label, path, seconds, text, value, start)
             with contextlib.suppress(OSError):  # on a full disk: the run is told of in its log
                 words.say(word)
@@ -58,33 +59,33 @@ class Job:
         return say
 
 
-def job_of(cfg: Any) -> Job:
+def job_of(cfg: Any) -> SweepJob:
     """The job that Hydra is about to start, in the directory that it made for it.
 
     It goes on in the folder in which the sweep was started: a worker of a cluster begins elsewhere.
     """
-    config, place = launched_job(cfg)
-    os.chdir(place.pop("cwd"))
+    config, location = launched_job(cfg)
+    os.chdir(location.pop("cwd"))
     objective = {key: config.pop(key) for key in STUDY}["objective"]
-    return Job(**place, config=config, objective=objective_of(objective))
+    return SweepJob(**location, config=config, objective=objective_of(objective))
 
 
 def run_launched(cfg: Any) -> float | None:
     """What Hydra's launchers are given: make the run of a job; returns the objective."""
-    return run(job_of(cfg), prepare_run)
+    return run_job(job_of(cfg), prepare_run)
 
 
-def run(job: Job, prepare: Prepare, began: float | None = None) -> float | None:
+def run_job(job: SweepJob, prepare: Prepare, start_time: float | None = None) -> float | None:
     """Make a run unless it is there, and leave word of it; returns the objective.
 
-    began: when the run was begun that is there now (:func:`time.monotonic`), None for one of an
-    earlier sweep. What goes wrong ends this job alone: it is said, and None is returned. A signal
-    that ends a run ends the process, as ever.
+    start_time: when the run was begun that is there now (:func:`time.monotonic`), None for one of
+    an earlier sweep. What goes wrong ends this job alone: it is said, and None is returned. A
+    signal that ends a run ends the process, as ever.
     """
-    say = job.teller(time.monotonic() if began is None else began)
+    say = job.teller(time.monotonic() if start_time is None else start_time)
     say("running")
     try:
-        state = "there" if _made(job, prepare, say) and began is None else "done"
+        state = "there" if _is_complete(job, prepare, say) and start_time is None else "done"
         value = None if job.objective is None else job.objective.value(job.config, job.path)
         say(state, headline(job.path), value)
         return value
@@ -102,14 +103,14 @@ def run(job: Job, prepare: Prepare, began: float | None = None) -> float | None:
     return None
 
 
-def _made(job: Job, prepare: Prepare, say: Callable[[str, str], None]) -> bool:
+def _is_complete(job: SweepJob, prepare: Prepare, say: Callable[[str, str], None]) -> bool:
     """Whether the run was whole before; once this returns it is. A run that another process makes
     is waited for."""
     while True:
-        if whole(job.path, job.config) is not None:
+        if complete_manifest(job.path, job.config) is not None:
             return True
         try:
-            with logged(job.path):
+            with log_to_run(job.path):
                 execute(prepare(job.config), job.config, job.path)
                 return False
         except InUse as error:
@@ -118,7 +119,7 @@ def _made(job: Job, prepare: Prepare, say: Callable[[str, str], None]) -> bool:
 
 
 @contextlib.contextmanager
-def logged(path: Path) -> Generator[None]:
+def log_to_run(path: Path) -> Generator[None]:
     """What is printed, and what goes wrong, in the log of a run's directory."""
     path.mkdir(parents=True, exist_ok=True)
     with open(path / LOG, "a") as log, contextlib.redirect_stdout(log):

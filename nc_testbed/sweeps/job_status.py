@@ -63,11 +63,11 @@ class Words:
         self.folder.mkdir(parents=True, exist_ok=True)
         _write(self.folder / f"{word.number:05d}.json", dataclasses.asdict(word))
 
-    def heard(self, start: str, known: Container[int] = ()) -> Iterator[Word]:
-        """The last word of every job of this start that has said one, by number, less those that
-        are known."""
+    def heard(self, start: str, skip: Container[int] = ()) -> Iterator[Word]:
+        """The last word of every job of this start that has said one, by number, less those to
+        skip."""
         for file in sorted(self.folder.glob("[0-9]*.json")):
-            if int(file.stem) in known:
+            if int(file.stem) in skip:
                 continue
             try:
                 word = Word(**json.loads(file.read_bytes()))

@@ -30,8 +30,8 @@ class Objective:
 
     def __post_init__(self) -> None:
         remedy = "give both smallest and at_least, or neither"
-        both = (self.smallest is None) == (self.at_least is None)
-        require(both, "smallest", self.smallest, remedy)
+        is_pair = (self.smallest is None) == (self.at_least is None)
+        require(is_pair, "smallest", self.smallest, remedy)
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Raise BadInput where these settings have no such number to make small."""
@@ -44,8 +44,8 @@ class Objective:
         """The number of a finished run; BadInput where its metric was not measured."""
         summary = json.loads((run / "summary.json").read_bytes())
         remedy = nearest(self.metric, summary["metrics"])
-        there = self.metric in summary["metrics"]
-        require(there, "objective.metric", self.metric, remedy)
+        is_measured = self.metric in summary["metrics"]
+        require(is_measured, "objective.metric", self.metric, remedy)
         mean = summary["metrics"][self.metric]["last"]["mean"]
         undefined = f"undefined in every chain at generation {summary['last']}"
         require(mean is not None, "objective.metric", self.metric, undefined)

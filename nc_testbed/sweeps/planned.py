@@ -11,16 +11,16 @@ from typing import Any
 from nc_testbed.config.compose import compose_run
 from nc_testbed.config.overrides import (
     Override,
-    fixed,
     job_overrides,
     line_of,
-    quoted,
+    quote_text,
+    shared_overrides,
     sweeper_overrides,
 )
 from nc_testbed.core.errors import require
 from nc_testbed.sweeps import engines
 from nc_testbed.sweeps.objective import objective_of
-from nc_testbed.sweeps.planned_job import Planned
+from nc_testbed.sweeps.planned_job import PlannedJob
 
 
 @dataclass(frozen=True)
@@ -36,34 +36,36 @@ class Sweep:
     folder: Path
     words: list[str]
     name: str
-    jobs: list[Planned]
+    jobs: list[PlannedJob]
     total: int
     direction: str | None
     apart: bool
 
 
-def planned(words: Sequence[Override], search: Sequence[str]) -> Sweep:
+def plan_sweep(words: Sequence[Override], search: Sequence[str]) -> Sweep:
     """The sweep of a command line; search: where more configuration files lie.
 
     Raises BadInput for what cannot be composed, a sweep that is too long, and an engine that is
     not installed.
     """
-    composition = compose_run([line_of(override) for override in fixed(words)], search)
+    composition = compose_run([line_of(override) for override in shared_overrides(words)], search)
     launch = composition.launch
-    engines.check(launch)
-    is_search = engines.search(launch)
+    engines.check_engine(launch)
+    is_search = engines.is_search(launch)
     remedy = "a search needs one: objective={metric: tail_recall}"
     has_objective = composition.config["objective"] is not None
     require(not is_search or has_objective, "objective", None, remedy)
     everything = [*sweeper_overrides(launch), *words]
     folder = Path(os.path.abspath(launch["sweep.dir"]))
-    not_swept = ",".join(quoted(override.key_or_group) for override in fixed(everything))
+    not_swept = ",".join(
+        quote_text(override.key_or_group) for override in shared_overrides(everything)
+    )
     places = [
-        f"hydra.sweep.dir={quoted(str(folder))}",
+        f"hydra.sweep.dir={quote_text(str(folder))}",
         f"hydra.job.config.override_dirname.exclude_keys=[{not_swept}]",
     ]
-    listed = job_overrides(everything, is_search)
-    jobs = [_planned([*job, *places], search, folder) for job in listed]
+    words_of_jobs = job_overrides(everything, is_search)
+    jobs = [_plan_job([*job, *places], search, folder) for job in words_of_jobs]
     total = launch["sweeper"]["n_trials"] if is_search else len(jobs)
     engines.check_at_once(launch, total)
     return Sweep(
@@ -73,24 +75,26 @@ def planned(words: Sequence[Override], search: Sequence[str]) -> Sweep:
         jobs=jobs,
         total=total,
         direction=str(launch["sweeper"]["direction"]) if is_search else None,
-        apart=engines.apart(launch),
+        apart=engines.runs_apart(launch),
     )
 
 
-def _planned(overrides: Sequence[str], search: Sequence[str], folder: Path) -> Planned:
+def _plan_job(overrides: Sequence[str], search: Sequence[str], folder: Path) -> PlannedJob:
     composition = compose_run(overrides, search)
     config, study = composition.split()
     path = folder / str(composition.launch["sweep.subdir"])
     objective = objective_of(study["objective"])
     if objective is not None:
         objective.check(config)
-    return Planned(config, study, path, _manifest(path, config))
+    return PlannedJob(config, study, path, _manifest(path, config))
 
 
 def _manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest of the finished run of these settings that lies there, None without one."""
     if not path.is_dir():
         return None
-    from nc_testbed.sweeps.finished_jobs import whole  # torch: only where there are runs
+    from nc_testbed.sweeps.finished_jobs import (
+        complete_manifest,
+    )  # torch: only where there are runs
 
-    return whole(path, config)
+    return complete_manifest(path, config)

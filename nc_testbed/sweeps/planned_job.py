@@ -8,11 +8,11 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedJob:
     """A job: its settings, what of its configuration belongs to the study, its directory, and the
     manifest of the finished run that lies there already, if one does."""
 
     config: dict[str, Any]
     study: dict[str, Any]
     path: Path
-    found: dict[str, Any] | None
+    manifest: dict[str, Any] | None

@@ -13,7 +13,7 @@ from typing import NoReturn
 from nc_testbed.record import lock
 from nc_testbed.run.signals import STATUS
 from nc_testbed.sweeps import engines
-from nc_testbed.sweeps.console import Console, closing
+from nc_testbed.sweeps.console import SweepConsole, closing
 from nc_testbed.sweeps.finished_jobs import remarks
 from nc_testbed.sweeps.job_status import Words
 from nc_testbed.sweeps.planned import Sweep
@@ -25,15 +25,17 @@ def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
     Exits with 1 where a job has failed, once all the others have been made. Raises BadInput where
     another process sweeps in the same folder.
     """
-    words, name = Words(sweep.folder), secrets.token_hex(4)
-    engines.prepare()
+    words = Words(sweep.folder)
+    name = secrets.token_hex(4)
+    engines.set_environment()
     with lock.run_lock(sweep.folder, "hydra.sweep.dir"):
         words.begin(name)
-        console = Console(words, name, sweep.total, sum(bool(job.found) for job in sweep.jobs))
+        complete = sum(job.manifest is not None for job in sweep.jobs)
+        console = SweepConsole(words, name, sweep.total, complete)
         for line in remarks(sweep.jobs):
             console.say(line)
         try:
-            with _ended(sweep.apart), console:
+            with _end_in_order(sweep.apart), console:
                 launch()
         finally:
             for line in closing(console, sweep):
@@ -45,7 +47,7 @@ def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _ended(apart: bool) -> Generator[None]:
+def _end_in_order(apart: bool) -> Generator[None]:
     """Signals that end a process end it in order where jobs run in others: an engine then stops
     its workers. A job in this process handles them itself."""
     before = {}

@@ -23,26 +23,27 @@ Chart = tuple[str, list[str], list[str]]
 FIRST = "0 read together"
 ENDS = ("mean", "low", "high")
 LIMITS = {"limits/0": 0.0, "limits/1": 1.0}
-"""Tags and values of two lines in every chart of shares. TensorBoard fits a chart to its values but
-for the highest and lowest 5%, so that without them it would cut off a tail that dies."""
+"""Tags and values of two lines in every chart of shares. TensorBoard fits a chart to its
+values but for the highest and lowest 5%, so that without them it would cut off a tail
+that dies."""
 
 
-def scalar(columns: Columns, name: str) -> str:
+def scalar_tag(columns: Columns, name: str) -> str:
     """The tag of a metric's mean over chains."""
     return f"{columns[name].group}/{name}"
 
 
-def band(name: str, end: str) -> str:
+def band_tag(name: str, end: str) -> str:
     """The tag of one end of a metric's interval: mean, low or high."""
     return f"intervals/{name}/{end}"
 
 
-def law(name: str) -> str:
+def law_tag(name: str) -> str:
     """The tag of a metric's exact law."""
     return f"laws/{name}"
 
 
-def alarm(on: str) -> str:
+def alarm_tag(on: str) -> str:
     """The tag of the share of chains in which an alarm of this kind has rung."""
     return f"alarms/{on}"
 
@@ -54,17 +55,17 @@ def layout(
     laws: Iterable[str] = (),
     alarms: Iterable[str] = (),
 ) -> Any:
-    """First what must be read side by side: mean recall of common and rare classes in one chart,
-    headline, alarms, precision, overall quality; then all metrics by group, closed unless a
-    law is among them.
+    """First what must be read side by side: mean recall of common and rare classes in one
+    chart, headline, alarms, precision, overall quality; then all metrics by group, closed
+    unless a law is among them.
 
-    With several chains a chart is a band (mean, low, high), with one chain a line; the law of a
-    metric that has one is drawn over it. Charts are listed from the last to the first:
-    TensorBoard 2.21 draws those of a category in reverse where they are bands (it inserts each
-    before the end of the one above).
+    With several chains a chart is a band (mean, low, high), with one chain a line; the
+    law of a metric that has one is drawn over it. Charts are listed from the last to the
+    first: TensorBoard 2.21 draws those of a category in reverse where they are bands (it
+    inserts each before the end of the one above).
     """
     names = list(names)
-    exact = {name: [law(name)] for name in laws}
+    exact = {name: [law_tag(name)] for name in laws}
     groups = {FIRST: _read_together(columns, names, exact, alarms)}
     for name in columns.in_reading_order(names):
         chart = (name, [name], exact.get(name, []))
@@ -95,17 +96,18 @@ def _read_together(
     charts: list[Chart] = [(name, [name], exact.get(name, [])) for name in columns.beside(names)]
     for title, metrics in columns.charts(names).items():
         # Means alone: the bands of many runs would hide each other.
-        tags = [scalar(columns, name) for name in metrics]
+        tags = [scalar_tag(columns, name) for name in metrics]
         limits = list(LIMITS) if has_limits(columns, metrics) else []
         charts.insert(0, (title, [], [*tags, *limits]))
-    rung = [alarm(on) for on in alarms]
+    rung = [alarm_tag(on) for on in alarms]
     if rung:
         charts.insert(2, ("tail alarms: share of chains", [], [*rung, *LIMITS]))
     return charts
 
 
 def event(chart: Any) -> Any:
-    """The event that carries a layout; torch's writer can put one series only in a chart."""
+    """The event that carries a layout; torch's writer can put one series only in a
+    chart."""
     plugin = EVENTS.SummaryMetadata.PluginData(plugin_name="custom_scalars")
     text = [chart.SerializeToString()]
     tensor = TENSORS.TensorProto(dtype=TYPES.DT_STRING, string_val=text)
@@ -120,10 +122,10 @@ def _chart(
     """One chart. metrics: drawn with their intervals, where there are any. lines: tags of
     what has none."""
     if not several:
-        tags = [*(scalar(columns, name) for name in metrics), *lines]
+        tags = [*(scalar_tag(columns, name) for name in metrics), *lines]
         exact = [f"{re.escape(tag)}$" for tag in tags]  # they are read as the beginnings of tags
         return CHARTS.Chart(title=title, multiline=CHARTS.MultilineChartContent(tag=exact))
-    bands = [[band(name, end) for end in ENDS] for name in metrics]
+    bands = [[band_tag(name, end) for end in ENDS] for name in metrics]
     bands += [[tag] * 3 for tag in lines]
     series = CHARTS.MarginChartContent.Series
     content = [series(value=mean, lower=low, upper=high) for mean, low, high in bands]

@@ -1,4 +1,5 @@
-"""What TensorBoard's table of hyperparameters is told of a run: its settings and how it ended."""
+"""What TensorBoard's table of hyperparameters is told of a run: its settings and how it
+ended."""
 
 from __future__ import annotations
 
@@ -13,19 +14,20 @@ from nc_testbed.record.summary import settings
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
     """The settings as values TensorBoard takes: what is no number, text or truth is JSON.
 
-    The seed is left out: runs that differ in nothing else are one row of the table, which shows
-    the mean of their metrics beside the settings of one of them.
+    The seed is left out: runs that differ in nothing else are one row of the table, which
+    shows the mean of their metrics beside the settings of one of them.
 
     >>> hyperparameters({"seed": 0, "budget": None, "model": {"widths": [400, 20]}})
     {'budget': 'null', 'model.widths': '[400, 20]'}
     """
     plain = bool | int | float | str
-    found = {k: v if isinstance(v, plain) else json.dumps(v) for k, v in settings(config)}
-    return {key: value for key, value in found.items() if key != "seed"}
+    values = {k: v if isinstance(v, plain) else json.dumps(v) for k, v in settings(config)}
+    return {key: value for key, value in values.items() if key != "seed"}
 
 
 def group_name(config: Mapping[str, Any]) -> str:
-    """The same for runs that differ in their seed only, so that they share one table row."""
+    """The same for runs that differ in their seed only, so that they share one table
+    row."""
     shared = json.dumps(hyperparameters(config), sort_keys=True)
     digest = sha256(shared.encode()).hexdigest()[:8]
     names = config.get("name", {})
@@ -34,12 +36,13 @@ def group_name(config: Mapping[str, Any]) -> str:
     )
 
 
-def final(place: int, name: str) -> str:
+def final(position: int, name: str) -> str:
     """The tag of a metric's mean at the end of a finished run.
 
-    TensorBoard shows five columns of metrics unless told otherwise, the first ones by name.
+    TensorBoard shows five columns of metrics unless told otherwise, the first ones by
+    name.
 
     >>> final(1, "tail_recall")
     '0 final/1 tail_recall'
     """
-    return f"0 final/{place} {name}"
+    return f"0 final/{position} {name}"

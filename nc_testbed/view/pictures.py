@@ -23,17 +23,19 @@ PIXELS = 480
 """Grids are enlarged by a whole factor to about this width."""
 POINTS = 1000
 """Points shown in a scatter; the eye sees no more."""
-BINS, SMOOTHING = 120, 2.0
+BINS = 120
+SMOOTHING = 2.0
 """Cells along an axis of a density, and the width of its smoothing in cells."""
 HELD = (0.5, 0.8, 0.95)
 BLUES = ("#0072B2", "#66AAD1", "#CCE3F0")
 
 
 def grid(rows: Tensor, space: Space, columns: int) -> NDArray[np.uint8]:
-    """Rows ``[m, D]`` of an image space as one picture ``[H, W, 3]``, ``columns`` to a line.
+    """Rows ``[m, D]`` of an image space as one picture ``[H, W, 3]``, ``columns`` to a
+    line.
 
-    Nearest-neighbour enlargement, one grey pixel between images; the last line is filled with
-    grey.
+    Nearest-neighbour enlargement, one grey pixel between images; the last line is filled
+    with grey.
     """
     *channels, height, width = space.event
     images = rows.cpu().reshape(len(rows), *(channels or [1]), height, width).movedim(1, -1)
@@ -47,10 +49,12 @@ def grid(rows: Tensor, space: Space, columns: int) -> NDArray[np.uint8]:
 
 
 def scatter(rows: Tensor, data: Data) -> NDArray[np.uint8]:
-    """Planar rows ``[m, 2]`` of one chain over held-out real rows, as pixels ``[H, W, 3]``.
+    """Planar rows ``[m, 2]`` of one chain over held-out real rows, as pixels ``[H, W,
+    3]``.
 
-    True modes are circles of three standard deviations, the radius within which a sample counts
-    as belonging to a mode. The axes are those of the real rows in every generation.
+    True modes are circles of three standard deviations, the radius within which a sample
+    counts as belonging to a mode. The axes are those of the real rows in every
+    generation.
     """
     figure, axes = _plane(data)
     held_out = data.held_out.cpu()
@@ -63,16 +67,17 @@ def scatter(rows: Tensor, data: Data) -> NDArray[np.uint8]:
 def density(rows: Tensor, chains: Sequence[int], data: Data) -> NDArray[np.uint8]:
     """Where planar rows ``[R, m, 2]`` of these chains lie, as pixels ``[H, W, 3]``.
 
-    Filled: the smallest regions that hold 50, 80 and 95% of them. Lines: around those that hold
-    50 and 95% of the real rows these chains began with. Both are smoothed alike.
+    Filled: the smallest regions that hold 50, 80 and 95% of them. Lines: around those
+    that hold 50 and 95% of the real rows these chains began with. Both are smoothed
+    alike.
     """
     figure, axes = _plane(data)
     real = torch.cat([data.rows_of(r)[data.training[r]] for r in chains])
     edges = [np.linspace(*end(), BINS + 1) for end in (axes.get_xlim, axes.get_ylim)]
     middles = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
-    drawn = _held_above(rows[list(chains)].flatten(0, 1), edges)
-    axes.contourf(*middles, drawn, [0, *HELD], colors=BLUES)
-    axes.contour(*middles, _held_above(real, edges), HELD[::2], colors="#D55E00", linewidths=0.8)
+    levels = _mass_above(rows[list(chains)].flatten(0, 1), edges)
+    axes.contourf(*middles, levels, [0, *HELD], colors=BLUES)
+    axes.contour(*middles, _mass_above(real, edges), HELD[::2], colors="#D55E00", linewidths=0.8)
     axes.set_title("filled: 50, 80, 95% of samples; lines: of real rows", fontsize=7)
     return render(figure)
 
@@ -90,41 +95,45 @@ def _plane(data: Data) -> tuple[Figure, Any]:
     axes = figure.add_axes((0.13, 0.08, 0.85, 0.85))  # a layout that adapts takes half the time
     axes.tick_params(labelsize=8)
     held_out = data.held_out.cpu()
-    low, high = held_out.amin(0), held_out.amax(0)
+    low = held_out.amin(0)
+    high = held_out.amax(0)
     reach = 0.65 * float((high - low).max()) or 1.0
     x, y = ((low + high) / 2).tolist()
     axes.set(aspect="equal", xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
     return figure, axes
 
 
-def _held_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """For every cell ``[y, x]`` the share of the points that lie where they are denser, 0..1."""
+def _mass_above(points: Tensor, edges: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """For every cell ``[y, x]`` the share of the points that lie where they are denser,
+    0..1."""
     x, y = points.cpu().numpy().T
-    seen = np.isfinite(x) & np.isfinite(y)
-    counts, _, _ = np.histogram2d(x[seen], y[seen], bins=edges)
+    finite = np.isfinite(x) & np.isfinite(y)
+    counts, _, _ = np.histogram2d(x[finite], y[finite], bins=edges)
     heights = gaussian_filter(counts, SMOOTHING)
-    order, held = np.argsort(-heights, axis=None), np.empty(heights.size)
-    held[order] = np.minimum(heights.ravel()[order].cumsum() / max(len(x), 1), 1)
-    return np.where(heights > 0, held.reshape(heights.shape), 1).T
+    order = np.argsort(-heights, axis=None)
+    mass = np.empty(heights.size)
+    mass[order] = np.minimum(heights.ravel()[order].cumsum() / max(len(x), 1), 1)
+    return np.where(heights > 0, mass.reshape(heights.shape), 1).T
 
 
 def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
     """The first rows ``[<= chains, <= m, D]`` that a generation's directory holds.
 
-    name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws; where
-    a run stored one of them only, it stands in for the other. None where no row was drawn.
+    name: ``rows``, the synthetic set, or ``pictures``, rows made from fixed latent draws;
+    where a run stored one of them only, it stands in for the other. None where no row was
+    drawn.
     """
-    held = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
-    for key in sorted(held, key=lambda key: key != name):
-        path = generation / f"{held[key]}.safetensors"
+    mass = {"rows": "synthetic", "pictures": "pictures"}  # the file each of them is in
+    for key in sorted(mass, key=lambda key: key != name):
+        path = generation / f"{mass[key]}.safetensors"
         if not path.is_file():
             continue
         try:
             with safe_open(path, framework="pt") as tensors:
                 return tensors.get_slice(key)[:chains, :m]
         except (SafetensorError, ValueError, IndexError) as error:
-            why = " ".join(str(error).split())
-            raise BadInput("runs", path, f"is damaged ({why}): make this run again") from error
+            reason = " ".join(str(error).split())
+            raise BadInput("runs", path, f"is damaged ({reason}): make this run again") from error
     return None
 
 

@@ -21,7 +21,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.column import Columns
-from nc_testbed.record.alarms import Following, told
+from nc_testbed.record.alarms import Following, alarm_table
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
 from nc_testbed.theory.rules import Check
@@ -42,10 +42,11 @@ PICTURES = 100
 class Dashboard:
     """Writes one run's events, one generation at a time; the step is the generation.
 
-    directory: the run's ``tensorboard/``. config: the resolved settings. data: lets planar
-    samples be drawn over the real rows and true modes; images need only ``facts.event`` of the
-    config. start: the first generation that will be written; whatever an interrupted run wrote
-    from there on is purged. laws: exact laws by metric, drawn over their curves.
+    directory: the run's ``tensorboard/``. config: the resolved settings. data: lets
+    planar samples be drawn over the real rows and true modes; images need only
+    ``facts.event`` of the config. start: the first generation that will be written;
+    whatever an interrupted run wrote from there on is purged. laws: exact laws by metric,
+    drawn over their curves.
     """
 
     def __init__(
@@ -65,16 +66,17 @@ class Dashboard:
         self._every = max(1, -(-self._last // (PICTURES - 1)))
         self._following = Following(config)
         self._rung: dict[str, np.ndarray] = {}
-        self._at, self._final = -1, {}
+        self._at = -1
+        self._final = {}
         self._writer = SummaryWriter(str(directory), purge_step=start)
-        self._writer.add_text("config", _fenced(config), start)
+        self._writer.add_text("config", _as_code(config), start)
         self._summary(hparams_pb(hyperparameters(config), trial_id=group_name(config)))
 
-    def generation(self, left: Generation) -> None:
+    def generation(self, generation: Generation) -> None:
         """Add a generation that has just been measured."""
-        table = Trajectories.of(chain_rows(left))
+        table = Trajectories.of(chain_rows(generation))
         values = {name: x[:, 0] for name, x in table.values.items()}
-        self.write(left.number, table, 0, values, left.pictures, left.synthetic)
+        self.write(generation.number, table, 0, values, generation.pictures, generation.synthetic)
 
     def write(
         self,
@@ -85,11 +87,11 @@ class Dashboard:
         pictures: Tensor | None = None,
         synthetic: Tensor | None = None,
     ) -> None:
-        """Add one generation: position t of the trajectories, every chain's values {metric: [R]}
-        where they were kept, and samples to look at, ``[R, m, D]``.
+        """Add one generation: position t of the trajectories, every chain's values
+        {metric: [R]} where they were kept, and samples to look at, ``[R, m, D]``.
 
-        Images are drawn from ``pictures``, made from the same latent draws in every generation;
-        planar rows from ``synthetic``, the synthetic set.
+        Images are drawn from ``pictures``, made from the same latent draws in every
+        generation; planar rows from ``synthetic``, the synthetic set.
         """
         rung = self._following.see(generation, values)
         if self._at < 0:
@@ -98,8 +100,8 @@ class Dashboard:
             self._metric(generation, name, ci[t], runs.chains)
             if name in self._laws:
                 self._law(generation, name, law_check(runs, name, self._laws[name], t))
-        for name, each in values.items() if self._single else ():
-            for chain, value in enumerate(each[:SINGLE]):
+        for name, by_chain in values.items() if self._single else ():
+            for chain, value in enumerate(by_chain[:SINGLE]):
                 if np.isfinite(value):
                     self._writer.add_scalar(f"chains/{name}/{chain:02d}", value, generation)
         for on, first in rung.items():
@@ -109,22 +111,23 @@ class Dashboard:
             for tag, limit in charts.LIMITS.items():
                 self._writer.add_scalar(tag, limit, generation)
         if generation % self._every == 0 or generation == self._last:
-            for tag, picture in self._drawn(pictures, synthetic):
+            for tag, picture in self._draw_pictures(pictures, synthetic):
                 self._writer.add_image(tag, picture, generation, dataformats="HWC")
         compared = [name for names in shared.values() for name in names]
         names = dict.fromkeys([*self._columns.beside(runs.intervals), *compared])
-        self._at, self._final = generation, {name: runs.intervals[name].mean[t] for name in names}
+        self._at = generation
+        self._final = {name: runs.intervals[name].mean[t] for name in names}
         self._rung = rung
         self._writer.flush()
 
     def close(self, finished: bool = True) -> None:
         """Mark the run as finished, if it is, and close the event file."""
         if finished:
-            for place, (name, mean) in enumerate(self._final.items(), 1):
+            for position, (name, mean) in enumerate(self._final.items(), 1):
                 if np.isfinite(mean):
-                    self._writer.add_scalar(final(place, name), float(mean), self._at)
+                    self._writer.add_scalar(final(position, name), float(mean), self._at)
             if self._rung:
-                self._writer.add_text("alarms", told(self._rung), self._at)
+                self._writer.add_text("alarms", alarm_table(self._rung), self._at)
             self._summary(hparams({}, {})[2])
         self._writer.close()
 
@@ -136,28 +139,30 @@ class Dashboard:
     def _alarm(self, generation: int, on: str, first: np.ndarray) -> None:
         """A step from the share of chains alarmed before to that alarmed by now."""
         before, now = (float(np.mean(first <= g)) for g in (generation - 1, generation))
-        self._writer.add_scalar(charts.alarm(on), now, generation)
+        self._writer.add_scalar(charts.alarm_tag(on), now, generation)
         if now > before == 0:
-            self._writer.add_text("alarms", told({on: first}), generation)
+            self._writer.add_text("alarms", alarm_table({on: first}), generation)
 
     def _metric(self, generation: int, name: str, ci: Interval, chains: int) -> None:
         if ci.chains < chains:
             missing = chains - int(ci.chains)
             self._writer.add_scalar(f"chains without a value/{name}", missing, generation)
         if ci.chains:
-            self._writer.add_scalar(charts.scalar(self._columns, name), float(ci.mean), generation)
+            self._writer.add_scalar(
+                charts.scalar_tag(self._columns, name), float(ci.mean), generation
+            )
         if np.isfinite(ci.low):  # the three together, or the chart refuses to draw them
             for end in charts.ENDS:
-                tag = charts.band(name, end)
+                tag = charts.band_tag(name, end)
                 self._writer.add_scalar(tag, float(getattr(ci, end)), generation)
 
     def _law(self, generation: int, name: str, check: Check) -> None:
         if np.isfinite(check.law):
-            self._writer.add_scalar(charts.law(name), check.law, generation)
+            self._writer.add_scalar(charts.law_tag(name), check.law, generation)
         if np.isfinite(check.z):
             self._writer.add_scalar(f"z against the law/{name}", check.z, generation)
 
-    def _drawn(
+    def _draw_pictures(
         self, pictures: Tensor | None, synthetic: Tensor | None
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Tags and pictures of one generation."""
@@ -196,8 +201,8 @@ def rebuild(
 
     out: the folder written to, ``tensorboard/`` of the run by default.
 
-    table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`), None at
-    the start of a run. Their samples are read from the run's directory.
+    table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`),
+    None at the start of a run. Their samples are read from the run's directory.
     """
     folder = run / "tensorboard" if out is None else out
     for old in folder.glob("events.out.tfevents.*"):
@@ -214,7 +219,7 @@ def rebuild(
     return board
 
 
-def _fenced(config: Mapping[str, Any]) -> str:
+def _as_code(config: Mapping[str, Any]) -> str:
     """The settings and what they led to, as a block of code in Markdown."""
     # Descriptions of columns would be most of it; charts tell of them by place and name.
     facts = {key: fact for key, fact in config.get("facts", {}).items() if key != "columns"}

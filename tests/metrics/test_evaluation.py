@@ -161,7 +161,7 @@ def test_accepted_rows_are_both_sure_and_inside(make_world):
     world = make_world(apart=2.0)
     evaluation = world.evaluate(world.draw(400))
     sure, inside = evaluation.confidence >= 0.9, evaluation.neighbourhoods.inside_own
-    assert torch.equal(evaluation.accepted, sure & inside)
+    assert torch.equal(evaluation.is_accepted, sure & inside)
     assert (~sure & inside).any() and (sure & ~inside).any()
 
 

@@ -38,10 +38,10 @@ def test_acceptance_is_that_of_fresh_rows(make_world):
     for seed in range(100):
         world = make_world(chains=1, held_out=40, D=6, seed=seed)
         evaluation = world.evaluate(world.draw(600, shares=torch.ones(3)))
-        accepted = (evaluation.counts(evaluation.accepted) / evaluation.counts()).mean()
+        accepted = (evaluation.counts(evaluation.is_accepted) / evaluation.counts()).mean()
         reference = evaluation.reference
         gaps.append(accepted - reference.acceptance.mean())
-        points, radius = reference.centred(reference.features), reference.own[0]
+        points, radius = reference.subtract_centre(reference.features), reference.own[0]
         inside = [inside_others(points[rows], radius[rows]) for rows in reference.groups]
         naive.append(accepted - torch.cat(inside).double().mean())
     gap, error = torch.stack(gaps).mean(), torch.stack(gaps).std() / 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from nc_testbed.metrics.spectra import covariance, eigenvalues, root
+from nc_testbed.metrics.spectra import covariance, eigenvalues, matrix_root
 
 
 def points(n=30, d=5):
@@ -21,7 +21,7 @@ def test_covariance_is_numpys_and_exactly_zero_for_copies():
 
 def test_root_squares_to_the_matrix():
     cov = covariance(points(4))  # of rank 3
-    torch.testing.assert_close(root(cov) @ root(cov), cov)
+    torch.testing.assert_close(matrix_root(cov) @ matrix_root(cov), cov)
 
 
 def test_eigenvalues_of_nothing_finite_are_nan():

@@ -36,7 +36,7 @@ def directory(tmp_path):
 
 
 def test_what_was_committed_is_read_back(directory):
-    assert directory.completed(range(5), CONFIG) == 3
+    assert directory.count_committed(range(5), CONFIG) == 3
     for g in range(3):
         made = generation(g)
         assert torch.equal(directory.synthetic(g), made.synthetic)
@@ -57,7 +57,7 @@ def test_a_flipped_bit_ends_the_record_there(directory, name):
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 16
     victim.write_bytes(data)
-    assert directory.completed(range(3), CONFIG) == 1
+    assert directory.count_committed(range(3), CONFIG) == 1
 
 
 @pytest.mark.parametrize("damage", ["missing file", "missing manifest", "broken manifest"])
@@ -70,9 +70,9 @@ def test_an_incomplete_generation_does_not_count(directory, damage):
         manifest.unlink()
     else:
         manifest.write_text(manifest.read_text()[:-5])
-    assert directory.completed(range(3), CONFIG) == 2
+    assert directory.count_committed(range(3), CONFIG) == 2
     directory.commit(generation(2), CONFIG)
-    assert directory.completed(range(3), CONFIG) == 3
+    assert directory.count_committed(range(3), CONFIG) == 3
 
 
 def test_what_a_killed_run_left_is_cleared_at_the_start(directory):
@@ -81,7 +81,7 @@ def test_what_a_killed_run_left_is_cleared_at_the_start(directory):
     (half / "weights.safetensors").write_bytes(b"half")
     directory.start(CONFIG)
     assert not half.exists()
-    assert directory.completed(range(4), CONFIG) == 3
+    assert directory.count_committed(range(4), CONFIG) == 3
 
 
 def test_the_manifest_names_size_and_hash_of_every_file(directory):
@@ -109,8 +109,8 @@ def test_recorded_generations_may_leave_gaps(tmp_path):
     made.start(CONFIG)
     for g in (0, 3, 5):
         made.commit(generation(g), CONFIG)
-    assert made.completed((0, 3, 5, 8), CONFIG) == 3
-    assert made.completed((0, 2, 3), CONFIG) == 1
+    assert made.count_committed((0, 3, 5, 8), CONFIG) == 3
+    assert made.count_committed((0, 2, 3), CONFIG) == 1
     again = RunDirectory(tmp_path / "run")
     assert again.table() is None
     again.read_tables((0, 3))
@@ -125,7 +125,7 @@ def test_statistics_are_stored_in_place_of_rows(tmp_path):
         0, {"p": sums["ones"] / 7}, {"mean": sums["ones"] / 7}, statistic=sums | count
     )
     made.commit(left, CONFIG)
-    assert made.completed((0,), CONFIG) == 1
+    assert made.count_committed((0,), CONFIG) == 1
     assert made.statistic(0)["count"] == 7
     assert torch.equal(made.statistic(0)["ones"], sums["ones"])
     assert not (made.generations / "0000" / "synthetic.safetensors").exists()
@@ -137,7 +137,7 @@ def test_a_generation_that_was_not_measured_has_no_table(tmp_path):
     made.start(CONFIG)
     made.commit(Generation(0, {}, {}, torch.zeros(2, 3, 1)), CONFIG)
     made.write_table()
-    assert made.completed((0,), CONFIG) == 1 and made.table() is None
+    assert made.count_committed((0,), CONFIG) == 1 and made.table() is None
     assert not (made.path / "metrics.parquet").exists()
     made.commit(generation(1), CONFIG)
     assert made.table()["generation"].to_pylist() == [1, 1]

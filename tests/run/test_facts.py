@@ -121,7 +121,7 @@ def test_the_console_shows_it_first(run):
 def test_tensorboard_has_its_group_live_and_rebuilt(run):
     for again in (False, True):
         if again:
-            rebuild_view(run)
+            rebuild_view(run, run / "tensorboard")
         found = events(run / "tensorboard")
         assert {"0 mine/mine", "0 mine/my_loss", "8 other/of_nobody"} <= set(
             found.Tags()["scalars"]

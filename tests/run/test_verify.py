@@ -80,7 +80,7 @@ def test_the_origin_of_every_training_row(made, tmp_path, monkeypatch, capsys, p
     assert code == 0, text
     found = dict(np.load(out)) if suffix == "npz" else load_file(out)
     origin, row = found["origin_0002"], found["row_0002"]
-    lineage = manifest.read(made / policy / "generations" / "0002").manifest["lineage"]
+    lineage = manifest.read_manifest(made / policy / "generations" / "0002").manifest["lineage"]
     counts = np.bincount(origin.ravel())
     assert {str(g): n for g, n in enumerate(counts.tolist()) if n} == lineage["rows"]
     if policy == "anchor":  # the same real rows in every generation, generation 0's own
@@ -153,7 +153,7 @@ def resealed(folder, change) -> None:
     content = json.loads((folder / "manifest.json").read_text())
     del content["sha256"]
     change(content["files"])
-    (folder / "manifest.json").write_bytes(manifest.sealed(content))
+    (folder / "manifest.json").write_bytes(manifest.seal(content))
 
 
 @pytest.mark.parametrize("name", ["../0000/weights.safetensors", "/etc/hostname", "..", "a\0b", ""])

@@ -264,7 +264,7 @@ def test_the_hash_in_a_name_is_that_of_the_settings(tmp_path, monkeypatch):
     ],
 )
 def test_a_wrong_sweep_is_refused_in_one_line(words, line, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("nc_testbed.sweeps.engines._installed", lambda plugin: True)
+    monkeypatch.setattr("nc_testbed.sweeps.engines._is_installed", lambda plugin: True)
     assert sweep(monkeypatch, *words, f"hydra.sweep.dir={tmp_path / 's'}") == 2
     said = capsys.readouterr()
     assert said.err.startswith(f"nc_testbed: {line}") and said.err.count("\n") == 1
@@ -274,7 +274,7 @@ def test_a_wrong_sweep_is_refused_in_one_line(words, line, tmp_path, monkeypatch
 @pytest.mark.parametrize("engine", ["launcher=joblib", "launcher=slurm", "launcher=submitit_local",
                                     "launcher=ray", "sweeper=optuna"])  # fmt: skip
 def test_an_engine_that_is_not_installed_is_named(engine, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("nc_testbed.sweeps.engines._installed", lambda plugin: False)
+    monkeypatch.setattr("nc_testbed.sweeps.engines._is_installed", lambda plugin: False)
     assert sweep(monkeypatch, f"hydra/{engine}", f"hydra.sweep.dir={tmp_path / 's'}") == 2
     extra = engine.partition("=")[2].replace("submitit_local", "slurm")
     line = f"nc_testbed: hydra/{engine}: needs pip install 'nc_testbed[{extra}]'\n"

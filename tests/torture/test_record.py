@@ -120,7 +120,7 @@ def found(run: Path, file: Path) -> bool:
     if place.parts[0] != "generations":
         return named
     directory = RunDirectory(run)
-    done = directory.completed(range(4), stored(run))
+    done = directory.count_committed(range(4), stored(run))
     return named and done == int(place.parts[1]) and file.name in directory.rejected[0]
 
 
@@ -207,12 +207,15 @@ def test_control_without_parents_a_generation_of_another_chain_is_silent(victim,
     """A generation whose own manifest is right is told by the chain alone."""
     folder = victim / "generations" / "0002"
     good = (folder / "manifest.json").read_bytes()
-    said = manifest.opened(good)
+    said = manifest.unseal(good)
     del said["sha256"]
-    (folder / "manifest.json").write_bytes(manifest.sealed(said | {"parent": "0" * 64}))
+    (folder / "manifest.json").write_bytes(manifest.seal(said | {"parent": "0" * 64}))
     assert found(victim, folder / "manifest.json")
     inspect = manifest.inspect
     monkeypatch.setattr(manifest, "inspect", lambda f, g, parent, c: inspect(f, g, None, c))
-    assert RunDirectory(victim).completed(range(4), stored(victim)) == 4
+    assert RunDirectory(victim).count_committed(range(4), stored(victim)) == 4
     (folder / "manifest.json").write_bytes(good)
-    assert root(stored(victim)) == manifest.read(victim / "generations/0000").manifest["parent"]
+    assert (
+        root(stored(victim))
+        == manifest.read_manifest(victim / "generations/0000").manifest["parent"]
+    )

@@ -23,7 +23,8 @@ class PackedLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Keep what Hydra's own launcher is to be given."""
-        self._context, self._config = hydra_context, config
+        self._context = hydra_context
+        self._config = config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

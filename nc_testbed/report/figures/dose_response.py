@@ -17,7 +17,8 @@ from nc_testbed.report.sentences import plain
 from nc_testbed.report.style import bars, legend, look, single
 
 DECADE = 10
-"""From this ratio of the largest to the smallest positive dose on, the axis is logarithmic."""
+"""From this ratio of the largest to the smallest positive dose on, the axis is
+logarithmic."""
 APART = ("seed", "chains", "generations", "device")
 TICKS = 8
 """Up to so many doses are written below a logarithmic axis."""
@@ -27,8 +28,8 @@ LEVELS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Dose:
-    """key: the setting in which arms differ. lines: arms that differ in it alone, by increasing
-    dose, and what tells the lines apart. levels: arms that have no dose."""
+    """key: the setting in which arms differ. lines: arms that differ in it alone, by
+    increasing dose, and what tells the lines apart. levels: arms that have no dose."""
 
     key: str
     lines: dict[str, list[Arm]]
@@ -41,37 +42,37 @@ class Dose:
 
 
 def dose(arms: Sequence[Arm]) -> Dose | None:
-    """The number in which most arms of one policy differ, settings of the policy first; None
-    where no two do."""
+    """The number in which most arms of one policy differ, settings of the policy first;
+    None where no two do."""
     best: tuple[tuple[bool, int, int], Dose] | None = None
     for key in dict.fromkeys(name for arm in arms for name, _ in settings(arm.config)):
         lines = {} if key in APART else _lines(arms, key)
         dosed = [arm for line in lines.values() for arm in line]
         if not dosed:
             continue
-        rest = [arm for arm in arms if all(arm is not other for other in dosed)]
+        others = [arm for arm in arms if all(arm is not other for other in dosed)]
         rank = (key.startswith("policy."), max(map(len, lines.values())), len(dosed))
         if best is None or rank > best[0]:
-            best = rank, Dose(key, lines, rest[:LEVELS])
+            best = rank, Dose(key, lines, others[:LEVELS])
     return None if best is None else best[1]
 
 
-def response(compared: Comparison, found: Dose, name: str) -> Figure:
-    """A metric at the last generation over the dose, with 95% intervals and, dashed, exact laws;
-    arms without a dose are levels with their bands."""
-    figure, axes = single([*found.lines, *(arm.label for arm in found.levels), "law"])
+def response(compared: Comparison, difference: Dose, name: str) -> Figure:
+    """A metric at the last generation over the dose, with 95% intervals and, dashed,
+    exact laws; arms without a dose are levels with their bands."""
+    figure, axes = single([*difference.lines, *(arm.label for arm in difference.levels), "law"])
     places = [id(arm) for arm in compared.arms]  # colours are those of the curves
-    for label, line in found.lines.items():
-        _line(axes, line, found.key, name, compared.last, label, places.index(id(line[0])))
-    for arm in found.levels:
+    for label, line in difference.lines.items():
+        _line(axes, line, difference.key, name, compared.last, label, places.index(id(line[0])))
+    for arm in difference.levels:
         ci = at(arm, name, compared.last)
         colour = look(places.index(id(arm)))["color"]
         axes.axhspan(float(ci.low), float(ci.high), color=colour, alpha=0.12, linewidth=0)
         axes.axhline(float(ci.mean), color=colour, linestyle=":", label=arm.label)
-    dosed = [arm for line in found.lines.values() for arm in line]
-    _scale(axes, np.array([value_of(arm, found.key) for arm in dosed], dtype=np.float64))
+    dosed = [arm for line in difference.lines.values() for arm in line]
+    _scale(axes, np.array([value_of(arm, difference.key) for arm in dosed], dtype=np.float64))
     title = f"{plain(name)}, generation {compared.last}"
-    axes.set(title=title, xlabel=found.key)
+    axes.set(title=title, xlabel=difference.key)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     if any(_law(arm, name, compared.last) is not None for arm in dosed):
@@ -84,23 +85,24 @@ def _lines(arms: Sequence[Arm], key: str) -> dict[str, list[Arm]]:
     """Arms of one policy that differ in the number ``key`` and in no other setting."""
     groups: dict[tuple[str, str], list[Arm]] = {}
     for arm in arms:
-        mine = dict(settings(arm.config))
-        if isinstance(mine.get(key), int | float) and not isinstance(mine[key], bool):
-            others = repr([pair for pair in mine.items() if pair[0] not in (key, *APART)])
+        flat = dict(settings(arm.config))
+        if isinstance(flat.get(key), int | float) and not isinstance(flat[key], bool):
+            others = repr([pair for pair in flat.items() if pair[0] not in (key, *APART)])
             groups.setdefault((arm.config["name"]["policy"], others), []).append(arm)
     lines: dict[str, list[Arm]] = {}
     for (policy, _), group in groups.items():
         if len({value_of(arm, key) for arm in group}) > 1:
-            lines[_label(policy, group, key, lines)] = sorted(group, key=lambda a: value_of(a, key))
+            label = _label(policy, group, key, lines)
+            lines[label] = sorted(group, key=lambda arm: value_of(arm, key))
     return lines
 
 
-def _label(policy: str, group: Sequence[Arm], key: str, taken: dict[str, Any]) -> str:
-    """The first arm's label without its dose."""
+def _label(policy: str, group: Sequence[Arm], key: str, labels: dict[str, Any]) -> str:
+    """The first arm's label without its dose; labels: those of other lines."""
     short = f"{key.rpartition('.')[2]}="
     words = [w for w in group[0].label.split(" ") if not w.startswith(short)]
     label = " ".join(words) or policy
-    return label if label not in taken else f"{label} ({len(taken) + 1})"
+    return label if label not in labels else f"{label} ({len(labels) + 1})"
 
 
 def _line(
@@ -118,12 +120,13 @@ def _line(
 def _law(arm: Arm, name: str, generation: int) -> float | None:
     """The exact law's value at one generation, None where there is none."""
     law = arm.law(name)
-    there = [] if law is None else law[1][law[0] == generation]
-    return float(there[0]) if len(there) and np.isfinite(there[0]) else None
+    values = [] if law is None else law[1][law[0] == generation]
+    return float(values[0]) if len(values) and np.isfinite(values[0]) else None
 
 
 def _scale(axes: Axes, doses: np.ndarray) -> None:
-    """A logarithmic axis where doses span a decade, linear up to the smallest where one is 0."""
+    """A logarithmic axis where doses span a decade, linear up to the smallest where one
+    is 0."""
     positive = doses[doses > 0]
     if len(positive) < 2 or doses.min() < 0 or positive.max() < DECADE * positive.min():
         return

@@ -16,10 +16,10 @@ from nc_testbed.report.style import bars, legend, look, single
 def trade(compared: Comparison, overall: str) -> Figure:
     """The headline over one overall metric, a line per arm through its generations.
 
-    The first generation is hollow, the last the filled marker with its 95% intervals. A column of
-    which less is better is drawn from right to left, so that right is better: to the right and
-    down the overall figure improves while the tail dies. The axis says so, and where neither way
-    is better it says that.
+    The first generation is hollow, the last the filled marker with its 95% intervals. A
+    column of which less is better is drawn from right to left, so that right is better:
+    to the right and down the overall figure improves while the tail dies. The axis says
+    so, and where neither way is better it says that.
     """
     figure, axes = single([arm.label for arm in compared.arms])
     for i, arm in enumerate(compared.arms):
@@ -38,7 +38,8 @@ def trade(compared: Comparison, overall: str) -> Figure:
 
 
 def _way(axes: Axes, arm: Arm, overall: str, judged_by: str, i: int) -> None:
-    x, y = arm.means[overall], arm.means[judged_by]
+    x = arm.means[overall]
+    y = arm.means[judged_by]
     style: dict[str, Any] = look(i) | {"markersize": 7}
     marker = style.pop("marker")
     axes.plot(x.mean, y.mean, linewidth=1.2, color=style["color"], alpha=0.8)
