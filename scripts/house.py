@@ -222,7 +222,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from nc_testbed.core.intervals import interval
-from nc_testbed.report.compare import Arm
+from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison
 from nc_testbed.report.sentences import overall
 columns = {}

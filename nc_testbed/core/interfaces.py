@@ -173,11 +173,11 @@ class Store(Protocol):
         """k of generation 0's real rows, drawn anew without replacement."""
         ...
 
-    def fixed(self, k: int, streams: RandomStreams) -> Part:
+    def fixed_rows(self, k: int, streams: RandomStreams) -> Part:
         """k of generation 0's real rows, the same in every generation."""
         ...
 
-    def collected(self, k: int, streams: RandomStreams) -> Part:
+    def collected_rows(self, k: int, streams: RandomStreams) -> Part:
         """Generation 0's real rows and k fresh ones for every generation since then."""
         ...
 

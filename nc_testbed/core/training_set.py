@@ -111,19 +111,19 @@ class TrainingSet:
         assert self.stream is None, "a stream belongs to all the chains it was made for"
         return replace(
             self,
-            real=of_chains(self.real, part),
+            real=rows_of_chains(self.real, part),
             synthetic=self.synthetic[part],
             rows=self.rows[part],
             weights=None if self.weights is None else self.weights[part],
         )
 
 
-def of_chains(real: Tensor, part: slice) -> Tensor:
+def rows_of_chains(real: Tensor, part: slice) -> Tensor:
     """The real rows ``[S, N, D]`` of some chains: all of them where S = 1, since all share them.
 
-    >>> of_chains(torch.zeros(1, 9, 2), slice(3, 5)).shape[0]
+    >>> rows_of_chains(torch.zeros(1, 9, 2), slice(3, 5)).shape[0]
     1
-    >>> of_chains(torch.zeros(7, 9, 2), slice(3, 5)).shape[0]
+    >>> rows_of_chains(torch.zeros(7, 9, 2), slice(3, 5)).shape[0]
     2
     """
     return real[part] if len(real) > 1 else real

@@ -29,7 +29,7 @@ from nc_testbed.families.estimator import (
     posterior_mean,
     rows_for_mode,
 )
-from nc_testbed.families.source import FamilySource, Laws, one_value
+from nc_testbed.families.family_source import FamilySource, Laws, one_value
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.laws.shared import VarianceFunction, class_laws, moment_laws, prior_laws

@@ -25,7 +25,7 @@ from nc_testbed.core.family import (
 )
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, rows_for_mode
-from nc_testbed.families.source import FamilySource, Laws
+from nc_testbed.families.family_source import FamilySource, Laws
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.laws.shared import VarianceFunction, class_laws, constant_law

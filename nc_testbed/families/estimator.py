@@ -31,7 +31,7 @@ class FamilyModel(ABC):
 
     A model whose runs follow exact laws says ``exact_laws(truth, context)``, see
     :mod:`nc_testbed.laws.expected`, and one that can be planned for
-    ``variance_function(truth, metric)``, see :mod:`nc_testbed.plan.exact`. Both hold of
+    ``variance_function(truth, metric)``, see :mod:`nc_testbed.plan.anchored_law`. Both hold of
     the very class that defines them.
     """
 

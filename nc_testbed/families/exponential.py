@@ -14,7 +14,7 @@ from nc_testbed.core.errors import require
 from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, posterior_mean
-from nc_testbed.families.source import FamilySource, Laws, one_value
+from nc_testbed.families.family_source import FamilySource, Laws, one_value
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.laws.shared import LOG_SCALE, VarianceFunction, moment_laws, prior_laws

@@ -25,7 +25,7 @@ from nc_testbed.families.factors import (
     lower,
     multiply,
 )
-from nc_testbed.families.source import FamilySource, Laws
+from nc_testbed.families.family_source import FamilySource, Laws
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.laws.shared import (

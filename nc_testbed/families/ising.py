@@ -17,8 +17,8 @@ from nc_testbed.core.errors import require
 from nc_testbed.core.family import Family, Parameters, Statistic, add, scale_rows, sharpen
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.families.estimator import FamilyModel, bisect, posterior_mean
+from nc_testbed.families.family_source import FamilySource, Laws, one_value
 from nc_testbed.families.ising_fit import newton, on_edge
-from nc_testbed.families.source import FamilySource, Laws, one_value
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.laws.shared import VarianceFunction, class_laws, constant_law

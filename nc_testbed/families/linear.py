@@ -17,7 +17,7 @@ from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.families.estimator import FamilyModel
 from nc_testbed.families.factors import apply_factor, bartlett
-from nc_testbed.families.source import FamilySource, Laws
+from nc_testbed.families.family_source import FamilySource, Laws
 from nc_testbed.laws.context import LawContext
 from nc_testbed.laws.law import ExactLaw, law
 from nc_testbed.theory import accumulate

@@ -12,7 +12,7 @@ from torch import Tensor
 from nc_testbed.core.rng import Generators, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.core.storage import storage
-from nc_testbed.core.training_set import TrainingSet, of_chains
+from nc_testbed.core.training_set import TrainingSet, rows_of_chains
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Archive:
     def part(self, part: slice) -> Archive:
         """The archive of some of the chains, a view: sets are added to the whole alone."""
         view = copy(self)
-        view.real = of_chains(self.real, part)
+        view.real = rows_of_chains(self.real, part)
         view.training = self.training[part]
         view.reserve = self.reserve[part]
         view.synthetic = self.synthetic[part]
@@ -124,11 +124,11 @@ class Archive:
         """Addresses ``[R, k]`` of real rows of generation 0, drawn anew."""
         return thin(self.training, k, streams("anchors"))
 
-    def fixed(self, k: int, streams: RandomStreams) -> Tensor:
+    def fixed_rows(self, k: int, streams: RandomStreams) -> Tensor:
         """Addresses ``[R, k]`` of real rows of generation 0, the same in every generation."""
         return thin(self.training, k, streams.at(0)("anchors"))
 
-    def collected(self, k: int, streams: RandomStreams) -> Tensor:
+    def collected_rows(self, k: int, streams: RandomStreams) -> Tensor:
         """Addresses of generation 0's real rows and of k fresh ones per generation since."""
         count = streams.generation * k
         if count > self.reserve.shape[1]:

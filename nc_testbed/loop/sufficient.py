@@ -76,7 +76,7 @@ class Statistics:
             return self.family.summarise(self._pool)
         fixed = self.reused.get("fixed", 0)
         others = self._draw(self._truth, n0 - fixed, start, "rows")
-        return self.view(self.fixed(fixed, start), others)
+        return self.view(self.fixed_rows(fixed, start), others)
 
     def latest(self, m: int) -> Statistic:
         """m rows of the last fit."""
@@ -104,11 +104,11 @@ class Statistics:
         pick = BlockGenerator(streams, "anchors").choice(self.sizes[0], k)[..., None]
         return self.family.summarise(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
 
-    def fixed(self, k: int, streams: RandomStreams) -> Statistic:
+    def fixed_rows(self, k: int, streams: RandomStreams) -> Statistic:
         """The same k rows of generation 0 in every generation."""
         return self._draw(self._truth, k, streams.at(0), "fixed")
 
-    def collected(self, k: int, streams: RandomStreams) -> Statistic:
+    def collected_rows(self, k: int, streams: RandomStreams) -> Statistic:
         """The real rows so far, which are all that was trained on, and k more."""
         assert self.trained is not None
         return self.view(self.trained, self.fresh(k, streams))

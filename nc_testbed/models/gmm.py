@@ -110,19 +110,11 @@ class GMM:
     def __post_init__(self) -> None:
         for key in ("components", "max_iter"):
             value = getattr(self, key)
-            require(type(value) is int and value >= 1, key, value, "give a whole number >= 1")
-        kinds = ("full", "diagonal", "spherical")
-        require(
-            self.covariance in kinds,
-            "covariance",
-            self.covariance,
-            f"give one of {kinds}",
-        )
-        require(self.start in ("cold", "warm"), "start", self.start, "give cold or warm")
+            require(value >= 1, key, value, "give a whole number >= 1")
         for key, low, high in (("tolerance", 0, math.inf), ("floor", 1e-12, 1)):
             value = getattr(self, key)
-            number = type(value) in (int, float) and low <= value < high
-            require(number, key, value, f"give a number >= {low} and < {high}")
+            in_range = low <= value < high
+            require(in_range, key, value, f"give a number >= {low} and < {high}")
 
     def check(self, space: Space) -> None:
         """Raise BadInput for full covariances of more than 100 coordinates."""

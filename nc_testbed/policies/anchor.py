@@ -40,12 +40,10 @@ class Anchor(Policy):
     source: Literal["fresh", "pool", "fixed"] = "pool"
 
     def __post_init__(self) -> None:
-        valid = self.k is None or (type(self.k) is int and self.k >= 0)
+        valid = self.k is None or self.k >= 0
         require(valid, "k", self.k, "give a whole number >= 0, or null to use share")
-        valid = type(self.share) in (int, float) and 0 <= self.share <= 1
+        valid = 0 <= self.share <= 1
         require(valid, "share", self.share, "give a number from 0 to 1")
-        valid = self.source in ("fresh", "pool", "fixed")
-        require(valid, "source", self.source, "give fresh, pool or fixed")
 
     def anchors(self, n: int, budget: int | None) -> int:
         """Real rows per generation, whether set as k or as a share."""
@@ -79,7 +77,7 @@ class Anchor(Policy):
         """n (or budget) rows: synthetic ones, then k real ones."""
         k = self.anchors(archive.size, budget)
         size = archive.size if budget is None else budget
-        sources = {"fresh": archive.fresh, "pool": archive.pool, "fixed": archive.fixed}
+        sources = {"fresh": archive.fresh, "pool": archive.pool, "fixed": archive.fixed_rows}
         return archive.view(archive.latest(size - k), sources[self.source](k, streams))
 
     def law_context(self, sizes: Sequence[int], budget: int | None) -> LawContext:

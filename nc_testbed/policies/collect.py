@@ -42,7 +42,7 @@ class Collect(Policy):
 
     def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """Generation 0's real rows and k for every generation since."""
-        return archive.view(archive.collected(self.k, streams))
+        return archive.view(archive.collected_rows(self.k, streams))
 
     def law_context(self, sizes: Sequence[int], budget: int | None) -> LawContext:
         """Real rows alone, k more of them in every generation."""

@@ -16,7 +16,7 @@ from nc_testbed.core.machine import Compute, total
 from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.families.source import FamilySource
+from nc_testbed.families.family_source import FamilySource
 
 PAYS = 10_000_000
 """Updates of chains from which on compiling a loss for a GPU pays: it takes half a

@@ -19,7 +19,7 @@ from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data, Source
 from nc_testbed.families.estimator import FamilyModel
-from nc_testbed.families.source import FamilySource
+from nc_testbed.families.family_source import FamilySource
 from nc_testbed.loop.run import LoopStore, Run
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters

@@ -141,9 +141,9 @@ class Counts:
         """k real rows."""
         return {0: k}
 
-    pool = fixed = fresh
+    pool = fixed_rows = fresh
 
-    def collected(self, k: int, streams: RandomStreams) -> Counted:
+    def collected_rows(self, k: int, streams: RandomStreams) -> Counted:
         """Real rows alone."""
         return {0: self.first + self.generation * k}
 

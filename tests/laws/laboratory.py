@@ -136,7 +136,7 @@ def fixed_rows(source, policy, n, model=None, chains=CHAINS):
     """Statistics ``{name: [R, ...]}`` of the rows that each chain keeps for ever."""
     lab = laboratory(source, policy, (n, n), model, (), chains)
     archives = StatisticStore(lab).archives
-    parts = [a.fixed(policy.k, a.streams.at(0)).values for a in archives]
+    parts = [a.fixed_rows(policy.k, a.streams.at(0)).values for a in archives]
     return {name: np.concatenate([part[name].cpu() for part in parts]) for name in parts[0]}
 
 

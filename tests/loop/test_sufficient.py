@@ -60,8 +60,8 @@ def test_everything_is_the_running_sum_and_the_last_set():
 
 def test_fixed_rows_are_the_same_for_ever_and_among_generation_0s():
     made = statistics(fixed=29)
-    first = made.fixed(29, START.at(1))
-    assert torch.equal(ones(first), ones(made.fixed(29, START.at(9))))
+    first = made.fixed_rows(29, START.at(1))
+    assert torch.equal(ones(first), ones(made.fixed_rows(29, START.at(9))))
     whole = made.original()
     assert whole.count == 30
     rest = ones(whole) - ones(first)  # the one row beside them
@@ -101,14 +101,14 @@ def test_fresh_rows_are_new_in_every_generation():
 def test_collected_rows_are_those_so_far_and_fresh_ones():
     made = advanced(1)
     before = made.trained
-    whole = made.collected(5, START.at(1))
+    whole = made.collected_rows(5, START.at(1))
     assert whole.count == 35
     assert torch.equal(ones(whole) - ones(before), ones(made.fresh(5, START.at(1))))
 
 
 def test_a_view_leaves_out_what_is_empty():
     made = advanced(1)
-    whole = made.view(made.latest(0), made.fresh(3, START.at(1)), made.fixed(0, START))
+    whole = made.view(made.latest(0), made.fresh(3, START.at(1)), made.fixed_rows(0, START))
     assert whole.count == 3
 
 
@@ -117,8 +117,8 @@ TAKES = {
     "everything": lambda made, at: made.everything(None, at),
     "fresh": lambda made, at: made.fresh(1, at),
     "pool": lambda made, at: made.pool(1, at),
-    "fixed": lambda made, at: made.fixed(1, at),
-    "collected": lambda made, at: made.collected(1, at),
+    "fixed": lambda made, at: made.fixed_rows(1, at),
+    "collected": lambda made, at: made.collected_rows(1, at),
 }
 
 

@@ -6,9 +6,9 @@ import torch
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.data.curves import Moons, SwissRoll
 from nc_testbed.data.mixtures import Mixture2d
 from nc_testbed.data.mnist import Mnist
+from nc_testbed.data.planar_curves import Moons, SwissRoll
 from nc_testbed.data.scikit import Digits, Wine
 from nc_testbed.metrics import referee as module
 from nc_testbed.metrics.referee import FEATURES, Referee, referee_for, train

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from nc_testbed.config.build import build_target
 from nc_testbed.core.errors import BadInput
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.replace import Replace
@@ -137,9 +138,10 @@ def test_the_rows_it_takes_are_those_of_its_source_only():
     ],
 )
 def test_bad_settings_are_refused(settings):
+    target = {"_target_": "nc_testbed.policies.anchor.Anchor"}
     with pytest.raises(BadInput) as error:
-        Anchor(**settings)
-    assert error.value.key in settings
+        build_target(target | settings, "policy", ())
+    assert error.value.key.removeprefix("policy.") in settings
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kstest
 from sklearn.datasets import make_moons, make_swiss_roll
 
-from nc_testbed.data.curves import Moons, SwissRoll
+from nc_testbed.data.planar_curves import Moons, SwissRoll
 
 
 def test_moons_lie_on_their_half_circles():
