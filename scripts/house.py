@@ -221,9 +221,11 @@ from importlib import import_module
 from pathlib import Path
 import numpy as np
 import yaml
-from nc_testbed.core.intervals import interval
-from nc_testbed.report.arm import Arm
-from nc_testbed.report.comparison import Comparison
+try:
+    from nc_testbed.core.intervals import interval
+except ModuleNotFoundError:  # a checkout from before the rooms
+    from nc_testbed.intervals import interval
+from nc_testbed.report.comparison import Arm, Comparison
 from nc_testbed.report.sentences import overall
 columns = {}
 for file in sorted(Path("conf/metrics").glob("*.yaml")):
