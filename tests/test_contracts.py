@@ -9,7 +9,7 @@ import yaml
 from jaxtyping import Shaped
 
 from nc_testbed.config.build import build_target
-from nc_testbed.config.compose import composed, configurations
+from nc_testbed.config.compose import compose_config, configurations
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.interfaces import Sampling
@@ -226,6 +226,6 @@ def test_fresh_rows_come_from_the_reserve_alone(policy):
 
 def test_an_experiment_overrides_the_defaults():
     with configurations():
-        config = composed(["experiment=ring"])
+        config = compose_config(["experiment=ring"])
     assert (config["chains"], config["data"]["rows"]) == (16, 200)
     assert config["name"]["model"] == "gmm"

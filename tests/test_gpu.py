@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.core.machine import Compute, matmul_precision, memory_limit
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
@@ -131,7 +131,7 @@ def test_mixtures_agree_with_a_cpu():
 
 def world(*words: str, device=GPU):
     with configurations():
-        config = composed([*words, f"device={device.type}"], [])
+        config = compose_config([*words, f"device={device.type}"], [])
     return prepare({k: v for k, v in config.items() if k not in STUDY}).run(print)
 
 

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from nc_testbed.cli import train as cli
 from nc_testbed.cli.describe import Book, describe_file
 from nc_testbed.cli.help_page import as_override
-from nc_testbed.config.compose import CONF, compose_choices, composed, configurations
+from nc_testbed.config.compose import CONF, compose_choices, compose_config, configurations
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("data", "model", "policy", "metrics", "experiment")
@@ -101,7 +101,7 @@ def test_settings_on_the_help_page_can_be_given_as_they_are_as_override(monkeypa
         assert len(words) > 20
         words = [word for word in words if not word.startswith("metrics.auto")]
         with configurations():
-            assert composed([*chosen, *words]) == composed(chosen)
+            assert compose_config([*chosen, *words]) == compose_config(chosen)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from nc_testbed.bench.timing import alternately, ratio, table_row, wait
-from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.loop import closed_loop as loop
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.run import Run
@@ -141,7 +141,7 @@ def loop_of(device: torch.device, overrides: str) -> Run:
 def configuration(device: torch.device, overrides: str) -> dict[str, Any]:
     """The settings of a command line, on this device."""
     with configurations():
-        config = composed([f"device={device.type}", *overrides.split()])
+        config = compose_config([f"device={device.type}", *overrides.split()])
     return {key: value for key, value in config.items() if key not in STUDY}
 
 

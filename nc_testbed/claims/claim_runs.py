@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.config.compose import STUDY, composed
+from nc_testbed.config.compose import STUDY, compose_config
 from nc_testbed.config.config_file import settings_hash
 from nc_testbed.core.errors import BadInput
 from nc_testbed.report.find_runs import is_finished
@@ -39,7 +39,7 @@ def plan_run(overrides: Sequence[str], folder: Path) -> ClaimRun:
     Raises BadInput as ``scripts/train.py`` would. Call it within
     ``compose.configurations``.
     """
-    config = {key: value for key, value in composed(overrides).items() if key not in STUDY}
+    config = {key: value for key, value in compose_config(overrides).items() if key not in STUDY}
     name = f"{settings_hash(config)[:12]}-{config['generations']}"
     return ClaimRun(tuple(overrides), config, folder / name)
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from nc_testbed.cli.describe import Book
-from nc_testbed.core.errors import shown
+from nc_testbed.core.errors import printable
 
 HEAD = "nc_testbed: what happens to generative models retrained on what models made."
 USAGE = {
@@ -108,7 +108,9 @@ def settings_page(choice: Choice, words: Sequence[str]) -> str:
         default[group] = options if len(options) > 1 else options[0]
     lines = [
         "# @package _global_",
-        f"# Settings in force under: {shown(shlex.join(words), 1000)}" if words else "# Settings",
+        f"# Settings in force under: {printable(shlex.join(words), 1000)}"
+        if words
+        else "# Settings",
         "# Kept as my_conf/experiment/mine.yaml, they are run by",
         "#   python scripts/train.py --config-dir my_conf experiment=mine",
         "defaults:",

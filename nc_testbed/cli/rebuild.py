@@ -9,7 +9,7 @@ from pathlib import Path
 from nc_testbed.cli.door import verb
 from nc_testbed.cli.resume import run_settings
 from nc_testbed.config.command_line import read_command
-from nc_testbed.config.config_file import stored
+from nc_testbed.config.config_file import load_config
 from nc_testbed.config.output_dir import output
 from nc_testbed.core.errors import require
 
@@ -55,7 +55,7 @@ def rebuild_view(run: Path, out: Path) -> int:
     from nc_testbed.run.prepare import prepare
     from nc_testbed.view.tensorboard import rebuild
 
-    config = stored(run) or {}
+    config = load_config(run) or {}
     directory = RunDirectory(run)
     prepared = prepare(config_of_run)
     steps = prepared.stored_generations

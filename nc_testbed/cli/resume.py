@@ -8,7 +8,7 @@ from typing import Any
 
 from nc_testbed.config.build import nearest
 from nc_testbed.config.compose import parse
-from nc_testbed.config.config_file import FREE, settings_hash, stored
+from nc_testbed.config.config_file import FREE, load_config, settings_hash
 from nc_testbed.config.settings import GROUPS, of_run
 from nc_testbed.core.errors import BadInput, require
 
@@ -35,7 +35,7 @@ def read_resume(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
 def run_settings(path: Path, key: str = "resume") -> dict[str, Any]:
     """The settings a run was started with; raises BadInput where the path is no run."""
     try:
-        config = stored(path)
+        config = load_config(path)
     except ValueError as error:
         remedy = f"{error}: start again with its settings and hydra.run.dir={path}"
         raise BadInput(key, path, remedy) from None

@@ -27,8 +27,8 @@ __all__ = [
     "STUDY",
     "Composition",
     "compose_choices",
+    "compose_config",
     "compose_run",
-    "composed",
     "configurations",
     "parse",
 ]
@@ -67,13 +67,13 @@ class Composition:
 
 @contextlib.contextmanager
 def configurations() -> Generator[None]:
-    """Where :func:`composed` finds the configuration files and the resolvers they use."""
+    """Where :func:`compose_config` finds the configuration files and the resolvers they use."""
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 
-def composed(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, Any]:
+def compose_config(overrides: Sequence[str], search: Sequence[str] = ()) -> dict[str, Any]:
     """The composed configuration as plain values, or BadInput for what Hydra refuses."""
     return compose_run(overrides, search).config
 

@@ -46,7 +46,7 @@ def text(config: Mapping[str, Any]) -> bytes:
     return body + f"{LAST}{hashlib.sha256(body).hexdigest()}\n".encode()
 
 
-def stored(run: Path) -> dict[str, Any] | None:
+def load_config(run: Path) -> dict[str, Any] | None:
     """The settings that a run's directory keeps, None where it keeps none.
 
     Raises ValueError where a byte of the file is not as it was written, or where somebody else has

@@ -8,10 +8,10 @@ LONGEST = {"key": 100, "value": 300, "remedy": 900}
 """Characters of a complaint's parts that are shown."""
 
 
-def shown(value: Any, most: int) -> str:
+def printable(value: Any, most: int) -> str:
     r"""A value as one line to look at: controls and invisible characters escaped, cut if long.
 
-    >>> print(shown("a\n\x1b[31mb", 300), shown("abcdefgh", 4))
+    >>> print(printable("a\n\x1b[31mb", 300), printable("abcdefgh", 4))
     a\n\x1b[31mb abcd.. (8 characters)
     """
     try:
@@ -39,7 +39,7 @@ class BadInput(Exception):
 
     def __str__(self) -> str:
         parts = {"key": self.key, "value": self.value, "remedy": self.remedy}
-        key, value, remedy = (shown(part, LONGEST[name]) for name, part in parts.items())
+        key, value, remedy = (printable(part, LONGEST[name]) for name, part in parts.items())
         return f"{key}={value}: {remedy}"
 
     def within(self, group: str) -> BadInput:

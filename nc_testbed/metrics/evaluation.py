@@ -16,16 +16,16 @@ from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.neighbours import Neighbourhoods, meet
-from nc_testbed.metrics.reference import CONFIDENT, Referee, Reference
+from nc_testbed.metrics.reference import CONFIDENT, Classifier, Reference
 
 __all__ = [
     "COLLAPSES",
     "Bound",
+    "Classifier",
     "Encoder",
     "Evaluation",
     "Exact",
     "Metric",
-    "Referee",
     "Reference",
     "fit_provides",
     "missing",

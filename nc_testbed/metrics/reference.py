@@ -24,7 +24,7 @@ CONFIDENT = 0.9
 T = TypeVar("T")
 
 
-class Referee(Protocol):
+class Classifier(Protocol):
     """A frozen judge trained on real rows only; a pure function, asked one chain at a
     time.
 
@@ -58,14 +58,14 @@ class Reference:
     """
 
     data: Data
-    referee: Referee
+    referee: Classifier
     rows: int  # M, synthetic rows a chain is measured on
     streams: RandomStreams
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def build(
-        cls, data: Data, referee: Referee, rows: int, chains: Sequence[int] | None = None
+        cls, data: Data, referee: Classifier, rows: int, chains: Sequence[int] | None = None
     ) -> Reference:
         """The reference for these chains, None = 0..R-1, each measured on ``rows``
         synthetic rows.

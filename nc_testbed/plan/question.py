@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nc_testbed.config.build import build, nearest
-from nc_testbed.config.compose import STUDY, composed, configurations, parse
+from nc_testbed.config.compose import STUDY, compose_config, configurations, parse
 from nc_testbed.core.errors import BadInput, require
 
 CHAINS = 16
@@ -105,7 +105,7 @@ def _compose(overrides: Sequence[str]) -> dict[str, Any]:
     """The composed configuration; unknown names are held against the plan's own keys
     too."""
     try:
-        return composed(overrides)
+        return compose_config(overrides)
     except BadInput as error:
         close = difflib.get_close_matches(error.key, PLAN_KEYS, n=1)
         if close:

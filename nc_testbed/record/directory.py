@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from safetensors.torch import load, save
 from torch import Tensor
 
-from nc_testbed.config.config_file import root, stored, text
+from nc_testbed.config.config_file import load_config, root, text
 from nc_testbed.core.interfaces import Generation
 from nc_testbed.record import manifest
 from nc_testbed.record.disk_errors import writing
@@ -51,7 +51,7 @@ class RunDirectory:
         does.
         """
         try:
-            config = stored(self.path)
+            config = load_config(self.path)
             return None if config is None else config["hash"]
         except ValueError:
             folders = map(manifest.read_manifest, sorted(self.generations.glob("[0-9]*")))

@@ -94,7 +94,7 @@ class Trajectories:
         return (_summaries if "metric" in table.column_names else _chains)(table)
 
 
-def pivoted(
+def pivot_chains(
     table: pa.Table,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, NDArray[np.float64]]]:
     """Generations ``[T]`` and chains ``[R]`` of a table of :func:`chain_rows`, both
@@ -116,7 +116,7 @@ def pivoted(
 
 
 def _chains(table: pa.Table) -> Trajectories:
-    generations, chains, values = pivoted(table)
+    generations, chains, values = pivot_chains(table)
     status = values.pop("status", None)
     troubles = {} if status is None else {word: (status == i).sum(0) for i, word in _TROUBLES}
     intervals = {}
@@ -127,7 +127,7 @@ def _chains(table: pa.Table) -> Trajectories:
     return Trajectories(generations, len(chains), values, intervals, sds, troubles)
 
 
-def summarised(
+def pivot_summaries(
     table: pa.Table,
 ) -> tuple[NDArray[np.int64], list[str], dict[str, NDArray[np.float64]]]:
     """Generations ``[T]``, ascending, and names of the statistics ``[S]`` of a table of

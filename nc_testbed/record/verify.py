@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nc_testbed.config.config_file import root, settings_hash, stored
+from nc_testbed.config.config_file import load_config, root, settings_hash
 from nc_testbed.config.settings import RecordSettings, of_run
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.record import manifest
@@ -71,7 +71,7 @@ def verify(run: Path) -> RecordCheck:
 def _config(run: Path) -> dict[str, Any] | None:
     """The stored settings, None where they do not verify."""
     try:
-        config = stored(run)
+        config = load_config(run)
         if config is None or config["hash"] != settings_hash(config):
             return None
         of_run({k: v for k, v in config.items() if k not in ("facts", "hash")})

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.status import WORDS
 from nc_testbed.metrics.column import Column, Columns
-from nc_testbed.record.tables import pivoted, summarised
+from nc_testbed.record.tables import pivot_chains, pivot_summaries
 from nc_testbed.report.find_runs import is_finished
 from nc_testbed.report.read_run import (
     SUMMARY,
@@ -165,7 +165,7 @@ def _chains(
     table: Any, facts: Mapping[str, Any], columns: Columns
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of a table with a row per chain."""
-    generations, chains, values = pivoted(table)
+    generations, chains, values = pivot_chains(table)
     status = values.pop("status", None)
     variables: dict[str, Any] = {}
     by_rank: dict[str, dict[int, NDArray[np.float64]]] = {}
@@ -213,7 +213,7 @@ def _column_attrs(column: Column) -> dict[str, str]:
 
 def _summaries(table: Any, columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables and coordinates of a table of moments and quantiles over chains."""
-    generations, statistics, values = summarised(table)
+    generations, statistics, values = pivot_summaries(table)
     axes = ("statistic", "generation")
     variables = {
         name: (axes, values[name], _column_attrs(columns[name]))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from nc_testbed.config.compose import CONF, STUDY, composed
+from nc_testbed.config.compose import CONF, STUDY, compose_config
 from nc_testbed.config.settings import of_run
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.safe_loading import read_yaml
@@ -38,7 +38,7 @@ def rerun_command(config: Mapping[str, Any]) -> str | None:
 @lru_cache(maxsize=64)
 def _compose(words: tuple[str, ...]) -> dict[str, Any]:
     """The settings that these words give, as they are stored."""
-    config = {k: v for k, v in composed(words).items() if k not in (*STUDY, *ADDED)}
+    config = {k: v for k, v in compose_config(words).items() if k not in (*STUDY, *ADDED)}
     of_run(config)  # refuses what is no setting
     return json.loads(json.dumps(config))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nc_testbed.core.errors import require
 from nc_testbed.record.summary import settings
-from nc_testbed.record.tables import pivoted, summarised
+from nc_testbed.record.tables import pivot_chains, pivot_summaries
 from nc_testbed.report.find_runs import find_runs
 from nc_testbed.report.read_run import (
     CONFIG,
@@ -165,7 +165,7 @@ def _measured_columns(folder: Path) -> Iterator[dict[str, pa.Array]]:
     laws = read_summary(folder)["laws"]
     is_summary = "metric" in table.column_names
     with refuse_damage(folder / TABLE, "a run's table of metrics"):
-        generations, outer, values = summarised(table) if is_summary else pivoted(table)
+        generations, outer, values = pivot_summaries(table) if is_summary else pivot_chains(table)
     names = list(values)
     require(bool(names), "runs", folder / TABLE, "holds no metric: leave this run out")
     at_once = max(1, ROWS // (len(outer) * len(generations)))

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nc_testbed.config.config_file import root, settings_hash, stored
+from nc_testbed.config.config_file import load_config, root, settings_hash
 from nc_testbed.core.errors import require
 from nc_testbed.core.exactness import copy_aligned
 from nc_testbed.core.interfaces import Fit, Generation, Progress
@@ -211,7 +211,7 @@ def laws_of(run: Prepared) -> dict[str, ExactLaw]:
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:
     """Refuse to go on from other real data, or with another referee, than a run began with."""
     try:
-        existing = stored(path)
+        existing = load_config(path)
     except ValueError:  # damaged, and written anew
         return
     remedy = "holds a run on other real data or with another referee; name another directory"

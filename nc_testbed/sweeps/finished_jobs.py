@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nc_testbed.config.config_file import FREE, settings_hash, stored
+from nc_testbed.config.config_file import FREE, load_config, settings_hash
 from nc_testbed.config.naming import alike
 from nc_testbed.config.settings import of_run
 from nc_testbed.record import manifest
@@ -30,7 +30,7 @@ def complete_manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] |
     if content is None or inspection.faults or "summary.json" not in content["files"]:
         return None
     try:
-        existing = stored(path)
+        existing = load_config(path)
     except (OSError, ValueError):
         return None
     if existing is None or existing.get("generations") != config["generations"]:
@@ -70,7 +70,7 @@ def _runs(count: int) -> str:
 def difference_line(run: Path, config: Mapping[str, Any]) -> str:
     """How settings differ from those of the run in a directory, as ``key: old -> new``."""
     try:
-        before = stored(run)
+        before = load_config(run)
     except (OSError, ValueError):
         before = None
     if before is None:

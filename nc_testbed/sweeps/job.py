@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nc_testbed.config.compose import STUDY
-from nc_testbed.config.config_file import stored
+from nc_testbed.config.config_file import load_config
 from nc_testbed.config.hydra_app import launched_job
 from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.column import Columns
@@ -133,7 +133,7 @@ def log_to_run(path: Path) -> Generator[None]:
 def headline(run: Path) -> str:
     """The figures that a run is judged by at its last generation, with 95% intervals."""
     metrics = json.loads((run / "summary.json").read_bytes())["metrics"]
-    columns = Columns.from_records(stored(run) or {})
+    columns = Columns.from_records(load_config(run) or {})
     names = columns.beside(metrics) or list(metrics)[:1]
     return "  ".join(f"{name} {_text(metrics[name]['last'])}" for name in names)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nc_testbed.config.build import build, nearest
-from nc_testbed.config.config_file import stored
+from nc_testbed.config.config_file import load_config
 from nc_testbed.core.errors import require
 
 
@@ -78,6 +78,6 @@ def _is_number(value: Any) -> bool:
 
 def _rows(run: Path) -> int:
     """Most rows that a generation of the run draws."""
-    config = stored(run)
+    config = load_config(run)
     n = config["facts"]["n"] if config else 0
     return max(n) if isinstance(n, list) else n

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.report.command import report
 from nc_testbed.run.execute import execute
 from nc_testbed.run.prepare import prepare
@@ -30,7 +30,7 @@ def address(tmp_path_factory):
         for policy in POLICIES:
             words = shlex.split(f"{data} {policy} chains=3 generations=4 evaluation.rows=200")
             with configurations():
-                config = {k: v for k, v in composed(words).items() if k not in STUDY}
+                config = {k: v for k, v in compose_config(words).items() if k not in STUDY}
             name = f"{config['name']['data']} {policy}"
             execute(prepare(config), config, folder / name)
     report([folder], folder / "report")

@@ -6,7 +6,7 @@ import pytest
 from fabricated import config, run
 from made import arm
 
-from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.config.config_file import settings_hash
 from nc_testbed.report import sources
 from nc_testbed.report.find_runs import gather_runs
@@ -29,7 +29,7 @@ COMMANDS = (
 
 
 def settings(line):
-    made = composed(shlex.split(line))
+    made = compose_config(shlex.split(line))
     made = {key: value for key, value in made.items() if key not in STUDY}
     return {**made, "hash": settings_hash(made), "facts": {"n": 1}}
 
@@ -65,7 +65,7 @@ def made(tmp_path):
     """A real run of an exponential family, and its settings."""
     words = "data=bernoulli model=bernoulli policy=replace n=50 chains=20 generations=3"
     with configurations():
-        stored = {k: v for k, v in composed(words.split()).items() if k not in STUDY}
+        stored = {k: v for k, v in compose_config(words.split()).items() if k not in STUDY}
     execute(prepare(stored), stored, tmp_path / "run")
     return tmp_path / "run"
 

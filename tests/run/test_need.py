@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from nc_testbed.cli import train as cli
-from nc_testbed.config.compose import composed, configurations
+from nc_testbed.config.compose import compose_config, configurations
 from nc_testbed.core.errors import BadInput
 from nc_testbed.run import disk_estimate as module
 from nc_testbed.run.disk_estimate import check_room, need
@@ -19,7 +19,7 @@ DIGITS = ["data=digits", "model=vae", "metrics=[recall]", "chains=2", "generatio
 
 def needed(*overrides: str) -> int:
     with configurations():
-        config = {k: v for k, v in composed(list(overrides)).items() if k not in STUDY}
+        config = {k: v for k, v in compose_config(list(overrides)).items() if k not in STUDY}
     return need(prepare(config))
 
 

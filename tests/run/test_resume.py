@@ -12,7 +12,7 @@ import pytest
 from nc_testbed.cli import train as cli
 from nc_testbed.cli.rebuild import rebuild_view
 from nc_testbed.cli.resume import run_settings
-from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.config.config_file import LAST, settings_hash
 from nc_testbed.core.errors import BadInput
 from nc_testbed.loop.closed_loop import draw_again
@@ -186,7 +186,7 @@ def test_sets_that_were_not_kept_are_drawn_again_to_the_bit(base, name, tmp_path
     words = [w for w in words if not w.startswith("model") or name in ("gmm", "window")]
     words = [w for w in words if not w.startswith("policy") or name != "window"]
     with configurations():
-        config = composed([*words, *MODELS[name], "generations=4"])
+        config = compose_config([*words, *MODELS[name], "generations=4"])
     config = {key: value for key, value in config.items() if key not in STUDY}
     for store in ("all", "none", "last"):
         commit = RunDirectory.commit

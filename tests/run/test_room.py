@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nc_testbed.cli import train as cli
-from nc_testbed.config.config_file import stored
+from nc_testbed.config.config_file import load_config
 from nc_testbed.families.gaussian import GaussianModel
 from nc_testbed.record import directory
 from nc_testbed.record import disk_errors as room
@@ -60,7 +60,7 @@ def test_a_refusal_is_one_line_and_the_run_goes_on_later(
     assert room.REMEDIES[code] in line and len(line.splitlines()) == 1
     assert line.endswith(f"go on with: python scripts/train.py resume={path}")
     assert capsys.readouterr().err == ""
-    kept = RunDirectory(path).count_committed(range(4), stored(path))
+    kept = RunDirectory(path).count_committed(range(4), load_config(path))
     assert kept == 2 and {p.name for p in (path / "generations").iterdir()} == {
         f"{g:04d}" for g in range(kept)
     }

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nc_testbed.cli import verify_run as command
-from nc_testbed.config.compose import STUDY, composed, configurations
+from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.record import manifest
 from nc_testbed.record.verify import verify
 from nc_testbed.run.execute import execute
@@ -30,7 +30,7 @@ def made(tmp_path_factory):
     }
     with configurations():
         for name, mine in words.items():
-            config = composed([*mine, "generations=3"])
+            config = compose_config([*mine, "generations=3"])
             config = {k: v for k, v in config.items() if k not in STUDY}
             execute(prepare(config), config, folder / name)
     return folder

@@ -88,7 +88,7 @@ def serve() -> None:
     made = {}
     with compose.configurations():
         for name, words in RUNS.items():
-            config = compose.composed(words)
+            config = compose.compose_config(words)
             config = {k: v for k, v in config.items() if k not in compose.STUDY}
             made[name] = prepare(config), config
     print("ready", flush=True)

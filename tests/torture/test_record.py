@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nc_testbed.config.config_file import root, stored
+from nc_testbed.config.config_file import load_config, root
 from nc_testbed.record import manifest
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.verify import verify
@@ -120,7 +120,7 @@ def found(run: Path, file: Path) -> bool:
     if place.parts[0] != "generations":
         return named
     directory = RunDirectory(run)
-    done = directory.count_committed(range(4), stored(run))
+    done = directory.count_committed(range(4), load_config(run))
     return named and done == int(place.parts[1]) and file.name in directory.rejected[0]
 
 
@@ -213,9 +213,9 @@ def test_control_without_parents_a_generation_of_another_chain_is_silent(victim,
     assert found(victim, folder / "manifest.json")
     inspect = manifest.inspect
     monkeypatch.setattr(manifest, "inspect", lambda f, g, parent, c: inspect(f, g, None, c))
-    assert RunDirectory(victim).count_committed(range(4), stored(victim)) == 4
+    assert RunDirectory(victim).count_committed(range(4), load_config(victim)) == 4
     (folder / "manifest.json").write_bytes(good)
     assert (
-        root(stored(victim))
+        root(load_config(victim))
         == manifest.read_manifest(victim / "generations/0000").manifest["parent"]
     )

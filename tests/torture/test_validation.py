@@ -21,7 +21,7 @@ import pytest
 from safetensors.numpy import save
 
 from nc_testbed.cli import train as cli
-from nc_testbed.core.errors import BadInput, shown
+from nc_testbed.core.errors import BadInput, printable
 from nc_testbed.core.safe_loading import read_yaml
 from nc_testbed.data.arrays import Arrays
 from nc_testbed.data.downloaded import Emnist, FashionMnist
@@ -461,4 +461,4 @@ def test_a_complaint_is_one_line_whatever_it_is_about():
         text = "".join(chr(rng.choice((rng.randrange(0x20), rng.randrange(0x11000), 0x202E)))
                        for _ in range(rng.randrange(400)))  # fmt: skip
         assert str(BadInput(text, text, text)).isprintable()
-    assert shown(16**5000, 100) == "a number of 20001 bits"
+    assert printable(16**5000, 100) == "a number of 20001 bits"
