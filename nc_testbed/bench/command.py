@@ -40,7 +40,8 @@ ROWS: dict[str, Row] = {
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """rows: ``all``, or names separated by commas. chains: of the large runs, None = by device.
+    """rows: ``all``, or names separated by commas. chains: of the large runs, None = by
+    device.
 
     out: the directory written to, None = a new one.
     """

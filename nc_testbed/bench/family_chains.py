@@ -19,7 +19,8 @@ LOOPED = 1000
 
 
 def time_families(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Many Gaussian chains, with n = 100 and 10^12, and the loop over seeds that people write."""
+    """Many Gaussian chains, with n = 100 and 10^12,
+    and the loop over seeds that people write."""
     hundred, trillion = (lambda n=n: gaussian(chains, n, device) for n in (100, 10**12))
     seconds, at_trillion = alternately([hundred, trillion])
     work = f"{chains:,} Gaussian chains x {GENERATIONS} generations, n = 100"
@@ -35,7 +36,8 @@ def time_families(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 
 def gaussian(chains: int, n: int, device: torch.device) -> None:
-    """Fit and sample Gaussians in mean and variance under replace, measured at the end."""
+    """Fit and sample Gaussians in mean and
+    variance under replace, measured at the end."""
     words = f"data=gaussian model=gaussian policy=replace n={n} chains={chains}"
     run = loop_of(device, f"{words} generations={GENERATIONS} record.generations=last")
     list(closed_loop(run))
@@ -43,7 +45,8 @@ def gaussian(chains: int, n: int, device: torch.device) -> None:
 
 
 def seeds(chains: int, n: int) -> None:
-    """The same study as most scripts write it: a loop over seeds, n rows per generation."""
+    """The same study as most scripts write it: a
+    loop over seeds, n rows per generation."""
     for seed in range(chains):
         rng = np.random.default_rng(seed)
         x = rng.standard_normal(n)

@@ -1,4 +1,5 @@
-"""The floor of a VAE's step: the time that its bytes and flops alone take on this device."""
+"""The floor of a VAE's step: the time that its
+bytes and flops alone take on this device."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ COPIED = 1 << 24
 
 
 def compare_with_floor(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Rates of this device, and the floor of an epoch over the time that the fit takes for it.
+    """Rates of this device, and the floor of an epoch over the time that the fit takes
+    for it.
 
-    floor = flops / (measured rate of the step's largest product) + bytes / (measured copy rate)
+    floor = flops / (measured rate of the step's largest product) + bytes / (measured copy
+    rate)
     """
     R = USUAL[device.type]
     steps = -(-EPOCH[device.type] // BATCH)  # rounded up
@@ -43,8 +46,8 @@ def compare_with_floor(device: torch.device, chains: int) -> list[dict[str, Any]
 
 
 def flops_of_a_step() -> float:
-    """Flops of one chain's step: three products per layer, forward and for both gradients, less
-    the gradient by the pixels, which is not needed.
+    """Flops of one chain's step: three products per layer, forward and for both
+    gradients, less the gradient by the pixels, which is not needed.
 
     >>> f"{flops_of_a_step():.3g}"
     '4.2e+08'
@@ -53,8 +56,8 @@ def flops_of_a_step() -> float:
 
 
 def bytes_of_a_step() -> float:
-    """Bytes that Adam moves for one chain: it reads weights, gradients and two moments, and writes
-    all but the gradients, in float32.
+    """Bytes that Adam moves for one chain: it reads weights, gradients and two moments,
+    and writes all but the gradients, in float32.
 
     >>> f"{bytes_of_a_step():.3g}"
     '1.83e+07'
@@ -63,7 +66,8 @@ def bytes_of_a_step() -> float:
 
 
 def matrix_products(device: torch.device, R: int, times: int) -> Callable[[], None]:
-    """The first layer's product of every chain, as the fit does it: a chain per core on a CPU."""
+    """The first layer's product of every chain, as
+    the fit does it: a chain per core on a CPU."""
     x = torch.rand(R, BATCH, 784, device=device)
     w = torch.rand(R, 784, HIDDEN, device=device)
     parts = [(x, w)] if x.is_cuda else list(zip(x.chunk(CORES), w.chunk(CORES), strict=True))

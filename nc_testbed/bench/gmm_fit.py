@@ -28,11 +28,11 @@ STEPS = 50
 
 
 def time_gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """64 mixtures, on a GPU 1024 too, K = 8, D = 2, n = 2000, 50 EM steps, per mixture against
-    scikit-learn on 64 of them one by one.
+    """64 mixtures, on a GPU 1024 too, K = 8, D = 2, n = 2000, 50 EM steps, per mixture
+    against scikit-learn on 64 of them one by one.
 
-    The same rows and start; one thread each (on a GPU: of the loop). ``chains`` changes nothing.
-    Raises ArithmeticError where log-likelihoods per row differ by 1e-6 or more.
+    The same rows and start; one thread each (on a GPU: of the loop). ``chains`` changes
+    nothing. Raises ArithmeticError where log-likelihoods per row differ by 1e-6 or more.
     """
     numbers = MIXTURES[device.type]
     # Two components to a blob: with 8 blobs one shrinks to a single row, where scikit-learn stops.
@@ -61,7 +61,8 @@ def time_gmm(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 
 def largest_gap(fit: Mixture, references: list[GaussianMixture], rows: Tensor) -> float:
-    """The largest difference of two log-likelihoods, nats per row; ArithmeticError from 1e-6 on."""
+    """The largest difference of two log-likelihoods,
+    nats per row; ArithmeticError from 1e-6 on."""
     pairs = zip(references, rows.numpy(), strict=True)
     scores = torch.tensor([mixture.score(x) for mixture, x in pairs], dtype=torch.float64)
     gap = (fit.log_likelihood.cpu() - scores).abs().max().item()

@@ -39,9 +39,11 @@ Array = NDArray[np.float64]
 
 
 def time_metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
-    """Metrics of four chains, all at once, against scikit-learn and scipy one after the other.
+    """Metrics of four chains, all at once, against scikit-learn and scipy one after the
+    other.
 
-    What a run computes once, on real rows alone, is given to both. ``chains`` changes nothing.
+    What a run computes once, on real rows alone, is given to both. ``chains`` changes
+    nothing.
     """
     draws = RandomStreams(0, tuple(range(CHAINS)), 0, device)("bench")
     real = draws.normal(REAL, FEATURES)[0]
@@ -81,7 +83,8 @@ def time_metrics(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 
 def likelihoods(real: Tensor, synthetic: Tensor) -> list[dict[str, Any]]:
-    """Held-out likelihood of rows ``[H, 2]`` by fits to rows ``[R, M, 2]``, by scikit-learn too."""
+    """Held-out likelihood of rows ``[H, 2]`` by fits
+    to rows ``[R, M, 2]``, by scikit-learn too."""
     mixture = mixtures(GMM(8, max_iter=5), synthetic)
     width = torch.full_like(synthetic[:, 0], 0.3)
     x = real.cpu().numpy()
@@ -103,7 +106,8 @@ def likelihoods(real: Tensor, synthetic: Tensor) -> list[dict[str, Any]]:
 
 
 def sklearn_recall(real: Array, synthetic: Array) -> float:
-    """Share of real rows ``[N, F]`` inside some synthetic row's k = 5 ball, ``[M, F]``."""
+    """Share of real rows ``[N, F]`` inside some
+    synthetic row's k = 5 ball, ``[M, F]``."""
     near = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(synthetic)  # one is the row itself
     radius = near.kneighbors(synthetic)[0][:, -1]
     return float((pairwise_distances(real, synthetic) < radius).any(1).mean())
@@ -161,7 +165,8 @@ def _sklearn_mixture(fit: Mixture, r: int) -> GaussianMixture:
 def _compare(
     name: str, at_once: Callable[[], Tensor], looped: Callable[[], list[float]]
 ) -> dict[str, Any]:
-    """One row of the table. Raises AssertionError unless both give every chain the same value."""
+    """One row of the table. Raises AssertionError
+    unless both give every chain the same value."""
     values: list[Any] = [None, None]
 
     def measure_at_once() -> None:

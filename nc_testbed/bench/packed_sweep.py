@@ -43,7 +43,8 @@ def time_packed(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 
 def _row(device: torch.device, name: str, common: str, jobs: Sequence[str]) -> dict[str, Any]:
-    """One row of the table: a sweep whose jobs have common overrides and some of their own."""
+    """One row of the table: a sweep whose jobs
+    have common overrides and some of their own."""
     configs = [configuration(device, f"{common} {job}") for job in jobs]
     ways = [partial(_sweep, configs, together) for together in (True, False)]
     packed, others = alternately(ways, REPEATS)

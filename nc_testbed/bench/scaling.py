@@ -95,7 +95,8 @@ def full_from(sizes: Sequence[int], seconds: Sequence[float]) -> int:
 def scale(
     name: str, sizes: Sequence[int], seconds: Sequence[float], full: int | None
 ) -> dict[str, Any]:
-    """A row of the table: the slope, where the device is full, and every size's median time."""
+    """A row of the table: the slope, where the
+    device is full, and every size's median time."""
     value = slope(sizes, seconds)
     extremes = ", ".join(f"{seconds[i]:.3g} s at {sizes[i]:,}" for i in (0, -1))
     limit = "" if full is None else f"full from {full:,} on; "

@@ -19,7 +19,8 @@ def alternately(
 ) -> list[list[float]]:
     """Seconds of every function in every repeat, after one call that is not measured.
 
-    A repeat calls all functions in turn, so that a slow moment of the machine meets them all.
+    A repeat calls all functions in turn, so that a slow moment of the machine meets them
+    all.
     """
     for function in functions:
         function()

@@ -1,4 +1,5 @@
-"""An epoch of a variational autoencoder, per chain, against the loops that people write."""
+"""An epoch of a variational autoencoder, per
+chain, against the loops that people write."""
 
 from __future__ import annotations
 
@@ -61,9 +62,9 @@ class Usual(nn.Module):
 def time_vae(device: torch.device, chains: int) -> list[dict[str, Any]]:
     """One epoch of MNIST, 10,000 rows on a CPU and 60,000 on a GPU, in batches of 128.
 
-    The stacked fit per chain, at several numbers of chains, against a DataLoader with eager Adam
-    and against eager batches of a tensor on the device; then other ways of computing the same
-    fit. ``chains`` changes nothing.
+    The stacked fit per chain, at several numbers of chains, against a DataLoader with
+    eager Adam and against eager batches of a tensor on the device; then other ways of
+    computing the same fit. ``chains`` changes nothing.
     """
     numbers = CHAINS[device.type]
     usual = USUAL[device.type]
@@ -116,7 +117,8 @@ def usual_epoch(batches: Iterable[Tensor], device: torch.device) -> None:
 
 
 def stacked_epoch(x: Tensor, chains: int, compute: Compute | None = None) -> Callable[[], None]:
-    """The package's fit of so many chains to the same rows ``[N, 784]`` uint8, one epoch."""
+    """The package's fit of so many chains to the
+    same rows ``[N, 784]`` uint8, one epoch."""
     model = VAE(
         steps=None, epochs=1, batch_size=BATCH, lr=1e-3, hidden=(HIDDEN,), latent_dim=LATENT
     )

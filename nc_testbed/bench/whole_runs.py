@@ -1,4 +1,5 @@
-"""Whole runs: the default run and its metrics, the GMM study, and what accumulating costs."""
+"""Whole runs: the default run and its metrics, the
+GMM study, and what accumulating costs."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def time_runs(device: torch.device, chains: int) -> list[dict[str, Any]]:
 
 
 def default_run(device: torch.device) -> list[dict[str, Any]]:
-    """The run of ``DEFAULT`` as the command makes it, less Python's start, and its metrics."""
+    """The run of ``DEFAULT`` as the command makes
+    it, less Python's start, and its metrics."""
     config = configuration(device, DEFAULT)
     temporary = tempfile.TemporaryDirectory()
     quiet = redirect_stdout(StringIO())
@@ -60,13 +62,14 @@ def default_run(device: torch.device) -> list[dict[str, Any]]:
 
 
 def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
-    """The loop of the GMM study, metrics of its last generation and no files, per generation and
-    chain against scikit-learn's.
+    """The loop of the GMM study, metrics of its last generation and no files, per
+    generation and chain against scikit-learn's.
 
-    Both have the same rows, components, tolerance, most steps and regularisation. Cold starts
-    differ: here rows go to the nearest k-means++ centre, in scikit-learn k-means goes on from
-    there. Warm, every fit but the first begins at the last one. Chains are shared out among the
-    cores; scikit-learn has one thread, its fastest way on matrices so small.
+    Both have the same rows, components, tolerance, most steps and regularisation. Cold
+    starts differ: here rows go to the nearest k-means++ centre, in scikit-learn k-means
+    goes on from there. Warm, every fit but the first begins at the last one. Chains are
+    shared out among the cores; scikit-learn has one thread, its fastest way on matrices
+    so small.
     """
     run = loop_of(device, f"{MIXTURES} model.start={start}")
     steps = [0.0, 0.0]  # mean EM steps of a fit, here and by scikit-learn
@@ -93,7 +96,8 @@ def gmm_study(device: torch.device, start: str) -> list[dict[str, Any]]:
 
 
 def scikit_learn_loop(run: Run, chains: int) -> float:
-    """The same loop with scikit-learn, one chain after the other; mean EM steps of a fit."""
+    """The same loop with scikit-learn, one chain
+    after the other; mean EM steps of a fit."""
     model: Any = run.model
     settings = {"tol": model.tolerance, "reg_covar": model.floor, "max_iter": model.max_iter}
     n = run.sizes[0]
@@ -113,7 +117,8 @@ def scikit_learn_loop(run: Run, chains: int) -> float:
 
 
 def accumulating(device: torch.device) -> dict[str, Any]:
-    """Generation 10 against generation 1 where the training set grows and updates do not."""
+    """Generation 10 against generation 1 where
+    the training set grows and updates do not."""
     run = loop_of(device, ACCUMULATE)
     times = [generation_times(run) for _ in range(4)][1:]
     first, last = ([seconds[g] for seconds in times] for g in (1, -1))
@@ -122,7 +127,9 @@ def accumulating(device: torch.device) -> dict[str, Any]:
 
 
 def generation_times(run: Run) -> list[float]:
-    """Seconds of every generation of a loop without metrics: compose, fit, sample, archive."""
+    """Seconds of every generation of a loop
+    without metrics: compose, fit, sample,
+    archive."""
     seconds = []
     start = time.perf_counter()
     for _ in closed_loop(replace(run, recorded=())):
@@ -147,7 +154,9 @@ def configuration(device: torch.device, overrides: str) -> dict[str, Any]:
 
 @contextmanager
 def timed_metrics(device: torch.device) -> Generator[list[float]]:
-    """Context that gives the seconds that metrics take in every generation of its loops."""
+    """Context that gives the seconds that
+    metrics take in every generation of its
+    loops."""
     seconds: list[float] = []
     measure = loop.measure
 

@@ -1,4 +1,5 @@
-"""What the comments in ``conf/`` say: a line for every option of a group and for every key."""
+"""What the comments in ``conf/`` say: a line for
+every option of a group and for every key."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import yaml
 from nc_testbed.core.safe_loading import LOADER
 
 LABEL = re.compile(r"[A-Z]\w*:|$")
-"""What ends a file's first comment: a line about something else (``Source:``), or an empty one."""
+"""What ends a file's first comment: a line about
+something else (``Source:``), or an empty one."""
 COMMENT = re.compile(r"\s*:?\s*#\s?(.*)")
 """What may follow a key or a value on its line."""
 
@@ -27,8 +29,8 @@ class Description:
 
 
 def describe_file(text: str) -> Description:
-    """Read a file's comments: the first is about the file (its question, in an experiment), those
-    behind a value, and below it to the next key, about that key.
+    """Read a file's comments: the first is about the file (its question, in an
+    experiment), those behind a value, and below it to the next key, about that key.
 
     Entries of ``defaults`` are keys too.
 

@@ -1,4 +1,5 @@
-"""``nc-testbed VERB [FOLDER...] KEY=VALUE...``: which module a verb is, and how its words end."""
+"""``nc-testbed VERB [FOLDER...] KEY=VALUE...``: which
+module a verb is, and how its words end."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ there is one. Without a verb, words are those of train: nc-testbed policy=anchor
 
 
 def open_door() -> None:
-    """Run the verb that the command line names; exit with 2 and the nearest one for a wrong one."""
+    """Run the verb that the command line names; exit
+    with 2 and the nearest one for a wrong one."""
     words = sys.argv[1:]
     first = words[0] if words else "--help"
     if first in ("-h", "--help"):
@@ -73,8 +75,9 @@ def verb(
 ) -> Callable[[Callable[[Sequence[str]], int | None]], Callable[..., None]]:
     """Decorate what a verb does with its words; its status is the process's.
 
-    The words are those of the command line where none are given. page: what ``--help`` prints,
-    None where the verb has a page of its own. Bad input ends in one line and status 2.
+    The words are those of the command line where none are given. page: what ``--help``
+    prints, None where the verb has a page of its own. Bad input ends in one line and
+    status 2.
     """
 
     def decorate(run: Callable[[Sequence[str]], int | None]) -> Callable[..., None]:

@@ -62,7 +62,8 @@ def _check_file(file: Path) -> Path:
 
 
 def _write(table: Sheet, out: Path) -> int:
-    """The table's rows as one file, there as a whole or not at all; how many there are."""
+    """The table's rows as one file, there as a
+    whole or not at all; how many there are."""
     import pyarrow as pa
     from pyarrow import csv
     from pyarrow import parquet as pq

@@ -1,4 +1,5 @@
-"""The pages that ``--help`` and ``--cfg job`` print, their words from the comments in ``conf/``."""
+"""The pages that ``--help`` and ``--cfg job`` print,
+their words from the comments in ``conf/``."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ USAGE = {
 }
 FOOT = "Powered by Hydra (https://hydra.cc); --hydra-help for its own options."
 LAUNCH = ("hydra/launcher", "hydra/sweeper")
-"""Groups beside a run's settings: who starts the runs of a sweep, and who chooses them."""
+"""Groups beside a run's settings: who starts the
+runs of a sweep, and who chooses them."""
 MARGIN = 34
 """Columns for names and values; where they are longer the description is below them."""
 PLAIN = re.compile(r"[A-Za-z_/.][\w/~.@+-]*")
@@ -36,8 +38,8 @@ PLAIN = re.compile(r"[A-Za-z_/.][\w/~.@+-]*")
 class Choice:
     """What a command line comes to.
 
-    settings: as composed. choices: ``{group: option}``, Hydra's own too. book: the files they come
-    from. study: the keys that belong to a study and not to its runs.
+    settings: as composed. choices: ``{group: option}``, Hydra's own too. book: the files
+    they come from. study: the keys that belong to a study and not to its runs.
     """
 
     settings: Mapping[str, Any]
@@ -139,13 +141,15 @@ def as_override(value: Any) -> str:
 
 
 def _groups(choice: Choice) -> list[str]:
-    """The groups of the main file's defaults, then those of sweeps, as far as they have options."""
+    """The groups of the main file's defaults, then
+    those of sweeps, as far as they have options."""
     keys = (key.partition("defaults.")[2] for key in choice.book.of("", "config").keys)
     return [key for key in (*keys, *LAUNCH) if key and choice.book.options(key)]
 
 
 def _sections(choice: Choice) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Titles and ``{dotted key: value}``: nodes of the settings are sections of their own."""
+    """Titles and ``{dotted key: value}``: nodes
+    of the settings are sections of their own."""
     plain = {key: value for key, value in choice.settings.items() if key not in choice.study}
     nodes = {key: value for key, value in plain.items() if isinstance(value, Mapping)}
     groups = _groups(choice)
@@ -184,7 +188,8 @@ def _columns(rows: Iterable[tuple[str, str]], margin: int = MARGIN) -> list[str]
 
 
 def _beside(name: str, mark: str, text: str, column: int) -> list[str]:
-    """A text in lines of its own column, a name before it, or above it where it is too long."""
+    """A text in lines of its own column, a name
+    before it, or above it where it is too long."""
     parts = textwrap.wrap(text, max(_width() - column - len(mark), 30))
     if not parts or len(name) + 2 > column:
         return [name, *(" " * column + mark + part for part in parts)]

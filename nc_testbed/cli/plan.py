@@ -24,7 +24,8 @@ All other keys are those of train, without policy."""
 
 @verb(HELP)
 def main(words: Sequence[str]) -> None:
-    """Measure, answer, and with ``verify=true`` try; print the answer and where it lies."""
+    """Measure, answer, and with ``verify=true``
+    try; print the answer and where it lies."""
     if not words:
         return show(HELP)
 

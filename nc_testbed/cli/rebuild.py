@@ -43,10 +43,11 @@ def main(words: Sequence[str]) -> None:
 
 
 def rebuild_view(run: Path, out: Path) -> int:
-    """Write the view of a run to a folder; the number of generations that its record holds.
+    """Write the view of a run to a folder; the number of generations that its record
+    holds.
 
-    Data and exact laws are read or computed again. Raises BadInput where there is no run, or
-    where its settings or data are no longer understood.
+    Data and exact laws are read or computed again. Raises BadInput where there is no run,
+    or where its settings or data are no longer understood.
     """
     config_of_run = run_settings(run, "run")
 

@@ -1,4 +1,5 @@
-"""What a command line asks for: composed, and every run prepared, before anything is created."""
+"""What a command line asks for: composed, and every
+run prepared, before anything is created."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SingleRun:
-    """One run that can be made: as composed, its settings, its study's, and what it runs with."""
+    """One run that can be made: as composed, its
+    settings, its study's, and what it runs with."""
 
     composition: Composition
     config: dict[str, Any]
@@ -36,7 +38,8 @@ class SingleRun:
 
 
 def search_override(overrides: Sequence[str], config_dir: str | None) -> list[str]:
-    """A folder of the user's as an override, once all that lies in it has been checked."""
+    """A folder of the user's as an override,
+    once all that lies in it has been checked."""
     for override in parse(overrides):
         remedy = "use --config-dir, the folder that holds your groups"
         is_path = override.key_or_group.startswith("hydra.searchpath")
@@ -48,7 +51,8 @@ def search_override(overrides: Sequence[str], config_dir: str | None) -> list[st
 
 
 def place_overrides(words: Sequence[str]) -> list[str]:
-    """The overrides with ``out=`` as Hydra knows it: the directory of a run, or of a sweep."""
+    """The overrides with ``out=`` as Hydra knows
+    it: the directory of a run, or of a sweep."""
     out = [word.partition("=")[2] for word in words if word.startswith("out=")]
     others = [word for word in words if not word.startswith("out=")]
     if not out:
@@ -61,10 +65,12 @@ def place_overrides(words: Sequence[str]) -> list[str]:
 
 
 def read_request(words: Sequence[str], multirun: bool, search: list[str]) -> SingleRun | Sweep:
-    """Compose and prepare every job of a command line that is not done; nothing is created.
+    """Compose and prepare every job of a command line that is not done; nothing is
+    created.
 
-    words: the overrides, ``out=`` among them. search: where more configuration files lie. Raises
-    BadInput naming key, value and remedy. Call it within ``compose.configurations``.
+    words: the overrides, ``out=`` among them. search: where more configuration files lie.
+    Raises BadInput naming key, value and remedy. Call it within
+    ``compose.configurations``.
     """
     typed_words = parse([word for word in words if not word.startswith("out=")])
     parsed = parse(place_overrides(words))

@@ -14,8 +14,9 @@ from nc_testbed.core.errors import BadInput, require
 
 
 def read_resume(overrides: Sequence[str]) -> tuple[dict[str, Any], Path]:
-    """The settings and the directory of the run that ``resume=`` names, with what the other words
-    change: only what decides no generation's result (``generations``, ``compute``, ``store``, ...).
+    """The settings and the directory of the run that ``resume=`` names, with what the
+    other words change: only what decides no generation's result (``generations``,
+    ``compute``, ``store``, ...).
 
     Raises BadInput for a directory without a run, and for settings that contradict it.
     """

@@ -1,4 +1,5 @@
-"""The verb ``train``: check everything that a command line asks for, then make its runs."""
+"""The verb ``train``: check everything that a
+command line asks for, then make its runs."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ def _draw(figure: Any, runs: Sequence[Path], path: Path) -> None:
 
 
 def _resume(options: argparse.Namespace) -> None:
-    """Go on with a run in its own directory; Hydra, which would make another, is not asked."""
+    """Go on with a run in its own directory;
+    Hydra, which would make another, is not asked."""
     require(not options.multirun, "resume", "given", "a run goes on alone: leave out --multirun")
     config, path = read_resume(options.overrides)
 
@@ -141,7 +143,8 @@ def _ask_hydra(options: argparse.Namespace) -> None:
 
 
 def _complete_verb() -> None:
-    """Offer the verbs for the first word of a line; Hydra then reads it without ``train``."""
+    """Offer the verbs for the first word of a
+    line; Hydra then reads it without ``train``."""
     line = os.environ.get("COMP_LINE", "")
     if re.fullmatch(r"\s*[^\s=]+\s+[a-z]*", line):
         print(" ".join(VERBS))

@@ -27,7 +27,8 @@ class RefereeSettings:
 
 @verb(HELP)
 def main(words: Sequence[str]) -> None:
-    """Train on MNIST's training rows; print accuracy on held-out ones, and where it lies."""
+    """Train on MNIST's training rows; print
+    accuracy on held-out ones, and where it lies."""
     settings = read_command(RefereeSettings, words)
 
     from safetensors.torch import save

@@ -68,7 +68,8 @@ def _check_file(file: Path) -> Path:
 def _print_lineage(
     run: Path, config: Mapping[str, Any], manifests: Mapping[int, Any], rows: bool, out: Path | None
 ) -> int:
-    """Print the lineage of every generation that verifies; how many are not as recorded."""
+    """Print the lineage of every generation that
+    verifies; how many are not as recorded."""
     lineages = {g: entry["lineage"] for g, entry in manifests.items() if "lineage" in entry}
     if config["facts"]["draw"] == "statistics":
         from nc_testbed.run.provenance import count_rows

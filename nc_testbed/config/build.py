@@ -52,7 +52,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def _beside(name: str, options: list[str]) -> list[str]:
-    """Of many dotted names those with the same head, or the heads where there is none such.
+    """Of many dotted names those with the same head, or the heads where there is none
+    such.
 
     >>> _beside("a.x", ["a.b", "a.c", *map(str, range(50))])
     ['a.b', 'a.c']
@@ -69,8 +70,8 @@ def build(
 ) -> Any:
     """An object of a settings dataclass from plain values, every name and type checked.
 
-    Raises BadInput with the full key: unknown names get the nearest known one, values must have
-    the annotated type, and ranges are the class's own (``__post_init__``).
+    Raises BadInput with the full key: unknown names get the nearest known one, values
+    must have the annotated type, and ranges are the class's own (``__post_init__``).
 
     >>> from nc_testbed.core.interfaces import Sampling
     >>> build(Sampling, {"decode": "mean"}).decode
@@ -92,10 +93,11 @@ def build(
 
 
 def check_extensions(names: Iterable[str]) -> None:
-    """Raise BadInput unless every name is that of a package or module that can be imported.
+    """Raise BadInput unless every name is that of a package or module that can be
+    imported.
 
-    It may lie in the folder the user stands in, which is searched from now on. None is imported:
-    that waits until all that needs no extension has been checked.
+    It may lie in the folder the user stands in, which is searched from now on. None is
+    imported: that waits until all that needs no extension has been checked.
     """
     names = tuple(names)
     if names and os.getcwd() not in sys.path:
@@ -110,17 +112,19 @@ def check_extensions(names: Iterable[str]) -> None:
 
 
 def of_package(node: Mapping[str, Any]) -> bool:
-    """Whether a ``_target_`` is this package's own, so that building it imports nothing else."""
+    """Whether a ``_target_`` is this package's
+    own, so that building it imports nothing else."""
     return str(node.get("_target_")).split(".")[0] == "nc_testbed"
 
 
 def build_target(
     node: Mapping[str, Any], group: str, extensions: Iterable[str], kind: Any = object
 ) -> Any:
-    """The object a ``_target_`` names: a dataclass of this package or of a declared extension.
+    """The object a ``_target_`` names: a dataclass of this package or of a declared
+    extension.
 
-    The name is checked, then the resolved object, before anything of it is called; what is made
-    must have all that its kind (a protocol) has.
+    The name is checked, then the resolved object, before anything of it is called; what
+    is made must have all that its kind (a protocol) has.
     """
     key = f"{group}._target_"
     values = dict(node)

@@ -14,14 +14,16 @@ from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.safe_loading import parse_yaml
 
 NAME = re.compile(r"[A-Za-z_][\w.]*")
-"""What stands before ``=`` where a word is no folder: names of runs have a ``=`` in them too."""
+"""What stands before ``=`` where a word is no
+folder: names of runs have a ``=`` in them too."""
 
 
 def read_command(settings: Any, words: Sequence[str]) -> Any:
-    """The settings of a verb from its words; they are the folders of its field ``folders``.
+    """The settings of a verb from its words; they are the folders of its field
+    ``folders``.
 
-    Raises BadInput for an unknown key, an option with dashes, and folders that are missing or
-    that the verb does not take.
+    Raises BadInput for an unknown key, an option with dashes, and folders that are
+    missing or that the verb does not take.
 
     >>> @dataclasses.dataclass
     ... class Report:
@@ -53,7 +55,8 @@ def read_command(settings: Any, words: Sequence[str]) -> Any:
 
 
 def read_value(hint: Any, key: str, text: str) -> Any:
-    """A value as it is written: a text as it stands, a list also as ``a,b``, the rest as YAML.
+    """A value as it is written: a text as it stands, a list also as ``a,b``, the rest as
+    YAML.
 
     >>> read_value(tuple[str, ...], "columns", "recall"), read_value(bool, "rows", "true")
     (['recall'], True)

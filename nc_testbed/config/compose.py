@@ -46,8 +46,8 @@ PLUGINS = ("hydra", "hydra_plugins", "optuna")
 class Composition:
     """What a command line composes to.
 
-    cfg: as Hydra composes it. config: the settings of a run and of its study, plain values.
-    launch: the settings of Hydra's in LAUNCH, by dotted key.
+    cfg: as Hydra composes it. config: the settings of a run and of its study, plain
+    values. launch: the settings of Hydra's in LAUNCH, by dotted key.
     """
 
     cfg: DictConfig
@@ -67,7 +67,8 @@ class Composition:
 
 @contextlib.contextmanager
 def configurations() -> Generator[None]:
-    """Where :func:`compose_config` finds the configuration files and the resolvers they use."""
+    """Where :func:`compose_config` finds the
+    configuration files and the resolvers they use."""
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
@@ -81,7 +82,8 @@ def compose_config(overrides: Sequence[str], search: Sequence[str] = ()) -> dict
 def compose_choices(
     overrides: Sequence[str], search: Sequence[str] = (), resolve: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings, ``${n}`` as written unless resolve, and what was chosen of every group."""
+    """The settings, ``${n}`` as written unless
+    resolve, and what was chosen of every group."""
     cfg = compose_run(overrides, search).cfg
     return own(cfg, resolve), dict(cfg.hydra.runtime.choices)
 
@@ -109,7 +111,8 @@ def compose_run(overrides: Sequence[str], search: Sequence[str] = ()) -> Composi
 
 
 def _check_launch(launch: Mapping[str, Any]) -> None:
-    """Refuse code that Hydra would call beside what starts and chooses jobs, and wrong places."""
+    """Refuse code that Hydra would call beside what
+    starts and chooses jobs, and wrong places."""
     remedy = "callbacks are code that Hydra calls: leave them out"
     require(not launch["callbacks"], "hydra.callbacks", launch["callbacks"], remedy)
     for part in ("launcher", "sweeper"):
@@ -141,7 +144,9 @@ def _options(group: str, search: Sequence[str]) -> list[str]:
 
 
 def _check_choices(parsed: Sequence[Override], search: Sequence[str]) -> None:
-    """Refuse what is no option of its group, several values for one run, and what is left out."""
+    """Refuse what is no option of its group,
+    several values for one run, and what is left
+    out."""
     for override in parsed:
         key = override.key_or_group
         require(key not in ("", "hydra"), key, text_of(override), "write key=value")

@@ -1,4 +1,5 @@
-"""The settings of a run as its directory keeps them: one file that carries its own sha256."""
+"""The settings of a run as its directory keeps
+them: one file that carries its own sha256."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def settings_hash(config: Mapping[str, Any]) -> str:
 
 
 def root(config: Mapping[str, Any]) -> str:
-    """Where the chain of generations starts: sha256 of the settings, the real data, the referee."""
+    """Where the chain of generations starts: sha256
+    of the settings, the real data, the referee."""
     facts = config.get("facts", {})
     start = [config["hash"], facts.get("real_sha256"), facts.get("referee")]
     return hashlib.sha256(json.dumps(start).encode()).hexdigest()
@@ -49,8 +51,8 @@ def text(config: Mapping[str, Any]) -> bytes:
 def load_config(run: Path) -> dict[str, Any] | None:
     """The settings that a run's directory keeps, None where it keeps none.
 
-    Raises ValueError where a byte of the file is not as it was written, or where somebody else has
-    written and hashed what no run would (aliases of aliases, say).
+    Raises ValueError where a byte of the file is not as it was written, or where somebody
+    else has written and hashed what no run would (aliases of aliases, say).
     """
     file = run / NAME
     if not file.is_file():

@@ -1,4 +1,5 @@
-"""Hydra, told of this package: resolvers, launchers, its options, and the jobs it starts."""
+"""Hydra, told of this package: resolvers,
+launchers, its options, and the jobs it starts."""
 
 from __future__ import annotations
 
@@ -46,12 +47,14 @@ def container(cfg: DictConfig, resolve: bool = True) -> dict[str, Any]:
 
 
 def plain(cfg: DictConfig, choices: Any) -> dict[str, Any]:
-    """Resolved plain values, the chosen options' names, and every metric where all are wanted."""
+    """Resolved plain values, the chosen options'
+    names, and every metric where all are wanted."""
     return add_names(container(cfg), choices)
 
 
 def add_names(config: dict[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with the names of the chosen options, and every metric where all are wanted."""
+    """The settings with the names of the chosen
+    options, and every metric where all are wanted."""
     keys = [*GROUPS, *STUDY, *(f.name for f in dataclasses.fields(Settings))]
     require("name" not in config, "name", config.get("name"), nearest("name", keys))
     for group in GROUPS:
@@ -78,8 +81,9 @@ def _every_metric() -> dict[str, Any]:
 def register() -> None:
     """Tell Hydra of this package's resolvers, and of how it starts engines.
 
-    The presets take the place of what Hydra's plugins offer under the same names, and are there
-    without the plugins too: files of one name with a plugin's schema Hydra would refuse.
+    The presets take the place of what Hydra's plugins offer under the same names, and are
+    there without the plugins too: files of one name with a plugin's schema Hydra would
+    refuse.
     """
     _register_resolvers()
     if str(PLUGINS) not in sys.path:
@@ -93,8 +97,8 @@ def register() -> None:
 def _register_resolvers() -> None:
     """Names of directories: anchored, apart from each other, and not too long.
 
-    Starts within one second, of one process or of several, differ in their ``unique``; jobs of a
-    sweep are named by their settings (see :mod:`nc_testbed.config.naming`).
+    Starts within one second, of one process or of several, differ in their ``unique``;
+    jobs of a sweep are named by their settings (see :mod:`nc_testbed.config.naming`).
     """
     token = secrets.token_hex(4)
     OmegaConf.register_new_resolver("outputs", lambda: str(HOME / "outputs"), replace=True)
@@ -160,8 +164,8 @@ def hand_over(
 def run_single(cfg: DictConfig, task: Callable[[Path], None]) -> None:
     """Do the task of a single run in its directory, which Hydra makes: ``hydra.run.dir``.
 
-    Logs and the environment are set as ``hydra.job_logging`` and ``hydra.job`` say; raises
-    BadInput where they cannot be. Call it within ``compose.configurations``.
+    Logs and the environment are set as ``hydra.job_logging`` and ``hydra.job`` say;
+    raises BadInput where they cannot be. Call it within ``compose.configurations``.
     """
     errors: list[Exception] = []
 
@@ -185,9 +189,11 @@ def run_single(cfg: DictConfig, task: Callable[[Path], None]) -> None:
 
 
 def launched_job(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of the job that Hydra is about to start, its study's too, and its place.
+    """The settings of the job that Hydra is about to start, its study's too, and its
+    place.
 
-    The place is Hydra's: number, label (what is swept over), path, sweep (the folder), cwd.
+    The place is Hydra's: number, label (what is swept over), path, sweep (the folder),
+    cwd.
     """
     state = HydraConfig.get()
     location = {

@@ -1,4 +1,5 @@
-"""The directory of a sweep's job: named by what is swept over and by a hash of all its settings."""
+"""The directory of a sweep's job: named by what is
+swept over and by a hash of all its settings."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from typing import Any
 from nc_testbed.config.config_file import FREE, settings_hash
 
 LONGEST = 100
-"""Bytes of a name that say what is swept over; what is cut off the hash still tells apart."""
+"""Bytes of a name that say what is swept over; what
+is cut off the hash still tells apart."""
 DIGITS = 12
 """Hexadecimal digits of the hash: 10^4 jobs have two alike with a chance of 2 in 10^7."""
 
@@ -22,10 +24,10 @@ def directory_name(
 ) -> str:
     """``<label>-<hash>``, the same for the same settings whatever the number of the job.
 
-    label: the overrides that are swept over. overrides, left_out: all of the job's, and the keys of
-    those that are not swept over. A key that decides no generation's result (``generations``,
-    ``store``, ...) is in the hash only where it is swept over: elsewhere a job may go on under
-    another value.
+    label: the overrides that are swept over. overrides, left_out: all of the job's, and
+    the keys of those that are not swept over. A key that decides no generation's result
+    (``generations``, ``store``, ...) is in the hash only where it is swept over:
+    elsewhere a job may go on under another value.
 
     >>> name = directory_name({"seed": 1}, "policy.k=1/2,seed=1", ["seed=1"], [])
     >>> name == f"policy.k=1_2,seed=1-{settings_hash({'seed': 1})[:12]}"
@@ -54,7 +56,8 @@ def readable(label: str) -> str:
 
 
 def existing_name(folder: Path, name: str) -> str:
-    """The name of the directory in a sweep's folder that has the same hash, else this name.
+    """The name of the directory in a sweep's folder that has the same hash, else this
+    name.
 
     Labels differ where the same settings were once swept over and once given.
     """
@@ -64,7 +67,8 @@ def existing_name(folder: Path, name: str) -> str:
 
 
 def alike(folder: Path, name: str) -> list[Path]:
-    """The other directories of a sweep that have the same label, and so other settings."""
+    """The other directories of a sweep that
+    have the same label, and so other settings."""
     label = re.escape(name[:-DIGITS])
     form = re.compile(f"{label}[0-9a-f]{{{DIGITS}}}")
     paths = sorted(folder.iterdir()) if folder.is_dir() else []

@@ -1,7 +1,8 @@
 """Where things lie: the configuration files, and whatever a command writes.
 
-One rule for every verb: a relative path follows the folder the user stands in; where nothing is
-said, output lies in ``outputs/`` of the checkout, or of the folder where there is no checkout.
+One rule for every verb: a relative path follows the folder the user stands in; where
+nothing is said, output lies in ``outputs/`` of the checkout, or of the folder where there
+is no checkout.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ LONGEST = 255
 def output(key: str, path: str | Path) -> Path:
     """The directory that a path names; raises BadInput for one that cannot be meant.
 
-    An absolute path is taken at its word. A relative one must stay below the working directory or
-    ``outputs/``, with every ``..`` and link followed: what escapes is refused.
+    An absolute path is taken at its word. A relative one must stay below the working
+    directory or ``outputs/``, with every ``..`` and link followed: what escapes is
+    refused.
 
     >>> output("out", "here/report") == Path.cwd() / "here" / "report"
     True
@@ -59,7 +61,8 @@ def output_of(verb: str, out: str | None) -> Path:
 
 
 def check_places(launch: Mapping[str, Any]) -> None:
-    """Raise BadInput where Hydra's settings would make a run or a sweep write where nobody looks.
+    """Raise BadInput where Hydra's settings would make a run or a sweep write where
+    nobody looks.
 
     launch: Hydra's own settings, resolved, by their dotted key.
     """

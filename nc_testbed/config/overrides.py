@@ -1,4 +1,5 @@
-"""Hydra's overrides: ``key=value`` words as they are read, and those of every job of a sweep."""
+"""Hydra's overrides: ``key=value`` words as they are
+read, and those of every job of a sweep."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def quote_text(text: str) -> str:
 
 
 def is_sweep(parsed: Sequence[Override], multirun: bool) -> bool:
-    """Whether a command line asks for several runs: by ``--multirun`` or ``hydra.mode=MULTIRUN``.
+    """Whether a command line asks for several runs: by ``--multirun`` or
+    ``hydra.mode=MULTIRUN``.
 
     Raises BadInput where it says both that and ``hydra.mode=RUN``.
     """
@@ -73,10 +75,11 @@ def check_single_values(parsed: Sequence[Override]) -> None:
 
 
 def job_overrides(overrides: Sequence[Override], search: bool) -> list[list[str]]:
-    """The overrides of every job of a sweep; of several words with one key the last counts.
+    """The overrides of every job of a sweep; of several words with one key the last
+    counts.
 
-    search: whether the jobs are chosen as it goes; then those at both ends of every interval.
-    Raises BadInput for a sweep that cannot be listed, or is too long.
+    search: whether the jobs are chosen as it goes; then those at both ends of every
+    interval. Raises BadInput for a sweep that cannot be listed, or is too long.
     """
     words: dict[str, list[str]] = {}
     for override in overrides:
@@ -119,8 +122,8 @@ def sweeper_overrides(launch: Mapping[str, Any]) -> list[Override]:
 def study_overrides(study: Mapping[str, Any], parsed: Sequence[Override]) -> list[str]:
     """What an experiment sweeps over, and what its full size changes, as overrides.
 
-    study: the composed configuration. parsed: the command line, whose keys stay as they are. A
-    command that sweeps over studies themselves gets what it says alone.
+    study: the composed configuration. parsed: the command line, whose keys stay as they
+    are. A command that sweeps over studies themselves gets what it says alone.
     """
     of_study = [o for o in parsed if o.key_or_group in ("experiment", "sweep", "size", "full")]
     if any(override.is_sweep_override() for override in of_study):
@@ -137,7 +140,8 @@ def study_overrides(study: Mapping[str, Any], parsed: Sequence[Override]) -> lis
 
 
 def _study_values(study: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Every key that a study sets beside its file, with its values: several are swept over."""
+    """Every key that a study sets beside its
+    file, with its values: several are swept over."""
     sweep = study["sweep"] or {}
     full = study["full"] or {}
     size = study["size"]

@@ -17,7 +17,8 @@ GROUPS = ("data", "model", "policy", "metrics")
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """rows: samples per chain that metrics draw, None = 100 / (share of the rarest class)."""
+    """rows: samples per chain that metrics draw,
+    None = 100 / (share of the rarest class)."""
 
     rows: int | None = None
 
@@ -30,13 +31,13 @@ class EvaluationSettings:
 class ComputeSettings:
     """How much of the machine is taken at once, and how it multiplies.
 
-    chains: most chains taken together, None = all. memory: bytes of the device's memory that the
-    run may take, ``auto`` = what there is. Chains and blocks of rows are taken so that it is
-    enough, halved where it was not; rows to be kept that fill more than half of it lie beside a
-    GPU, or on disk. On a CPU no result depends on either.
-    precision: of float32 products in fits. ``auto``: TF32 on a GPU, float32 on a CPU; ``bf16``:
-    bfloat16. compile: whether losses are compiled for a GPU, ``auto`` = where the run is long
-    enough to win back the time that takes.
+    chains: most chains taken together, None = all. memory: bytes of the device's memory
+    that the run may take, ``auto`` = what there is. Chains and blocks of rows are taken
+    so that it is enough, halved where it was not; rows to be kept that fill more than
+    half of it lie beside a GPU, or on disk. On a CPU no result depends on either.
+    precision: of float32 products in fits. ``auto``: TF32 on a GPU, float32 on a CPU;
+    ``bf16``: bfloat16. compile: whether losses are compiled for a GPU, ``auto`` = where
+    the run is long enough to win back the time that takes.
     """
 
     chains: int | None = None
@@ -56,8 +57,9 @@ class ComputeSettings:
 class RecordSettings:
     """Which generations are measured and stored, and in what detail.
 
-    generations: ``all``, ``last``, a number k (0, k, 2k, .. and the last), or a list. chains:
-    ``rows``, a row of metrics per chain, or ``summary``, moments and quantiles over chains.
+    generations: ``all``, ``last``, a number k (0, k, 2k, .. and the last), or a list.
+    chains: ``rows``, a row of metrics per chain, or ``summary``, moments and quantiles
+    over chains.
     """
 
     generations: Literal["all", "last"] | int | tuple[int, ...] = "all"
@@ -121,12 +123,12 @@ class DashboardSettings:
 class Settings:
     """The settings of a run beside its data, model, policy and metrics.
 
-    stream: after generation 0 every training batch is drawn afresh from the previous fit and
-    never again: statistical error is removed, as if n were infinite. The n synthetic rows of a
-    generation are drawn and kept all the same, to be looked at; none of them is trained on. n
-    then only says how real rows are mixed in, and how long an epoch is.
-    store: synthetic sets that are kept on disk: all, that of the last generation, none. A run that
-    goes on draws again what it needs, from stored fits and the same streams.
+    stream: after generation 0 every training batch is drawn afresh from the previous fit
+    and never again: statistical error is removed, as if n were infinite. The n synthetic
+    rows of a generation are drawn and kept all the same, to be looked at; none of them is
+    trained on. n then only says how real rows are mixed in, and how long an epoch is.
+    store: synthetic sets that are kept on disk: all, that of the last generation, none. A
+    run that goes on draws again what it needs, from stored fits and the same streams.
     """
 
     seed: int = 0
@@ -158,7 +160,8 @@ class Settings:
 
 
 def of_run(config: Mapping[str, Any]) -> Settings:
-    """The settings of a run beside its groups, from plain values; needs no model and no data.
+    """The settings of a run beside its groups, from plain values; needs no model and no
+    data.
 
     ``name``, which says how the groups were chosen, is not one of them.
     Raises BadInput for unknown names, wrong types and ranges.
@@ -171,11 +174,13 @@ def of_run(config: Mapping[str, Any]) -> Settings:
 
 
 def sizes(settings: Settings, real: int | None) -> tuple[int, ...]:
-    """Rows of generation 0's real set and of the synthetic set drawn from every generation.
+    """Rows of generation 0's real set and of the synthetic set drawn from every
+    generation.
 
-    ``[n0, n_0, .. n_{T-1}]``; generation g is fitted to entry g. real: the real rows there are,
-    None where an exact law draws as many as ``n`` says (100 where it says nothing).
-    Raises BadInput for a schedule that is shorter than the run or begins with other real rows.
+    ``[n0, n_0, .. n_{T-1}]``; generation g is fitted to entry g. real: the real rows
+    there are, None where an exact law draws as many as ``n`` says (100 where it says
+    nothing). Raises BadInput for a schedule that is shorter than the run or begins with
+    other real rows.
     """
     n = settings.n
     T = settings.generations

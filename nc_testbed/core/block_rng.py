@@ -1,4 +1,5 @@
-"""Random draws for thousands of chains: one generator per block of chains, not one per chain."""
+"""Random draws for thousands of chains: one
+generator per block of chains, not one per chain."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class _State(ISeedSequence):
 
 
 class BlockGenerator:
-    """Generators ``[R, ...]`` float64 for R consecutive chains, one generator per block and call.
+    """Generators ``[R, ...]`` float64 for R consecutive chains, one generator per block
+    and call.
 
     A generator fills its block chain by chain and every call has generators of its own,
     so what a chain gets depends on the seed, its block, its place in it, the generation,
@@ -86,7 +88,9 @@ class BlockGenerator:
         )
 
     def chi(self, degrees: Sequence[float]) -> Tensor:
-        """Chi variables of m degrees of freedom, ``[R, m]``: ``sqrt(2 Gamma(degrees / 2))``."""
+        """Chi variables of m degrees of freedom,
+        ``[R, m]``:
+        ``sqrt(2 Gamma(degrees / 2))``."""
         shapes = [k / 2 for k in degrees]
 
         def host(g: Any, out: np.ndarray, _: slice) -> None:
@@ -121,7 +125,9 @@ class BlockGenerator:
         return torch.where(huge, (rate + rate.sqrt() * z + (z.square() - 1) / 6).round(), counts)
 
     def binomial(self, n: int, p: Tensor) -> Tensor:
-        """Binomial counts of n trials with a probability ``[R]`` for every chain. On a CPU."""
+        """Binomial counts of n trials with a
+        probability ``[R]`` for every chain. On
+        a CPU."""
 
         def host(g: Any, out: np.ndarray, part: slice) -> None:
             out[:] = g.binomial(n, p.numpy()[part])
@@ -129,7 +135,9 @@ class BlockGenerator:
         return self._fill((), host)
 
     def multinomial(self, n: int, shares: Tensor) -> Tensor:
-        """Multinomial counts of n trials with each chain's shares ``[R, K]``. On a CPU."""
+        """Multinomial counts of n trials with
+        each chain's shares ``[R, K]``. On a
+        CPU."""
 
         def host(g: Any, out: np.ndarray, part: slice) -> None:
             # numpy gives the last class what remains after the others, their rounding errors too,

@@ -1,4 +1,5 @@
-"""A cache for what all runs of one command have in common, such as the rows of a data set."""
+"""A cache for what all runs of one command have in
+common, such as the rows of a data set."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ _values: dict[Hashable, Any] | None = None
 
 @contextmanager
 def caching() -> Generator[None]:
-    """Context in which :func:`from_cache` keeps values; files that they come from must not change.
+    """Context in which :func:`from_cache` keeps values; files that they come from must
+    not change.
 
     >>> with caching():
     ...     from_cache("a", list) is from_cache("a", list)

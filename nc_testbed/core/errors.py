@@ -9,7 +9,8 @@ LONGEST = {"key": 100, "value": 300, "remedy": 900}
 
 
 def printable(value: Any, most: int) -> str:
-    r"""A value as one line to look at: controls and invisible characters escaped, cut if long.
+    r"""A value as one line to look at: controls and invisible characters escaped, cut if
+    long.
 
     >>> print(printable("a\n\x1b[31mb", 300), printable("abcdefgh", 4))
     a\n\x1b[31mb abcd.. (8 characters)
@@ -43,12 +44,16 @@ class BadInput(Exception):
         return f"{key}={value}: {remedy}"
 
     def within(self, group: str) -> BadInput:
-        """The same complaint with the group's name before the key, unless it is a run's own."""
+        """The same complaint with the group's
+        name before the key, unless it is a run's
+        own."""
         key = self.key if self.key in ("n", "budget", "chains") else f"{group}.{self.key}"
         return BadInput(key, self.value, self.remedy)
 
 
 def require(condition: bool, key: str, value: Any, remedy: str) -> None:
-    """Raise :class:`BadInput` unless the condition holds (one place for every range check)."""
+    """Raise :class:`BadInput` unless the
+    condition holds (one place for every range
+    check)."""
     if not condition:
         raise BadInput(key, value, remedy)

@@ -8,7 +8,8 @@ that have nothing to do with a chain's numbers:
 
 1. *Threads.* A product or a sum that is split over threads is added up in as many pieces.
    Remedy: :func:`one_thread`.
-2. *The place in memory.* Kernels take whole vectors of 64 bytes and treat the numbers before the
+2. *The place in memory.* Kernels take whole vectors of 64 bytes and treat the numbers
+before the
    first and after the last whole vector by other instructions, which round otherwise. Which
    numbers those are depends on where a chain begins in memory, and so on how many chains lie
    before it. Remedies: every chain fills whole vectors (:func:`per_vector`, :func:`pad_chains`,
@@ -16,7 +17,8 @@ that have nothing to do with a chain's numbers:
    at a vector (:func:`copy_aligned`), and functions that torch evaluates by two different
    approximations are written out in operations that IEEE 754 rounds exactly
    (:func:`softplus`, :func:`sigmoid`, :func:`hypot`).
-3. *The size of a block.* A matrix product treats the last few rows of a block otherwise than the
+3. *The size of a block.* A matrix product treats the last few rows of a block otherwise
+than the
    others. Remedy: :func:`row_blocks`.
 
 Where no remedy pays, a model says so by ``stacks``

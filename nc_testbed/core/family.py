@@ -1,4 +1,5 @@
-"""The contract of every exponential family: its rows, statistics, and metrics of parameters."""
+"""The contract of every exponential family: its
+rows, statistics, and metrics of parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ MEANS = 8
 
 @dataclass(frozen=True)
 class Statistic:
-    """Sufficient statistics of ``count`` rows per chain: ``values`` are ``{name: [R, ...]}``.
+    """Sufficient statistics of ``count`` rows per chain: ``values`` are
+    ``{name: [R, ...]}``.
 
     The count may be fractional: a prior's pseudo-rows are rows like others.
     """
@@ -34,7 +36,8 @@ class Statistic:
 
 
 class Family(ABC):
-    """One family of laws with all its parameters free; every method serves R chains at once."""
+    """One family of laws with all its parameters
+    free; every method serves R chains at once."""
 
     on_gpu: ClassVar[bool]
     """Whether it draws normals and gammas alone, which a GPU can draw too."""
@@ -53,13 +56,17 @@ class Family(ABC):
 
     @abstractmethod
     def draws(self, rows: Tensor) -> Tensor:
-        """Whether rows ``[..., D]`` can be drawn by some law of the family, ``[...]`` bool."""
+        """Whether rows ``[..., D]`` can be
+        drawn by some law of the family,
+        ``[...]`` bool."""
 
     @abstractmethod
     def draw(
         self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
-        """Statistics of n >= 1 rows, drawn without the rows, at a cost that n does not change."""
+        """Statistics of n >= 1 rows, drawn
+        without the rows, at a cost that n does
+        not change."""
 
     @abstractmethod
     def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
@@ -67,7 +74,9 @@ class Family(ABC):
 
     @abstractmethod
     def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
-        """The statistics of rows ``[R, m, D]``, with weights ``[R, m]`` of mean 1 or without."""
+        """The statistics of rows ``[R, m, D]``,
+        with weights ``[R, m]`` of mean 1 or
+        without."""
 
     @abstractmethod
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
@@ -79,11 +88,15 @@ class Family(ABC):
 
     @abstractmethod
     def temper(self, parameters: Parameters, temperature: float) -> Parameters:
-        """The parameters of ``p(x)^(1/T)``, normalised; only where the family ``tempers``."""
+        """The parameters of ``p(x)^(1/T)``,
+        normalised; only where the family
+        ``tempers``."""
 
     @abstractmethod
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """Metrics of the parameters, ``{name: [R]}``; see :mod:`nc_testbed.metrics.parameters`."""
+        """Metrics of the parameters,
+        ``{name: [R]}``; see
+        :mod:`nc_testbed.metrics.parameters`."""
 
 
 def add(a: Statistic, b: Statistic) -> Statistic:
@@ -97,7 +110,8 @@ def add(a: Statistic, b: Statistic) -> Statistic:
 
 
 def scale_rows(values: Tensor, weights: Tensor | None) -> Tensor:
-    """Values of rows ``[R, m, ...]`` times the rows' weights ``[R, m]``; None: as they are."""
+    """Values of rows ``[R, m, ...]`` times the
+    rows' weights ``[R, m]``; None: as they are."""
     if weights is None:
         return values
     return values * weights.view(*weights.shape, *[1] * (values.dim() - 2))

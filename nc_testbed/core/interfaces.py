@@ -1,4 +1,5 @@
-"""The interfaces between the rooms: models and their fits, stores, policies, generations."""
+"""The interfaces between the rooms: models and
+their fits, stores, policies, generations."""
 
 from __future__ import annotations
 
@@ -69,7 +70,9 @@ class Fit(Protocol):
         ...
 
     def report(self) -> Mapping[str, Tensor]:
-        """Diagnostics of the fit per chain, ``{name: [R]}`` (floors hit, steps taken, ...)."""
+        """Diagnostics of the fit per chain,
+        ``{name: [R]}`` (floors hit, steps
+        taken, ...)."""
         ...
 
 
@@ -82,7 +85,9 @@ class Model(Protocol):
     (log_prob), ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
-        """Raise :class:`BadInput` if this model cannot be fitted to rows of this space."""
+        """Raise :class:`BadInput` if this
+        model cannot be fitted to rows of this
+        space."""
         ...
 
     def stacks(self, space: Space) -> bool:
@@ -94,7 +99,9 @@ class Model(Protocol):
         ...
 
     def workspace(self, space: Space, m: int) -> int:
-        """About how many bytes of memory one chain takes to be fitted to m rows, or to draw m."""
+        """About how many bytes of memory one
+        chain takes to be fitted to m rows, or to
+        draw m."""
         ...
 
     def fit(
@@ -104,7 +111,9 @@ class Model(Protocol):
         previous: Fit | None = None,
         progress: Progress = no_progress,
     ) -> Fit:
-        """R independent fits; ``previous`` is the last generation's fit, for a warm start."""
+        """R independent fits; ``previous`` is
+        the last generation's fit, for a warm
+        start."""
         ...
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Fit:
@@ -114,7 +123,8 @@ class Model(Protocol):
 
 @runtime_checkable
 class Stepwise(Protocol):
-    """A model that is fitted by updates on batches, and so needs no finite set of rows."""
+    """A model that is fitted by updates on
+    batches, and so needs no finite set of rows."""
 
     def updates(self, m: int) -> int:
         """Updates of one fit on a training set of m rows."""
@@ -132,7 +142,8 @@ class Sized(Protocol):
 
 # Any and no union: the same policy serves both stores, and each store takes back its own parts.
 Part = Any
-"""Some rows of a store: addresses ``[R, m]``, or a :class:`nc_testbed.core.family.Statistic`."""
+"""Some rows of a store: addresses ``[R, m]``, or a
+:class:`nc_testbed.core.family.Statistic`."""
 Training = Any
 """What a model is fitted to: a :class:`TrainingSet`, or a ``Statistic``."""
 
@@ -190,7 +201,8 @@ class Policy(ABC):
     """Which rows, from which generation, a fit is trained on.
 
     A subclass says how to compose them. All else has a default, which fits a policy that
-    composes from the last synthetic set and generation 0's real rows, and refuses nothing.
+    composes from the last synthetic set and generation 0's real rows, and refuses
+    nothing.
     """
 
     window: ClassVar[int | None] = 1
@@ -202,25 +214,31 @@ class Policy(ABC):
 
     @abstractmethod
     def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
-        """The training set of generation ``streams.generation`` >= 1, a view of the archive."""
+        """The training set of generation
+        ``streams.generation`` >= 1, a view of
+        the archive."""
 
     def check(self, n: int, budget: int | None, real: int) -> None:  # noqa: B027
-        """Raise :class:`BadInput` if it cannot serve these settings; by default it serves all.
+        """Raise :class:`BadInput` if it cannot serve these settings; by default it serves
+        all.
 
-        n: rows of a synthetic set. real: rows of generation 0. Keys are the policy's own, or the
-        run's ``n`` and ``budget``.
+        n: rows of a synthetic set. real: rows of generation 0. Keys are the policy's own,
+        or the run's ``n`` and ``budget``.
         """
 
     def real_row_budget(self, n: int, budget: int | None) -> dict[str, int]:
         """Real rows taken in every generation after generation 0, by source.
 
-        Sources are fresh (never seen before), pool (of generation 0, drawn anew) and fixed (of
-        generation 0, the same). Rows that ``archive.original()`` gives are not counted.
+        Sources are fresh (never seen before), pool (of generation 0, drawn anew) and
+        fixed (of generation 0, the same). Rows that ``archive.original()`` gives are not
+        counted.
         """
         return {}
 
     def needs_rows(self, budget: int | None) -> bool:
-        """Whether it draws from stored synthetic rows, so that statistics are not enough."""
+        """Whether it draws from stored
+        synthetic rows, so that statistics are
+        not enough."""
         return False
 
 

@@ -26,7 +26,8 @@ POSITIONS = 1000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95% interval and the number of chains behind it, arrays of one shape.
+    """A mean with its 95% interval and the number of chains behind it, arrays of one
+    shape.
 
     ``low`` and ``high`` are NaN where fewer than two chains are finite, ``mean`` where
     none is.

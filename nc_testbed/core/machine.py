@@ -27,7 +27,8 @@ CORES = torch.get_num_threads()
 RAN_OUT = "memory ran out"
 MESSAGES = ("can't allocate memory", "Cannot allocate memory", "out of memory", "ALLOC_FAILED",
             "could not create a primitive", "can't start new thread")  # fmt: skip
-"""How torch, the system, CUDA's libraries, oneDNN and threads put it in errors of general types."""
+"""How torch, the system, CUDA's libraries, oneDNN and
+threads put it in errors of general types."""
 
 
 def no_message(line: str) -> None:
@@ -103,7 +104,8 @@ def memory_limit(compute: Compute, device: torch.device) -> Generator[None]:
 
 @contextmanager
 def matmul_precision(device: torch.device) -> Generator[None]:
-    """Context of a fit: its float32 products have the precision in force, others never less.
+    """Context of a fit: its float32 products have the precision in force, others never
+    less.
 
     TF32 and bfloat16 round the factors of a product, not its sum.
     """

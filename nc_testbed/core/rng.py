@@ -67,7 +67,8 @@ class Generators:
         return torch.stack([torch.poisson(x, generator=g) for x, g in pairs])
 
     def categorical(self, shares: Tensor, n: int) -> Tensor:
-        """n class indices per chain with probabilities ``shares`` [R, C] or [C]: ``[R, n]`` int64.
+        """n class indices per chain with probabilities ``shares`` [R, C] or [C]:
+        ``[R, n]`` int64.
 
         By inversion of the cumulative shares, so that every index takes one uniform.
         """
@@ -80,7 +81,9 @@ class Generators:
     def _fill(
         self, host_name: str, device_draw: Any, shape: tuple[int, ...], dtype: torch.dtype
     ) -> Tensor:
-        """Numbers ``[R, *shape]`` by numpy's method of this name, or by torch's function."""
+        """Numbers ``[R, *shape]`` by numpy's
+        method of this name, or by torch's
+        function."""
         if not self._host:
             options: dict[str, Any] = {"device": self.device, "dtype": dtype}
             rows = [device_draw(shape, generator=g, **options) for g in self._generators]

@@ -1,7 +1,7 @@
 """What is read of files that somebody else may have written, and how far it is trusted.
 
-Plain values alone: no file is unpickled, and no more is read of one than its limit. Python runs
-where the user has named the package (``extensions=``), and nowhere else: see
+Plain values alone: no file is unpickled, and no more is read of one than its limit.
+Python runs where the user has named the package (``extensions=``), and nowhere else: see
 :func:`require_allowed_target`.
 """
 
@@ -25,11 +25,13 @@ OWN = 2**26
 FILES = 10_000
 """Most files in a folder of settings: more are not one."""
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""C's loader of plain values, five times as fast as Python's, where PyYAML was built with it."""
+"""C's loader of plain values, five times as fast as
+Python's, where PyYAML was built with it."""
 
 
 def read_yaml(path: Path, key: str, limit: int = BYTES) -> Any:
-    """The plain values of a file of at most ``limit`` bytes; raises BadInput (``key``)."""
+    """The plain values of a file of at most
+    ``limit`` bytes; raises BadInput (``key``)."""
     return parse_yaml(_read_text(path, key, limit), key, path, limit)
 
 
@@ -49,10 +51,11 @@ def parse_yaml(text: str, key: str, shown: Any, limit: int = BYTES) -> Any:
 
 
 def check_folder(folder: str, key: str) -> None:
-    """Raise BadInput unless every ``.yaml`` file at or below the folder is YAML within its limit.
+    """Raise BadInput unless every ``.yaml`` file at or below the folder is YAML within
+    its limit.
 
-    Hydra opens them without asking, and would wait for ever for a pipe; of a file that is no YAML
-    it says less.
+    Hydra opens them without asking, and would wait for ever for a pipe; of a file that is
+    no YAML it says less.
     """
     require(os.path.isdir(folder), key, folder, "no such folder")
     for count, path in enumerate(_files(folder)):
@@ -88,7 +91,8 @@ def _files(folder: str) -> Iterator[Path]:
 
 
 def _read_text(path: Path, key: str, limit: int) -> str:
-    """A regular file's text, if it is not too long; nothing else is opened, a pipe would wait."""
+    """A regular file's text, if it is not too long;
+    nothing else is opened, a pipe would wait."""
     try:
         facts = path.stat()
         require(stat.S_ISREG(facts.st_mode), key, path, "is no file")

@@ -42,7 +42,8 @@ class Space:
         return torch.uint8 if self.image else torch.float64
 
     def floats(self, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Stored rows as numbers that a model works on: pixels in [0, 1], vectors as they are.
+        """Stored rows as numbers that a model works on: pixels in [0, 1], vectors as they
+        are.
 
         dtype: float32 by default.
         """
@@ -52,7 +53,8 @@ class Space:
         return numbers / 255 if self.image else numbers
 
     def stored_form(self, values: Tensor) -> Tensor:
-        """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to 1/255.
+        """A model's numbers as stored rows: pixels clipped to [0, 1] and rounded to
+        1/255.
 
         NaN is stored as pixel 0 (a cast of NaN to uint8 differs between machines) and
         stays NaN in a vector.

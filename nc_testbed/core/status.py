@@ -16,7 +16,8 @@ def status(
     record: Mapping[str, Tensor],
     samples: Sequence[Tensor] = (),
 ) -> Tensor:
-    """The column ``status`` ``[R]`` float64 of one generation, the largest that applies of
+    """The column ``status`` ``[R]`` float64 of one generation, the largest that applies
+    of
 
     - 0 ok;
     - 1 floored: the fit raised a variance to its floor (``fit_floored`` > 0);

@@ -1,4 +1,5 @@
-"""Memory for the rows of a run: on the device, in pinned memory beside it, or in a file."""
+"""Memory for the rows of a run: on the device, in
+pinned memory beside it, or in a file."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def storage(
     room: float,
     folder: str | None,
 ) -> Tensor:
-    """Uninitialised numbers on the device if they fit into ``room`` bytes, else outside of it.
+    """Uninitialised numbers on the device if they fit into ``room`` bytes, else outside
+    of it.
 
     Beside a GPU that is pinned host memory, if half of that memory holds them, which the
     GPU reads without a copy in between. Else they lie in a file without a name in the

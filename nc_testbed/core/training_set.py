@@ -48,7 +48,9 @@ class TrainingSet:
 
     @property
     def in_place(self) -> bool:
-        """Whether :meth:`gather` reads memory of its own device alone, the same every time."""
+        """Whether :meth:`gather` reads memory
+        of its own device alone, the same every
+        time."""
         return self.stream is None and self.synthetic.device == self.rows.device
 
     def gather(self, index: Tensor) -> Tensor:
@@ -81,7 +83,9 @@ class TrainingSet:
         return family.summarise(self.all(), self.weights)
 
     def origin(self) -> Tensor:
-        """Where each row came from, ``[R, m]``: 0 = real, g + 1 = sampled from generation g."""
+        """Where each row came from, ``[R, m]``:
+        0 = real, g + 1 = sampled from generation
+        g."""
         N = self.real.shape[1]
         slots = len(self.slot_origin) - 1
         n = max(1, self.synthetic.shape[1] // max(1, slots))
@@ -119,7 +123,8 @@ class TrainingSet:
 
 
 def rows_of_chains(real: Tensor, part: slice) -> Tensor:
-    """The real rows ``[S, N, D]`` of some chains: all of them where S = 1, since all share them.
+    """The real rows ``[S, N, D]`` of some chains: all of them where S = 1, since all
+    share them.
 
     >>> rows_of_chains(torch.zeros(1, 9, 2), slice(3, 5)).shape[0]
     1

@@ -50,7 +50,8 @@ class FashionMnist(Downloaded):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Kmnist(Downloaded):
-    """Kuzushiji-MNIST: ten cursive Japanese characters, 60,000 and 10,000 images of 28x28 pixels.
+    """Kuzushiji-MNIST: ten cursive Japanese characters, 60,000 and 10,000 images of 28x28
+    pixels.
 
     root: folder that holds ``KMNIST/raw``. download: whether to fetch what is missing.
     Source: T. Clanuwat et al. 2018, https://arxiv.org/abs/1812.01718, CC BY-SA 4.0.
@@ -82,7 +83,8 @@ class Emnist(Downloaded):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Cifar10(Downloaded):
-    """CIFAR-10: ten kinds of objects, 50,000 and 10,000 images of 3x32x32 pixels, channel-first.
+    """CIFAR-10: ten kinds of objects, 50,000 and 10,000 images of 3x32x32 pixels,
+    channel-first.
 
     root: folder that holds ``cifar-10-batches-py``. download: whether to fetch what is
     missing. The batches are pickles: torchvision opens them only if their md5 is the

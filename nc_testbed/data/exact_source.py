@@ -1,4 +1,5 @@
-"""Sources with an exact law: every chain draws rows of its own, and fresh ones never end."""
+"""Sources with an exact law: every chain draws
+rows of its own, and fresh ones never end."""
 
 from __future__ import annotations
 
@@ -123,7 +124,9 @@ class ExactSource(ABC):
         )
 
     def _check_classes(self, class_laws: ClassLaws) -> None:
-        """Refuse an imbalance without classes, and a held-out set too small for all of them."""
+        """Refuse an imbalance without classes,
+        and a held-out set too small for all of
+        them."""
         C = len(class_laws.classes)
         remedy = f"give null: {class_laws.name} has {C or 'no'} class{'' if C == 1 else 'es'}"
         ok = self.imbalance_ratio is None or C > 1

@@ -1,4 +1,5 @@
-"""The idx format of MNIST and its relatives: the one reader, for files that may be hostile."""
+"""The idx format of MNIST and its relatives: the
+one reader, for files that may be hostile."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def read_file(path: Path, dimensions: int) -> bytes:
 
 
 def read_idx(stream: SupportsRead, dimensions: int) -> bytes:
-    """The bytes of an idx file, no more of them than its header says and ``LIMIT`` allows.
+    """The bytes of an idx file, no more of them than its header says and ``LIMIT``
+    allows.
 
     So a few bytes of gzip that stand for terabytes are refused by what they declare.
     Raises ValueError where the header is that of no idx file, or of one that is too

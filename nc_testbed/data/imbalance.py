@@ -1,4 +1,5 @@
-"""How many rows of each class a chain gets: exponential imbalance, natural shares, rarity ranks."""
+"""How many rows of each class a chain gets:
+exponential imbalance, natural shares, rarity ranks."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def exponential_counts(top: int, imbalance_ratio: float, classes: int) -> np.nda
 
 
 def largest_top(most: int, rows: int | None, imbalance_ratio: float, classes: int) -> int:
-    """The largest ``top <= most`` whose exponential counts sum to at most ``rows``, by bisection.
+    """The largest ``top <= most`` whose exponential counts sum to at most ``rows``, by
+    bisection.
 
     >>> largest_top(5000, 1457, 100, 5)
     1000
@@ -46,7 +48,8 @@ def largest_top(most: int, rows: int | None, imbalance_ratio: float, classes: in
 
 
 def natural_counts(sizes: np.ndarray, rows: int | None) -> np.ndarray:
-    """``rows`` rows shared out in proportion to the class sizes, by largest remainders, ``[C]``.
+    """``rows`` rows shared out in proportion to the class sizes, by largest remainders,
+    ``[C]``.
 
     Exact in whole numbers, sums to ``rows`` and never exceeds a class. Source: the method
     of Hamilton and Hare; ties go to the lower class.
@@ -111,7 +114,8 @@ def training_counts(
 def reserve_counts(
     sizes: np.ndarray, ranks: np.ndarray, imbalance_ratio: float | None
 ) -> np.ndarray:
-    """Reserve rows of every class in every chain, ``[R, C]``: the training law, all that fit.
+    """Reserve rows of every class in every chain, ``[R, C]``: the training law, all that
+    fit.
 
     At least 1 of each class, so at a steep imbalance the rarest are over-represented by
     less than one row. ``sizes`` all zero (no reserve) gives zeros.
@@ -129,7 +133,8 @@ def _check_rows(rows: int | None, most: int) -> None:
 
 
 def _check_natural(sizes: np.ndarray, rows: int | None) -> None:
-    """Refuse more rows than there are, and so few that a class gets none by natural shares."""
+    """Refuse more rows than there are, and so few
+    that a class gets none by natural shares."""
     _check_rows(rows, int(sizes.sum()))
     if natural_counts(sizes, rows).min() < 1:
         enough = math.ceil(sizes.sum() / sizes.min())

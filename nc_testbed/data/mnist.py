@@ -30,7 +30,8 @@ MD5 = {
 @final
 @dataclass(frozen=True, kw_only=True)
 class Mnist(RealSource):
-    """Handwritten digits: 60,000 training rows and 10,000 held out, 28x28 uint8, ten classes.
+    """Handwritten digits: 60,000 training rows and 10,000 held out, 28x28 uint8, ten
+    classes.
 
     Source: Yann LeCun, Corinna Cortes, Christopher J.C. Burges, derived from NIST,
     http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0.
@@ -53,7 +54,8 @@ class Mnist(RealSource):
 
 @lru_cache(maxsize=1)
 def read_mnist(folder: Path) -> tuple[np.ndarray, ...]:
-    """Training images ``[60000, 784]`` and digits, test images ``[10000, 784]`` and digits.
+    """Training images ``[60000, 784]`` and digits, test images ``[10000, 784]`` and
+    digits.
 
     Images are read-only uint8, digits int64. Every file is held against its md5; read
     once per process. Raises BadInput (``files``) for a missing or damaged file.

@@ -1,4 +1,5 @@
-"""Range checks of a source's settings; their types are checked where settings are built."""
+"""Range checks of a source's settings; their types
+are checked where settings are built."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from nc_testbed.core.errors import require
 
 
 def check_at_least(key: str, value: int | None, low: int) -> None:
-    """Raise BadInput unless the value is at least ``low``, or None where the field allows it.
+    """Raise BadInput unless the value is at least ``low``, or None where the field allows
+    it.
 
     >>> check_at_least("rows", None, 1)
     >>> check_at_least("rows", 0, 1)

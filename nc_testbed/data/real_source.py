@@ -1,4 +1,5 @@
-"""Sources of real rows: images and tables that all chains share, split once and for all."""
+"""Sources of real rows: images and tables that all
+chains share, split once and for all."""
 
 from __future__ import annotations
 
@@ -87,7 +88,9 @@ class RealSource(ABC):
         return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
 
     def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
-        """What no seed and no chain changes: the rows, their parts, and how they are stored."""
+        """What no seed and no chain changes: the
+        rows, their parts, and how they are
+        stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
         return rows, split, *self._represent(rows, split)
@@ -159,7 +162,8 @@ def _with_labels(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.nd
 
 
 def _check_chains(chains: int, x: np.ndarray) -> None:
-    """Refuse more chains than memory has room for, before rows are drawn for every one of them."""
+    """Refuse more chains than memory has room for,
+    before rows are drawn for every one of them."""
     needed = chains * x.nbytes
     memory = total(torch.device("cpu"))
     sizes = f"{needed / 2**30:.3g} GiB of {memory / 2**30:.3g}"

@@ -1,4 +1,5 @@
-"""What is done to stored rows before any chain sees them: binarise, standardise, project."""
+"""What is done to stored rows before any chain
+sees them: binarise, standardise, project."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def standardize(x: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def project(x: np.ndarray, others: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both tables on the first principal axes of ``x`` [N, D], float64 ``[., dimensions]``.
+    """Both tables on the first principal axes of ``x`` [N, D], float64
+    ``[., dimensions]``.
 
     Raises BadInput (``projection``) above min(N, D). Source: scikit-learn's PCA, an exact
     solver (its default picks a randomised one for some shapes).

@@ -40,7 +40,8 @@ class Rows:
 
 
 def relabel(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes 0..C-1 of labels ``[N]``, int64, and the C labels they stand for, ascending.
+    """Classes 0..C-1 of labels ``[N]``, int64, and the C labels they stand for,
+    ascending.
 
     >>> classes, values = relabel(np.array([7, 3, 7]))
     >>> classes.tolist(), values.tolist()

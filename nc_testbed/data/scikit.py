@@ -1,4 +1,5 @@
-"""Small real data that come with scikit-learn: digits, a table of tumours, a table of wines."""
+"""Small real data that come with scikit-learn:
+digits, a table of tumours, a table of wines."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from nc_testbed.data.rows import Rows
 @final
 @dataclass(frozen=True, kw_only=True)
 class Digits(RealSource):
-    """1,797 handwritten digits, 8x8 pixels of 0..16 stored as ``round(255 v / 16)`` uint8.
+    """1,797 handwritten digits, 8x8 pixels of 0..16 stored as ``round(255 v / 16)``
+    uint8.
 
     Source: E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits
     (UCI, CC BY 4.0), the test part, as in scikit-learn's ``load_digits``.
@@ -57,7 +59,8 @@ class BreastCancer(RealSource):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Wine(RealSource):
-    """178 wines of three growers (59, 71, 48), 13 standardised chemical measurements each.
+    """178 wines of three growers (59, 71, 48), 13 standardised chemical measurements
+    each.
 
     Source: S. Aeberhard and M. Forina 1992, Wine (UCI, CC BY 4.0), as in scikit-learn's
     ``load_wine``.

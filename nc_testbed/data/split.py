@@ -1,4 +1,5 @@
-"""Which rows are held out, in reserve, or trained on: per class, by a fixed permutation."""
+"""Which rows are held out, in reserve, or trained
+on: per class, by a fixed permutation."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ def _test_rows(
 
 
 def reserve_mask(y: np.ndarray, reserve: float) -> np.ndarray:
-    """Which of the rows ``[N]`` go to the reserve: the share of every class, at random but fixed.
+    """Which of the rows ``[N]`` go to the reserve: the share of every class, at random
+    but fixed.
 
     >>> reserve_mask(np.repeat([0, 1], [40, 4]), 0.2).sum()
     np.int64(9)
@@ -96,7 +98,8 @@ def held_out_count(
     share: float,
     classes: tuple[str, ...],
 ) -> int:
-    """Held-out rows per class: ``test_rows``, or ``share`` of the smallest class (at least 1).
+    """Held-out rows per class: ``test_rows``, or ``share`` of the smallest class (at
+    least 1).
 
     ``spare`` rows of every class must remain. Raises BadInput (``test_rows``) otherwise.
     """
@@ -132,7 +135,8 @@ def first_of_each(order: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.nd
 def draw_rows(
     part: np.ndarray, y: np.ndarray, counts: np.ndarray, seed: int, purpose: str
 ) -> np.ndarray:
-    """Every chain's rows out of a part of the pool, ``[R, n]``, in a random order of its own.
+    """Every chain's rows out of a part of the pool, ``[R, n]``, in a random order of its
+    own.
 
     part: positions in the pool; y: the pool's classes; counts ``[R, C]``. Without
     replacement.

@@ -1,4 +1,5 @@
-"""The files of an image set in torchvision's folder layout: found, fetched, or asked for."""
+"""The files of an image set in torchvision's
+folder layout: found, fetched, or asked for."""
 
 from __future__ import annotations
 
@@ -68,7 +69,8 @@ class ImageSet:
         return BadInput("root", self.root, f"{path} is damaged: delete it and fetch it again")
 
     def content(self, name: str) -> bytes:
-        """The uncompressed bytes of an idx file; a gzipped one is held against torchvision's md5.
+        """The uncompressed bytes of an idx file; a gzipped one is held against
+        torchvision's md5.
 
         No more bytes are read than the file's header says. Raises BadInput for a damaged
         one.
@@ -84,7 +86,9 @@ class ImageSet:
         return data
 
     def _check_md5(self, packed: Path) -> None:
-        """Raise BadInput for an archive other than torchvision's, where it publishes an md5."""
+        """Raise BadInput for an archive other
+        than torchvision's, where it publishes an
+        md5."""
         published = {} if self.split else dict(self.torchvision().resources)
         actual = hashlib.md5(packed.read_bytes(), usedforsecurity=False).hexdigest()
         if actual != published.get(packed.name, actual):
@@ -108,7 +112,9 @@ class ImageSet:
         )
 
     def _fetch(self) -> None:
-        """Let torchvision download the set to a temporary folder, then copy it to the root."""
+        """Let torchvision download the set to a
+        temporary folder, then copy it to the
+        root."""
         options = {} if self.split is None else {"split": self.split}
         try:
             with TemporaryDirectory() as folder:

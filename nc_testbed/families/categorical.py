@@ -94,7 +94,8 @@ class Categorical(Family):
 @final
 @dataclass(frozen=True, kw_only=True)
 class CategoricalModel(FamilyModel):
-    """Fits the shares of K classes. Natural parameters: logits of sum 0. Prior: Dirichlet.
+    """Fits the shares of K classes. Natural parameters: logits of sum 0. Prior:
+    Dirichlet.
 
     classes: K >= 2, None = the data's. prior_mean: K numbers >= 0 that sum to 1; None =
     all equal.

@@ -31,8 +31,8 @@ class FamilyModel(ABC):
 
     A model whose runs follow exact laws says ``exact_laws(truth, context)``, see
     :mod:`nc_testbed.laws.expected`, and one that can be planned for
-    ``variance_function(truth, metric)``, see :mod:`nc_testbed.plan.anchored_law`. Both hold of
-    the very class that defines them.
+    ``variance_function(truth, metric)``, see :mod:`nc_testbed.plan.anchored_law`. Both
+    hold of the very class that defines them.
     """
 
     estimator: Literal["mle", "map", "l2"] = "mle"
@@ -134,7 +134,9 @@ class FamilyFit:
         return self.family.log_prob(self.parameters, rows)
 
     def columns(self, true_parameters: Iterable[tuple[Family, Parameters]]) -> dict[str, Tensor]:
-        """Metrics of the parameters against the truth's in this family, which must exist."""
+        """Metrics of the parameters against
+        the truth's in this family, which must
+        exist."""
         truth = next(parameters for family, parameters in true_parameters if family == self.family)
         return self.family.columns(self.parameters, truth)
 

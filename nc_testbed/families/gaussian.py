@@ -65,7 +65,9 @@ class Gaussian(Family):
     def draw(
         self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
-        """Mean ``mean + F z / sqrt n``; Wishart(n - 1) scatter, by Bartlett's decomposition."""
+        """Mean ``mean + F z / sqrt n``;
+        Wishart(n - 1) scatter, by Bartlett's
+        decomposition."""
         draws = BlockGenerator(streams, purpose)
         F = parameters["factor"]
         # In place, as the mean of a million chains is large.
@@ -280,7 +282,8 @@ class GaussianModel(FamilyModel):
         return (math.sqrt(self._known_variance) * _eye(like)).expand_as(like).clone()
 
     def _solve_penalised(self, statistic: Statistic) -> Parameters:
-        """One dimension; natural parameters ``mean / S``, ``-1 / (2 S)``; precision p = 1/S.
+        """One dimension; natural parameters ``mean / S``, ``-1 / (2 S)``; precision p =
+        1/S.
 
         Mean alone: ``mean = v x / (v + penalty)``. Variance alone:
         ``2 S = q + sqrt(q^2 + 2 penalty)`` with q the mean square about the known mean.

@@ -103,7 +103,9 @@ def describe(
     training: Training,
     samples: Sequence[Tensor | None],
 ) -> dict[str, Tensor]:
-    """Metrics and status of one generation ``{name: [R]}``, empty where it is not recorded."""
+    """Metrics and status of one generation
+    ``{name: [R]}``, empty where it is not
+    recorded."""
     if not run.is_recorded(streams.generation):
         return {}
     record = measure(run, fit, streams, first, training)
@@ -119,7 +121,8 @@ def measure(
     first: Fit | None = None,
     training: Training | None = None,
 ) -> dict[str, Tensor]:
-    """Every metric of a fit, ``{name: [R]}`` float64, on samples that nothing is trained on."""
+    """Every metric of a fit, ``{name: [R]}``
+    float64, on samples that nothing is trained on."""
     scope = streams.enter_scope("evaluation")
     if all(isinstance(metric, Parameters) for metric in run.metrics.values()):
         rows = run.data.x.new_empty(run.chains, 0, run.data.space.size)
@@ -139,7 +142,8 @@ def _part_of(run: Run, fit: Fit, part: slice) -> Fit:
 
 
 def _stream_rows(run: Run, rows: TrainingSet, before: Fit, streams: RandomStreams) -> TrainingSet:
-    """The same real rows, and fresh draws of the fit before in the place of synthetic ones."""
+    """The same real rows, and fresh draws of the
+    fit before in the place of synthetic ones."""
     if not rows.has_synthetic:
         return rows
     from nc_testbed.loop.stream import Stream  # few runs have one

@@ -23,7 +23,8 @@ from nc_testbed.policies.wrapper import Wrapper
 
 @dataclass(frozen=True)
 class Pack(Policy):
-    """The policy of several runs: each composes its own chains' rows from its own archive.
+    """The policy of several runs: each composes its own chains' rows from its own
+    archive.
 
     policies, runs, reserves: of every run the policy, the chains, and how many
     never-used rows each of them has. The training sets must be of one size
@@ -50,7 +51,9 @@ class Pack(Policy):
         return self.policies[0].needs_classifier
 
     def compose(self, archive: Any, streams: RandomStreams, budget: int | None) -> TrainingSet:
-        """The training sets of all runs along the chain axis, a view of the whole archive."""
+        """The training sets of all runs along
+        the chain axis, a view of the whole
+        archive."""
         sets = []
         for policy, run, reserve in zip(self.policies, self.runs, self.reserves, strict=True):
             part = archive.part(run)
@@ -116,7 +119,8 @@ def divide(generation: Generation, runs: Sequence[slice]) -> list[Generation]:
 def training_sizes(
     policy: Policy, data: Data, sizes: Sequence[int], budget: int | None
 ) -> list[int]:
-    """Rows that every generation is trained on, as the policy composes them of one blank chain.
+    """Rows that every generation is trained on, as the policy composes them of one blank
+    chain.
 
     sizes: rows of generation 0's real set, then of every synthetic set.
     """

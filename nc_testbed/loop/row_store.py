@@ -45,7 +45,9 @@ class RowStore(LoopStore):
 
     @staticmethod
     def parts(run: Run, m: int) -> list[slice]:
-        """All chains on a GPU, a core's share of them on a CPU, fewer where memory says so."""
+        """All chains on a GPU, a core's share
+        of them on a CPU, fewer where memory
+        says so."""
         space = run.data.space
         together = run.chains
         if run.device.type == "cpu":
@@ -109,7 +111,8 @@ class RowStore(LoopStore):
 
 
 def blank_archive(run: Run) -> Archive:
-    """An archive that holds the real rows and has room for the past that the policy needs."""
+    """An archive that holds the real rows and has
+    room for the past that the policy needs."""
     data = run.data
     return Archive(
         data.space,
@@ -125,7 +128,9 @@ def blank_archive(run: Run) -> Archive:
 
 
 def judge(run: Run, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The referee's labels and confidence ``[R, n]`` of a synthetic set, if the policy asks."""
+    """The referee's labels and confidence
+    ``[R, n]`` of a synthetic set, if the policy
+    asks."""
     if not run.policy.needs_classifier:
         return None
     referee = run.reference.referee

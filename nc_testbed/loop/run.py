@@ -1,4 +1,5 @@
-"""One run as the loop takes it: what is fitted, on how much, and what is kept to train on."""
+"""One run as the loop takes it: what is fitted, on
+how much, and what is kept to train on."""
 
 from __future__ import annotations
 
@@ -155,7 +156,9 @@ class LoopStore(ABC):
 
     @abstractmethod
     def add(self, fit: Fit, synthetic: Tensor | None) -> Tensor | None:
-        """Keep a generation for those to come; its synthetic set as it lies in the store."""
+        """Keep a generation for those to come;
+        its synthetic set as it lies in the
+        store."""
 
     @abstractmethod
     def pictures(self, fit: Fit) -> Tensor | None:
@@ -172,7 +175,8 @@ def over_chains(
     work: Callable[[slice, Progress], T],
     progress: Progress = no_progress,
 ) -> list[T]:
-    """``work(part, step)`` on all chains, some at a time with m rows each, in their order.
+    """``work(part, step)`` on all chains, some at a time with m rows each, in their
+    order.
 
     Parts are spread over the cores of a CPU; whenever memory runs out all is done
     again, on half as many chains at once. ``step`` tells the progress of one part,

@@ -115,7 +115,9 @@ class StatisticStore(LoopStore):
         return UndrawnRows(Statistic(statistics[0].count, values), self.run.data.space)
 
     def sample(self, fit: Fit, streams: RandomStreams) -> None:
-        """Nothing: the next generation draws the statistics of as many rows as it takes."""
+        """Nothing: the next generation draws
+        the statistics of as many rows as it
+        takes."""
 
     def add(self, fit: Fit, synthetic: Tensor | None) -> None:
         """Keep a fit, which stands for its synthetic set."""

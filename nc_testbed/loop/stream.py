@@ -1,4 +1,5 @@
-"""Training rows drawn afresh from the previous fit, in the place of a finite synthetic set."""
+"""Training rows drawn afresh from the previous fit,
+in the place of a finite synthetic set."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from nc_testbed.core.rng import RandomStreams
 
 @dataclass
 class Statistics:
-    """Real and synthetic rows of some chains, as the statistics of as many as are asked for.
+    """Real and synthetic rows of some chains, as the statistics of as many as are asked
+    for.
 
     It stands where :class:`nc_testbed.loop.archive.Archive` stands for stored rows and
     follows the same law: m rows of the last synthetic set are m draws from the last
@@ -40,7 +41,9 @@ class Statistics:
     parameters: Parameters | None = None
 
     def advance(self, model: Any, policy: Any, budget: int | None) -> None:
-        """Go on by one generation: compose its training statistics, fit them, keep the fit."""
+        """Go on by one generation: compose its
+        training statistics, fit them, keep the
+        fit."""
         self.add(model.estimate(self.compose(policy, budget)))
 
     def compose(self, policy: Any, budget: int | None) -> Statistic:

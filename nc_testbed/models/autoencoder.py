@@ -1,4 +1,5 @@
-"""Variational autoencoders of any network: their settings, and the fit of R of them at once."""
+"""Variational autoencoders of any network: their
+settings, and the fit of R of them at once."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ State = Mapping[str, Tensor]
 
 
 class Layer(NamedTuple):
-    """The shapes of one layer in one chain, and how many numbers one of its outputs is made of."""
+    """The shapes of one layer in one chain, and how
+    many numbers one of its outputs is made of."""
 
     name: str
     weight: tuple[int, ...]
@@ -108,7 +110,9 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def stacks(self, space: Space) -> bool:
-        """Whether chains have the same bits beside others, see :mod:`nc_testbed.core.exactness`."""
+        """Whether chains have the same bits beside
+        others, see
+        :mod:`nc_testbed.core.exactness`."""
 
     @abstractmethod
     def widest(self, space: Space) -> int:
@@ -130,7 +134,9 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor], space: Space) -> AutoencoderFit:
-        """The fit whose ``state_dict()`` this is; the weights alone are one that is not over."""
+        """The fit whose ``state_dict()`` this
+        is; the weights alone are one that is not
+        over."""
 
     @abstractmethod
     def layers(self, space: Space) -> Iterator[Layer]:
@@ -143,7 +149,8 @@ class Autoencoder(ABC):
         previous: Fit | None = None,
         progress: Progress = no_progress,
     ) -> AutoencoderFit:
-        """R independent fits by Adam; ``progress(done, total)`` is called after every step.
+        """R independent fits by Adam; ``progress(done, total)`` is called after every
+        step.
 
         A chain whose loss or gradient is not finite keeps the weights it had before that
         step and is ``diverged``. A cold start begins anew; warm, it has nowhere to go on
@@ -184,7 +191,9 @@ class Autoencoder(ABC):
             raise BadInput("likelihood", self.likelihood, remedy)
 
     def _initial(self, space: Space, draws: Generators) -> dict[str, Tensor]:
-        """Uniform(+-1/sqrt(inputs)) weights and biases, the default of torch.nn's layers."""
+        """Uniform(+-1/sqrt(inputs)) weights
+        and biases, the default of torch.nn's
+        layers."""
         weights = {}
         for layer in self.layers(space):
             bound = 1 / math.sqrt(layer.inputs)

@@ -18,7 +18,8 @@ from nc_testbed.core.rng import Generators, RandomStreams
 from nc_testbed.core.space import Space
 
 LAYER = 2**22
-"""Bytes of the widest layer when a CPU takes rows through a network, 4 MiB: near its cache."""
+"""Bytes of the widest layer when a CPU takes rows
+through a network, 4 MiB: near its cache."""
 ROWS = 256
 """Rows per chain at once on a GPU; part of how the noise of sampled pixels is defined."""
 
@@ -39,7 +40,9 @@ class AutoencoderFit(ABC):
 
     @abstractmethod
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z | x), both ``[R, B, L]``, of floats ``[R, B, D]``."""
+        """Mean and log variance of q(z | x),
+        both ``[R, B, L]``, of floats
+        ``[R, B, D]``."""
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
@@ -65,7 +68,9 @@ class AutoencoderFit(ABC):
         return {"fit_variance": self.weights["log_variance"].exp().flatten().double()}
 
     def bound(self, x: Tensor, eps: Tensor) -> Tensor:
-        """ELBO per row on given noise: x [R, B, D] floats, eps [R, B, L] to ``[R, B]`` nats."""
+        """ELBO per row on given noise: x [R, B,
+        D] floats, eps [R, B, L] to ``[R, B]``
+        nats."""
         mean, log_var = (part.float() for part in self.encode(x))  # layers may be bfloat16
         z = mean + (0.5 * log_var).exp() * eps
         kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
@@ -83,7 +88,9 @@ class AutoencoderFit(ABC):
 
     @torch.no_grad()
     def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
-        """n stored rows per chain ``[R, n, D]``, z ~ N(0, I); pixels or means of pixels."""
+        """n stored rows per chain
+        ``[R, n, D]``, z ~ N(0, I); pixels or
+        means of pixels."""
         latent = streams("sample.latent")
         pixel = streams("sample.pixel")
         z = latent.normal(n, self.latent_dim) * math.sqrt(sampling.temperature)
@@ -127,7 +134,8 @@ class AutoencoderFit(ABC):
 
     @torch.no_grad()
     def iwae(self, rows: Tensor, samples: int, streams: RandomStreams) -> Tensor:
-        """Importance-weighted bound, ``[R, H]`` nats (Burda, Grosse & Salakhutdinov 2016).
+        """Importance-weighted bound, ``[R, H]`` nats (Burda, Grosse & Salakhutdinov
+        2016).
 
         log (1/S) sum_s p(x, z_s) / q(z_s | x), z_s ~ q; it rises to log p(x) with S.
         """
@@ -177,7 +185,9 @@ class AutoencoderFit(ABC):
         return self.log_likelihood(x, self.decode(z)) + log_ratio
 
     def _log_variance(self, like: Tensor) -> Tensor:
-        """Log variance of the Gaussian likelihood, ``[R, 1, 1]`` if learned, else ``[1, 1, 1]``."""
+        """Log variance of the Gaussian likelihood,
+        ``[R, 1, 1]`` if learned, else
+        ``[1, 1, 1]``."""
         if "log_variance" in self.weights:
             return self.weights["log_variance"]
         assert self.variance is not None

@@ -1,4 +1,5 @@
-"""EM steps until every chain has stopped; a chain that has is left out of the later ones."""
+"""EM steps until every chain has stopped; a chain
+that has is left out of the later ones."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ from nc_testbed.core.interfaces import Progress, no_progress
 from nc_testbed.models.em import EM, Components
 
 SELDOM = 8
-"""Steps between two counts of the chains that still climb, on a GPU: each count waits for it."""
+"""Steps between two counts of the chains that still
+climb, on a GPU: each count waits for it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Where EM ended: components, log-likelihood per row (standardised), steps, converged [R]."""
+    """Where EM ended: components, log-likelihood
+    per row (standardised), steps, converged [R]."""
 
     components: Components
     log_likelihood: Tensor
@@ -64,7 +67,8 @@ def climb(
     tolerance: float,
     progress: Progress = no_progress,
 ) -> Climb:
-    """At most this many EM steps; a chain stops when its log-likelihood gains < tolerance.
+    """At most this many EM steps; a chain stops when its log-likelihood gains <
+    tolerance.
 
     A chain that has stopped is frozen, so it does not depend on when the others stop.
     Once at most half of a group still climb, they go on without the others.

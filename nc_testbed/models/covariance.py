@@ -1,4 +1,5 @@
-"""Covariances of Gaussian components, full or diagonal, for all chains and components at once.
+"""Covariances of Gaussian components, full or diagonal, for all chains and components at
+once.
 
 Rows are standardised (see :mod:`nc_testbed.models.em`); a *factor* is the lower Cholesky
 factor ``[..., D', D']`` of a full covariance, or the standard deviations ``[..., D']`` of
@@ -23,15 +24,20 @@ class Covariance(Protocol):
     """A kind of covariance, full or diagonal, as EM needs it."""
 
     def features(self, z: Tensor) -> Tensor:
-        """Moment features ``[R, F, N]`` of rows ``[R, D, N]``: coordinates, then products."""
+        """Moment features ``[R, F, N]`` of rows
+        ``[R, D, N]``: coordinates, then
+        products."""
         ...
 
     def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
-        """Covariances of components with mean features ``[R, K, F]`` and means ``[R, K, D']``."""
+        """Covariances of components with mean
+        features ``[R, K, F]`` and means
+        ``[R, K, D']``."""
         ...
 
     def raise_to_floor(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of the covariances raised to the floor, and which were raised, ``[R, K]`` bool.
+        """Factors of the covariances raised to the floor, and which were raised,
+        ``[R, K]`` bool.
 
         constant ``[R, D']``: coordinates that never vary; they get variance 1 and no
         floor.
@@ -39,13 +45,16 @@ class Covariance(Protocol):
         ...
 
     def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
-        """``(w, b)`` with log N(x; mean, covariance) = w . features(x) + b, [R, K, F], [R, K]."""
+        """``(w, b)`` with log N(x; mean,
+        covariance) = w . features(x) + b, [R, K,
+        F], [R, K]."""
         ...
 
 
 @dataclass(frozen=True)
 class Full:
-    """Any covariance matrix of D coordinates; the floor bounds its smallest eigenvalue."""
+    """Any covariance matrix of D coordinates;
+    the floor bounds its smallest eigenvalue."""
 
     floor: float
     D: int
@@ -81,7 +90,9 @@ class Full:
         return torch.where((info > 0)[..., None, None], diagonal, factors), low
 
     def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
-        """w = (P m, -P_ij, -P_ii / 2) with the precision P; b = -m'Pm/2 - log det L - c."""
+        """w = (P m, -P_ij, -P_ii / 2) with the
+        precision P; b = -m'Pm/2 - log det L -
+        c."""
         i, j = torch.tril_indices(self.D, self.D, device=means.device)
         whitening = invert_triangle(factors)
         precision = whitening.mT @ whitening  # D' is a multiple of 4: whole vectors
@@ -93,7 +104,8 @@ class Full:
 
 @dataclass(frozen=True)
 class Diagonal:
-    """D independent coordinates, each with its variance, or one variance for all (spherical)."""
+    """D independent coordinates, each with its
+    variance, or one variance for all (spherical)."""
 
     floor: float
     D: int
@@ -128,7 +140,8 @@ class Diagonal:
 
 
 def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
-    """The part ``[R, K]`` of a log density that no row enters: -m'Pm/2 - log det L - D/2 log 2 pi.
+    """The part ``[R, K]`` of a log density that no row enters: -m'Pm/2 - log det L - D/2
+    log 2 pi.
 
     linear: P m. scale: the factor's diagonal.
     """
@@ -137,7 +150,8 @@ def _offset(means: Tensor, linear: Tensor, scale: Tensor) -> Tensor:
 
 
 def log_normal(deviation: Tensor, factor: Tensor) -> Tensor:
-    """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its mean.
+    """Log density ``[R, H]`` of a normal law at rows' deviations ``[R, D, H]`` from its
+    mean.
 
     factor: ``[R, D, D]`` lower Cholesky factor or ``[R, D]`` standard deviations; where
     its diagonal is 0 the coordinate is a point mass.

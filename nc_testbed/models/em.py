@@ -27,7 +27,8 @@ TINY = torch.finfo(torch.float64).tiny / torch.finfo(torch.float64).eps
 equal, a component with no more responsibility has no rows."""
 
 LOWEST = torch.finfo(torch.float64).min
-"""Log weight of a component without rows: -inf times the zeros that pad rows would be NaN."""
+"""Log weight of a component without rows: -inf
+times the zeros that pad rows would be NaN."""
 
 BLOCK = {"cpu": 2**20, "cuda": 2**32}
 """Bytes of responsibilities at once: on a CPU they and the features stay in its cache."""
@@ -56,7 +57,8 @@ class StandardRows:
 
     @property
     def log_scale(self) -> Tensor:
-        """Log density of a standardised row less that of the row, ``[R]``; constants count 0.
+        """Log density of a standardised row less that of the row, ``[R]``; constants
+        count 0.
 
         A constant coordinate is a point mass, so that its ``-log(2 pi) / 2`` is taken out
         again.
@@ -66,7 +68,8 @@ class StandardRows:
 
 
 def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> StandardRows:
-    """Centre and scale each chain's rows ``[R, N, D]`` by its own mean and standard deviation.
+    """Centre and scale each chain's rows ``[R, N, D]`` by its own mean and standard
+    deviation.
 
     EM is then free of the chain's scale: a chain may collapse to any size. ``common``
     uses one scale (root mean variance) for all coordinates, as spherical covariances
@@ -162,7 +165,9 @@ class EM:
     features: Tensor
 
     def expect(self, components: Components) -> tuple[Tensor, Tensor]:
-        """Moments ``[R, K, F]`` of the rows by responsibility, and log-likelihood per row [R]."""
+        """Moments ``[R, K, F]`` of the rows by
+        responsibility, and log-likelihood per row
+        [R]."""
         weights, offset = self.covariance.quadratic(components.means, components.factors)
         offset = offset + components.weights.log().clamp(min=LOWEST)
         weights = torch.cat([offset[..., None], weights], dim=-1)
@@ -176,7 +181,9 @@ class EM:
         return torch.cat(moments), torch.cat(log_likelihood)
 
     def _expect(self, weights: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """:meth:`expect` for some chains, from the weights ``[r, K, F]`` of the features."""
+        """:meth:`expect` for some chains, from
+        the weights ``[r, K, F]`` of the
+        features."""
         features = self.features[part]
         joint = torch.bmm(weights, features)  # log of weight times density
         shares = joint.softmax(1)
@@ -190,7 +197,9 @@ class EM:
         return torch.bmm(shares, features.mT), log_likelihood
 
     def maximise(self, moments: Tensor) -> Components:
-        """The components of largest likelihood given moments ``[R, K, F]``, the first the count."""
+        """The components of largest likelihood
+        given moments ``[R, K, F]``, the first the
+        count."""
         counts = moments[..., 0]
         alive = counts > TINY
         moments = moments[..., 1:] / torch.where(alive, counts, 1.0)[..., None]

@@ -1,4 +1,6 @@
-"""Gaussian mixture model fitted by expectation-maximisation, all chains at once in float64."""
+"""Gaussian mixture model fitted by
+expectation-maximisation, all chains at once in
+float64."""
 
 from __future__ import annotations
 
@@ -124,7 +126,9 @@ class GMM:
         require(ok, "covariance", self.covariance, remedy)
 
     def stacks(self, space: Space) -> bool:
-        """True: rows are padded to whole vectors, see :mod:`nc_testbed.core.exactness`."""
+        """True: rows are padded to whole
+        vectors, see
+        :mod:`nc_testbed.core.exactness`."""
         return True
 
     def workspace(self, space: Space, m: int) -> int:
@@ -145,7 +149,9 @@ class GMM:
         previous: Fit | None = None,
         progress: Progress = no_progress,
     ) -> Mixture:
-        """R independent fits; rows ``[R, m, D]`` are pixels in [0, 1] or vectors as they are."""
+        """R independent fits; rows ``[R, m, D]``
+        are pixels in [0, 1] or vectors as they
+        are."""
         values = training.space.floats(training.all(), torch.float64)
         one_scale = self.covariance == "spherical"
         rows = standardise(values, one_scale, training.weights)
@@ -217,7 +223,8 @@ class Mixture:
         return self.space.stored_form(values)
 
     def log_prob(self, rows: Tensor) -> Tensor:
-        """Exact log density in nats of stored rows ``[H, D]`` under every chain, ``[R, H]``.
+        """Exact log density in nats of stored rows ``[H, D]`` under every chain,
+        ``[R, H]``.
 
         Pixels count in units of [0, 1]. A coordinate that never varied in training is a
         point mass: it adds nothing where a row agrees with it, -inf elsewhere.
@@ -243,7 +250,8 @@ class Mixture:
         }
 
     def columns(self, true_parameters: object) -> dict[str, Tensor]:
-        """``mean``, ``variance`` (mean over coordinates) and ``log_variance`` (ln det) of x.
+        """``mean``, ``variance`` (mean over coordinates) and ``log_variance`` (ln det) of
+        x.
 
         ``m = sum w_k m_k`` and ``sum w_k (C_k + m_k m_k^T) - m m^T``: after any EM step
         that hit no floor, the moments (ddof 0) of the rows fitted to.

@@ -1,4 +1,5 @@
-"""The steps of a fit by Adam: their inputs, and on a GPU one step recorded and replayed."""
+"""The steps of a fit by Adam: their inputs, and on
+a GPU one step recorded and replayed."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ class Inputs:
             yield len(positions)
 
     def take(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Rows ``[R, B, D]``, noise ``[R, B, L]`` and weights ``[R, B]`` of the next step."""
+        """Rows ``[R, B, D]``, noise
+        ``[R, B, L]`` and weights ``[R, B]`` of
+        the next step."""
         step = {k: values.index_select(0, self._next)[0] for k, values in self._block.items()}
         self._next.add_(1)
         rows = step["rows"] if "rows" in step else self._training.gather(step["positions"])
@@ -136,7 +139,8 @@ def record_step(
 
 
 def _positions(m: int, batch: int, steps: int, draws: Generators) -> Iterator[Tensor]:
-    """Positions ``[S, R, B]`` of up to BLOCK steps: the rows in random order, again and again."""
+    """Positions ``[S, R, B]`` of up to BLOCK steps:
+    the rows in random order, again and again."""
     order = draws.permutation(m)
     for size in _sizes(steps):
         missing = math.ceil((size * batch - order.shape[1]) / m)

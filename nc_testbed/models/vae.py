@@ -1,4 +1,5 @@
-"""Variational autoencoders made of stacked multilayer perceptrons, weights [R, in, out]."""
+"""Variational autoencoders made of stacked
+multilayer perceptrons, weights [R, in, out]."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class VAE(Autoencoder):
         self.check_pixels(space)
 
     def stacks(self, space: Space) -> bool:
-        """Whether every matrix of a chain fills whole vectors, so that the next one begins at one.
+        """Whether every matrix of a chain fills whole vectors, so that the next one
+        begins at one.
 
         See :mod:`nc_testbed.core.exactness`, point 2.
         """
@@ -52,7 +54,9 @@ class VAE(Autoencoder):
         return max(space.size, *self.hidden)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> VAEFit:
-        """The fit whose ``state_dict()`` this is; the weights alone are one that is not over."""
+        """The fit whose ``state_dict()`` this
+        is; the weights alone are one that is not
+        over."""
         weights = dict(state)
         diverged = weights.pop("diverged", None)
         return VAEFit(self.likelihood, self.variance, weights, space, diverged)

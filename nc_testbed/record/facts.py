@@ -16,8 +16,8 @@ from nc_testbed.metrics.column import Columns
 
 
 def with_facts(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
-    """The configuration with what it led to: sizes, hashes of data and referee, ranks, and
-    what is said of the columns."""
+    """The configuration with what it led to: sizes, hashes of data and referee, ranks,
+    and what is said of the columns."""
     sizes = list(run.sizes[1:])
     facts: dict[str, Any] = {
         "n": sizes[0] if len(set(sizes)) == 1 else sizes,
@@ -59,7 +59,8 @@ def _of_rows(run: Run) -> dict[str, Any]:
 def _hash_of_rows(data: Data) -> str:
     """sha256 of the real rows, of which are generation 0's and of those held out.
 
-    Rows that an exact law draws for later generations are left out: a longer run draws more.
+    Rows that an exact law draws for later generations are left out: a longer run draws
+    more.
     """
     rows = data.x if data.law is None else data.x[:, : data.training.shape[1]]
     digest = sha256()

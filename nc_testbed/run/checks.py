@@ -63,7 +63,8 @@ def check_stream(model: Any, policy: Policy, settings: Settings) -> None:
 
 
 def check_family(model: FamilyModel, n: Sequence[int], settings: Settings, policy: Policy) -> None:
-    """Refuse samples that are too small for an estimator, and ways of sampling it has not."""
+    """Refuse samples that are too small for an
+    estimator, and ways of sampling it has not."""
     sampling = settings.sampling
     family = model.family()
     ok = sampling.decode == "sample"
@@ -86,7 +87,8 @@ def check_family(model: FamilyModel, n: Sequence[int], settings: Settings, polic
 def check_model(
     model: Any, data: Data, n: Sequence[int], settings: Settings, policy: Policy
 ) -> Any:
-    """The model with what its settings leave to the data; refuse it if it cannot be fitted."""
+    """The model with what its settings leave to
+    the data; refuse it if it cannot be fitted."""
     if not isinstance(model, FamilyModel):
         with_group("model", model.check, data.space)
         return model
@@ -149,7 +151,8 @@ def needs_rows(
 def law_device(
     family: Family, policy: Policy, n: Sequence[int], settings: Settings
 ) -> torch.device:
-    """The device of a run that draws sufficient statistics; a pool of real rows is stored."""
+    """The device of a run that draws sufficient
+    statistics; a pool of real rows is stored."""
     pool = "pool" in policy.real_row_budget(n[1], settings.budget)
     if pool:
         space = Space((family.size,), image=False)
@@ -169,7 +172,8 @@ def compute(
     space: Space,
     device: torch.device,
 ) -> Compute:
-    """How the run uses its device; BadInput for what the device or the model cannot do."""
+    """How the run uses its device; BadInput for
+    what the device or the model cannot do."""
     name = type(model).__name__
     request = settings.compute
     memory = None if request.memory == "auto" else request.memory

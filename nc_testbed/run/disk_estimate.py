@@ -40,9 +40,11 @@ def need(run: Prepared) -> int:
 
 
 def check_room(needed: int, generations: int, folder: Path) -> None:
-    """Refuse a run that the folder's file system cannot hold, or that may not write there.
+    """Refuse a run that the folder's file system cannot hold, or that may not write
+    there.
 
-    What the folder holds already counts as written. Raises BadInput; leaves nothing behind.
+    What the folder holds already counts as written. Raises BadInput; leaves nothing
+    behind.
     """
     existing = nearest_existing(folder)
     files = (p for runs in ("", "*/") for p in folder.glob(f"{runs}generations/*/*"))
@@ -91,7 +93,8 @@ def _tables(settings: Settings, columns: int, recorded: int) -> int:
 
 
 def _scratch(run: Prepared) -> int:
-    """The file for rows that memory does not hold (see :mod:`nc_testbed.core.storage`)."""
+    """The file for rows that memory does not
+    hold (see :mod:`nc_testbed.core.storage`)."""
     window = run.policy.window or run.settings.generations
     rows = bytes_of(run.settings.chains * window * max(run.sizes[1:]), run.data.space)
     if rows <= run.compute.budget(run.device) // 2 - run.data.x.nbytes:

@@ -193,7 +193,8 @@ def fit_of(directory: RunDirectory, run: Run, generation: int) -> Fit:
 def laws_of(run: Prepared) -> dict[str, ExactLaw]:
     """The exact laws of a run, by metric; none where its data have no known one.
 
-    None either where samples are biased, or drawn afresh at every step: the laws are of n rows.
+    None either where samples are biased, or drawn afresh at every step: the laws are of n
+    rows.
     """
     settings = run.settings
     if settings.stream or settings.sampling.temperature != 1:
@@ -209,7 +210,8 @@ def laws_of(run: Prepared) -> dict[str, ExactLaw]:
 
 
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse to go on from other real data, or with another referee, than a run began with."""
+    """Refuse to go on from other real data, or
+    with another referee, than a run began with."""
     try:
         existing = load_config(path)
     except ValueError:  # damaged, and written anew

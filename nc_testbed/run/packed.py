@@ -1,4 +1,5 @@
-"""Several runs in one process: those that fit together side by side along the chain axis."""
+"""Several runs in one process: those that fit
+together side by side along the chain axis."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def packs(jobs: Sequence[Job], prepared: Sequence[Prepared]) -> list[list[Pair]]
 
 
 def settings_alike(config: Mapping[str, Any]) -> str:
-    """What runs of one pack have in common: all settings but the seed and the policy's numbers.
+    """What runs of one pack have in common: all settings but the seed and the policy's
+    numbers.
 
     >>> one, other = ({"seed": s, "policy": {"k": s, "source": "pool"}} for s in (1, 2))
     >>> settings_alike(one) == settings_alike(other)
@@ -112,7 +114,8 @@ def _groups(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 def _joins(pack: Sequence[Pair], run: Prepared, training_rows: dict[str, list[int]]) -> bool:
-    """Whether a run fits to those of a pack; training_rows: by policy, as far as computed."""
+    """Whether a run fits to those of a pack;
+    training_rows: by policy, as far as computed."""
 
     def sizes(run: Prepared) -> list[int]:
         policy = repr(run.policy)
@@ -145,7 +148,8 @@ def _bytes(run: Prepared) -> int:
 
 
 def _room(run: Prepared) -> int:
-    """Bytes for the rows of a pack: no more than what a run may keep in memory, by half."""
+    """Bytes for the rows of a pack: no more than
+    what a run may keep in memory, by half."""
     return run.compute.budget(run.device) // 4
 
 

@@ -56,7 +56,8 @@ class Prepared:
     def run(self, say: Callable[[str], None], scratch: str | None = None) -> Run:
         """What the loop takes; reads the referee, or trains it and says so.
 
-        scratch: an existing folder for rows that memory does not hold, None = the system's own.
+        scratch: an existing folder for rows that memory does not hold, None = the
+        system's own.
         """
         settings = self.settings
         data = _move_data(self.data, self.device)
@@ -185,7 +186,8 @@ def _on_rows(
 
 
 def _with_rows(source: Any, settings: Settings) -> Any:
-    """A source that knows its number of rows; where a law draws them, ``n`` says how many."""
+    """A source that knows its number of rows;
+    where a law draws them, ``n`` says how many."""
     if not isinstance(source, FamilySource) or source.rows is not None:
         return source
     n = sizes(settings, None)
@@ -195,7 +197,8 @@ def _with_rows(source: Any, settings: Settings) -> Any:
 
 
 def evaluation_rows(data: Data) -> int:
-    """100 / (share of the rarest class), at least 1000: power is what makes an alarm early."""
+    """100 / (share of the rarest class), at least
+    1000: power is what makes an alarm early."""
     if data.shares is None:
         return 1000
     return max(1000, math.ceil(100 / float(data.shares.min())))
@@ -229,7 +232,8 @@ def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[s
 def _applicable(
     metrics: dict[str, Metric], auto: bool, data: Data, model: Model
 ) -> dict[str, Metric]:
-    """The metrics that can be measured; where they were asked for by name, all must be."""
+    """The metrics that can be measured; where
+    they were asked for by name, all must be."""
     provides = data.provides | model.provides
     if isinstance(model, FamilyModel) and all(f != model.family() for f, _ in data.true_parameters):
         provides = provides - {"parameters"}  # there is no truth to hold them against

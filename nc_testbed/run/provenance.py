@@ -1,4 +1,5 @@
-"""Where every training row of a run came from: recomposed, or counted by the policy's rule."""
+"""Where every training row of a run came from:
+recomposed, or counted by the policy's rule."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ class TrainingRows:
 def recompose(
     prepared: Prepared, config: Mapping[str, Any], path: Path, T: int
 ) -> Iterator[TrainingRows]:
-    """The training rows of generations 0..T-1, composed once more as the run composed them.
+    """The training rows of generations 0..T-1, composed once more as the run composed
+    them.
 
     config: as the run stored it. Raises BadInput where the data or the referee are not
     the run's.
@@ -92,7 +94,8 @@ def export(generations: Sequence[TrainingRows], out: Path) -> None:
 
 
 def count_rows(run: Prepared, generations: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The lineage ``{"rows": {origin: rows}}`` of a chain of a run on sufficient statistics."""
+    """The lineage ``{"rows": {origin: rows}}`` of
+    a chain of a run on sufficient statistics."""
     lineages = {}
     for g in generations:
         counts = sorted(_counts(run, g).items())

@@ -100,7 +100,9 @@ class SweepConsole:
         return "  ".join([*filter(None, parts), *self._time_left()])
 
     def _time_left(self) -> list[str]:
-        """An estimate by the rate of the new jobs; those that were there before take no time."""
+        """An estimate by the rate of the new
+        jobs; those that were there before take
+        no time."""
         new = sum(word.state != "there" for word in self.ended.values())
         before = max(self._complete, len(self.ended) - new)
         missing = self._total - before - new
@@ -122,7 +124,8 @@ def duration(seconds: float) -> str:
 
 
 def closing(console: SweepConsole, sweep: Sweep) -> list[str]:
-    """The lines that end a sweep: counts, the best of a search, and every job that is not there."""
+    """The lines that end a sweep: counts, the best
+    of a search, and every job that is not there."""
     ended = console.ended.values()
     total = sweep.total
     counts = {state: sum(word.state == state for word in ended) for state in ENDED}

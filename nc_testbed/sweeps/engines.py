@@ -1,4 +1,5 @@
-"""What runs the jobs of a sweep: which extra an engine needs, and what it must be told."""
+"""What runs the jobs of a sweep: which extra an
+engine needs, and what it must be told."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ EXTRAS = {
 """Which extra of this package brings a plugin along."""
 OPTUNA = "hydra_plugins.hydra_optuna_sweeper"
 QUIET = {"RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Ray shows every line that a job prints, and reports to nobody; unless the user has said."""
+"""Ray shows every line that a job prints, and
+reports to nobody; unless the user has said."""
 NUMBERS = (
     ("launcher", "n_jobs"),
     ("launcher", "timeout_min"),
@@ -30,8 +32,8 @@ AT_ONCE = 16
 
 
 def check_engine(launch: Mapping[str, Any]) -> None:
-    """Raise BadInput, ``hydra/launcher=ray: needs ..``, where an engine is not installed, or was
-    given what is no number.
+    """Raise BadInput, ``hydra/launcher=ray: needs ..``, where an engine is not installed,
+    or was given what is no number.
 
     launch: Hydra's own settings.
     """

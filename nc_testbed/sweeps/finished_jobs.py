@@ -1,4 +1,5 @@
-"""What earlier starts of a sweep have left: runs that are whole, and runs with other settings."""
+"""What earlier starts of a sweep have left: runs that
+are whole, and runs with other settings."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ SHOWN = 4
 
 
 def complete_manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The manifest of the finished run of these settings that a directory holds, None where it
-    holds none: settings, table and summary are as they were written, and so is the manifest of the
-    last generation. No data are read.
+    """The manifest of the finished run of these settings that a directory holds, None
+    where it holds none: settings, table and summary are as they were written, and so is
+    the manifest of the last generation. No data are read.
     """
     digest = settings_hash(config)
     if not (path / manifest.NAME).is_file():
@@ -42,8 +43,8 @@ def complete_manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] |
 
 
 def remarks(jobs: Sequence[PlannedJob]) -> list[str]:
-    """A line for every way in which settings differ from those of runs that are there under the
-    same name, and for every other version that has made what is taken over."""
+    """A line for every way in which settings differ from those of runs that are there
+    under the same name, and for every other version that has made what is taken over."""
     changes: Counter[str] = Counter()
     versions: Counter[str] = Counter()
     places: dict[str, Path] = {}
@@ -68,7 +69,8 @@ def _runs(count: int) -> str:
 
 
 def difference_line(run: Path, config: Mapping[str, Any]) -> str:
-    """How settings differ from those of the run in a directory, as ``key: old -> new``."""
+    """How settings differ from those of the run
+    in a directory, as ``key: old -> new``."""
     try:
         before = load_config(run)
     except (OSError, ValueError):

@@ -34,8 +34,8 @@ WAIT = 1.0
 
 @dataclass(frozen=True)
 class SweepJob:
-    """A job of a sweep: its number, what is swept over (``policy.k=1,seed=2``), its directory, its
-    sweep's, its settings, and what a search makes of it."""
+    """A job of a sweep: its number, what is swept over (``policy.k=1,seed=2``), its
+    directory, its sweep's, its settings, and what a search makes of it."""
 
     number: int
     label: str
@@ -62,7 +62,8 @@ class SweepJob:
 def job_of(cfg: Any) -> SweepJob:
     """The job that Hydra is about to start, in the directory that it made for it.
 
-    It goes on in the folder in which the sweep was started: a worker of a cluster begins elsewhere.
+    It goes on in the folder in which the sweep was started: a worker of a cluster begins
+    elsewhere.
     """
     config, location = launched_job(cfg)
     os.chdir(location.pop("cwd"))
@@ -78,9 +79,9 @@ def run_launched(cfg: Any) -> float | None:
 def run_job(job: SweepJob, prepare: Prepare, start_time: float | None = None) -> float | None:
     """Make a run unless it is there, and leave word of it; returns the objective.
 
-    start_time: when the run was begun that is there now (:func:`time.monotonic`), None for one of
-    an earlier sweep. What goes wrong ends this job alone: it is said, and None is returned. A
-    signal that ends a run ends the process, as ever.
+    start_time: when the run was begun that is there now (:func:`time.monotonic`), None
+    for one of an earlier sweep. What goes wrong ends this job alone: it is said, and None
+    is returned. A signal that ends a run ends the process, as ever.
     """
     say = job.teller(time.monotonic() if start_time is None else start_time)
     say("running")
@@ -104,8 +105,8 @@ def run_job(job: SweepJob, prepare: Prepare, start_time: float | None = None) ->
 
 
 def _is_complete(job: SweepJob, prepare: Prepare, say: Callable[[str, str], None]) -> bool:
-    """Whether the run was whole before; once this returns it is. A run that another process makes
-    is waited for."""
+    """Whether the run was whole before; once this returns it is. A run that another
+    process makes is waited for."""
     while True:
         if complete_manifest(job.path, job.config) is not None:
             return True

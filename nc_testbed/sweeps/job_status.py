@@ -1,4 +1,5 @@
-"""What the jobs of a sweep say of themselves: a small file each, whichever process they run in."""
+"""What the jobs of a sweep say of themselves: a small
+file each, whichever process they run in."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ FOLDER = ".jobs"
 """Beside the directories of the jobs."""
 START = "start.json"
 ENDED = ("done", "there", "failed")
-"""The last words of a job: it has been made, it was there before, or it could not be made."""
+"""The last words of a job: it has been made, it was
+there before, or it could not be made."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,9 @@ class Word:
     """One job's state.
 
     number: from 0. state: ``running``, ``waiting`` (another process makes the same run),
-    ``stopped`` (by a signal), or one of ENDED. label: what is swept over. path: its directory.
-    seconds: that it took. text: the headline figures, or what went wrong. value: the objective.
-    start: which start of the sweep it belongs to.
+    ``stopped`` (by a signal), or one of ENDED. label: what is swept over. path: its
+    directory. seconds: that it took. text: the headline figures, or what went wrong.
+    value: the objective. start: which start of the sweep it belongs to.
     """
 
     number: int
@@ -64,8 +66,8 @@ class Words:
         _write(self.folder / f"{word.number:05d}.json", dataclasses.asdict(word))
 
     def heard(self, start: str, skip: Container[int] = ()) -> Iterator[Word]:
-        """The last word of every job of this start that has said one, by number, less those to
-        skip."""
+        """The last word of every job of this start that has said one, by number, less
+        those to skip."""
         for file in sorted(self.folder.glob("[0-9]*.json")):
             if int(file.stem) in skip:
                 continue

@@ -16,12 +16,13 @@ from nc_testbed.core.errors import require
 
 @dataclass(frozen=True)
 class Objective:
-    """The mean of ``metric`` over chains at the last generation; or, with ``smallest`` and
-    ``at_least``, the value of that setting where the mean is at least so much, and otherwise
-    n + (at_least - mean), n the rows of a generation.
+    """The mean of ``metric`` over chains at the last generation; or, with ``smallest``
+    and ``at_least``, the value of that setting where the mean is at least so much, and
+    otherwise n + (at_least - mean), n the rows of a generation.
 
-    Minimised, the second is the smallest value that keeps the metric above the bound: one that
-    does not is worse than every number of rows, and the worse the further it falls short.
+    Minimised, the second is the smallest value that keeps the metric above the bound: one
+    that does not is worse than every number of rows, and the worse the further it falls
+    short.
     """
 
     metric: str

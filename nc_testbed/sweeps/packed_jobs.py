@@ -13,9 +13,11 @@ from nc_testbed.sweeps.job import SweepJob, log_to_run, run_job
 
 
 def run_all(jobs: Sequence[SweepJob], prepare: Prepare) -> list[float | None]:
-    """Make the runs of all jobs that are not there, and leave word of each; returns the objectives.
+    """Make the runs of all jobs that are not there, and leave word of each; returns the
+    objectives.
 
-    Where a pack fails each of its jobs goes on alone, and says by itself what is wrong with it.
+    Where a pack fails each of its jobs goes on alone, and says by itself what is wrong
+    with it.
     """
     missing = {job.path: job for job in jobs if complete_manifest(job.path, job.config) is None}
     runs = [packed.Job(job.config, job.path) for job in missing.values()]

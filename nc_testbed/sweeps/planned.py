@@ -27,10 +27,11 @@ from nc_testbed.sweeps.planned_job import PlannedJob
 class Sweep:
     """A sweep before it starts.
 
-    folder: where its jobs' directories lie. words: the overrides that Hydra is given. name: that
-    of its experiment. jobs: all of them; of a search, which chooses them as it goes, those at both
-    ends of its intervals. total: runs that will be made. direction: of a search, ``minimize`` or
-    ``maximize``. apart: whether jobs run in processes of their own.
+    folder: where its jobs' directories lie. words: the overrides that Hydra is given.
+    name: that of its experiment. jobs: all of them; of a search, which chooses them as it
+    goes, those at both ends of its intervals. total: runs that will be made. direction:
+    of a search, ``minimize`` or ``maximize``. apart: whether jobs run in processes of
+    their own.
     """
 
     folder: Path
@@ -45,8 +46,8 @@ class Sweep:
 def plan_sweep(words: Sequence[Override], search: Sequence[str]) -> Sweep:
     """The sweep of a command line; search: where more configuration files lie.
 
-    Raises BadInput for what cannot be composed, a sweep that is too long, and an engine that is
-    not installed.
+    Raises BadInput for what cannot be composed, a sweep that is too long, and an engine
+    that is not installed.
     """
     composition = compose_run([line_of(override) for override in shared_overrides(words)], search)
     launch = composition.launch
@@ -90,7 +91,8 @@ def _plan_job(overrides: Sequence[str], search: Sequence[str], folder: Path) -> 
 
 
 def _manifest(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The manifest of the finished run of these settings that lies there, None without one."""
+    """The manifest of the finished run of these
+    settings that lies there, None without one."""
     if not path.is_dir():
         return None
     from nc_testbed.sweeps.finished_jobs import (

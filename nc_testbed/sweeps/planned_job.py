@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job: its settings, what of its configuration belongs to the study, its directory, and the
-    manifest of the finished run that lies there already, if one does."""
+    """A job: its settings, what of its configuration belongs to the study, its directory,
+    and the manifest of the finished run that lies there already, if one does."""
 
     config: dict[str, Any]
     study: dict[str, Any]

@@ -20,10 +20,11 @@ from nc_testbed.sweeps.planned import Sweep
 
 
 def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
-    """Launch the jobs of a sweep, telling of each that ends; returns the directories of all.
+    """Launch the jobs of a sweep, telling of each that ends; returns the directories of
+    all.
 
-    Exits with 1 where a job has failed, once all the others have been made. Raises BadInput where
-    another process sweeps in the same folder.
+    Exits with 1 where a job has failed, once all the others have been made. Raises
+    BadInput where another process sweeps in the same folder.
     """
     words = Words(sweep.folder)
     name = secrets.token_hex(4)
@@ -48,8 +49,8 @@ def start(sweep: Sweep, launch: Callable[[], None]) -> list[Path]:
 
 @contextlib.contextmanager
 def _end_in_order(apart: bool) -> Generator[None]:
-    """Signals that end a process end it in order where jobs run in others: an engine then stops
-    its workers. A job in this process handles them itself."""
+    """Signals that end a process end it in order where jobs run in others: an engine then
+    stops its workers. A job in this process handles them itself."""
     before = {}
     if apart:
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):

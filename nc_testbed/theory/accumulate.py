@@ -20,7 +20,8 @@ Policy = Literal["replace", "accumulate"]
 
 
 def variance_factor(t: ArrayLike, n: int, c: float = -1.0) -> NDArray[np.float64]:
-    """Factor on the expected variance of the statistic after t refits to all rows so far (D1).
+    """Factor on the expected variance of the statistic after t refits to all rows so far
+    (D1).
 
     prod_{i=1..t} (1 + c/(n i^2))
 
@@ -198,7 +199,8 @@ def regression_risk(
 
 
 def biased_accumulate(t: ArrayLike, eps: float) -> NDArray[np.float64]:
-    """Expected fit of a shrinking learner that accumulates: slower, yet it goes to 0 (D6).
+    """Expected fit of a shrinking learner that accumulates: slower, yet it goes to 0
+    (D6).
 
     E phi_t/phi_0 = prod_{i=1..t} (1 - eps/i) = Gamma(t+1-eps)/(Gamma(1-eps) Gamma(t+1)),
     about t^-eps/Gamma(1-eps)

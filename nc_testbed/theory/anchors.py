@@ -23,7 +23,8 @@ Source = Literal["fresh", "pool", "fixed"]
 def anchored_spread(
     sizes: Sequence[int], k: int, variance: float, c: float, source: Source
 ) -> NDArray[np.float64]:
-    """Variance over chains of the fitted mean of the statistic, W_t = Var phi_t, at every t.
+    """Variance over chains of the fitted mean of the statistic, W_t = Var phi_t, at every
+    t.
 
     W' = f^2 V_0/k + 2 f (1-f) C + (1-f)^2 W + (1-f) (V_0 + c W)/n;  C = Cov(phi, next
     anchors' mean): C' = f s + (1-f) C, s = 0 (fresh), V_0/sizes[0] (pool), V_0/k (fixed)
@@ -50,7 +51,8 @@ def anchored_spread(
 def anchored_gaussian(
     sizes: Sequence[int], k: int, variance: float, ddof: int, source: Source
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Expected squared drift of a Gaussian's mean and expected fitted variance, at every t.
+    """Expected squared drift of a Gaussian's mean and expected fitted variance, at every
+    t.
 
     D = E(mu-mu_0)^2 as W in :func:`anchored_spread` with V_0 + c W replaced by E S; E S =
     n/(n-ddof) (q - D), q' = f s^2 + (1-f) (D + E S) the rows' second moment about mu_0
@@ -78,12 +80,14 @@ def anchored_gaussian(
 
 
 def _first_shared(variance: float, first: int, source: Source) -> float:
-    """Cov(phi_1, the next anchors' mean): reused anchors are rows that generation 0 saw."""
+    """Cov(phi_1, the next anchors' mean): reused
+    anchors are rows that generation 0 saw."""
     return 0.0 if source == "fresh" else variance / first
 
 
 def _step(k, n, first, variance, source, spread, shared, model):
-    """One generation of W and C; ``model`` is the expected variance of a synthetic row."""
+    """One generation of W and C; ``model`` is
+    the expected variance of a synthetic row."""
     if not 0 <= k <= n or (source != "fresh" and k > first):
         raise ValueError(f"{k} {source} anchors in {n} rows, {first} rows at generation 0")
     f = k / n
@@ -113,7 +117,8 @@ def stationary_spread(k: ArrayLike, n: int, variance: float, c: float) -> NDArra
 def stationary_gaussian(
     k: ArrayLike, n: int, variance: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Stationary squared drift and expected variance of a Gaussian under FRESH anchors (B3).
+    """Stationary squared drift and expected variance of a Gaussian under FRESH anchors
+    (B3).
 
     E(mu-mu_0)^2 = s^2/(2k - k f + 1 - f), E S = s^2 minus that
 
@@ -129,7 +134,8 @@ def stationary_gaussian(
 
 
 def stationary_gini(k: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
-    """Stationary expected Gini-Simpson diversity of a categorical law, FRESH anchors (B4).
+    """Stationary expected Gini-Simpson diversity of a categorical law, FRESH anchors
+    (B4).
 
     E[1 - sum_i phi_i^2] = first (1 - 1/(2k - k f + 1 - f))
 
@@ -168,7 +174,8 @@ def stationary_spread_reused(
 
 
 def fixed_one_bernoulli(t: ArrayLike, n: int, p: float, anchor: int) -> NDArray[np.float64]:
-    """Expected distance of a Bernoulli share from its one FIXED anchor: it collapses there (B6).
+    """Expected distance of a Bernoulli share from its one FIXED anchor: it collapses
+    there (B6).
 
     E|phi_t - x_0| = |p - x_0| (1-1/n)^t, and P(not absorbed at x_0) is at most n times
     that
@@ -184,7 +191,8 @@ def fixed_one_bernoulli(t: ArrayLike, n: int, p: float, anchor: int) -> NDArray[
 
 
 def fixed_gaussian_energy(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
-    """Expected energy of a Gaussian around its one FIXED anchor: it collapses onto it (B6).
+    """Expected energy of a Gaussian around its one FIXED anchor: it collapses onto it
+    (B6).
 
     E[S_t + (mu_t-x_0)^2] = first (1-1/n)^t
 
@@ -199,7 +207,8 @@ def fixed_gaussian_energy(t: ArrayLike, n: int, first: float) -> NDArray[np.floa
 
 
 def real_only_spread(k: int, t: ArrayLike, variance: float) -> NDArray[np.float64]:
-    """Variance of a fit to all anchors seen so far and nothing else, the baseline to beat (B8).
+    """Variance of a fit to all anchors seen so far and nothing else, the baseline to beat
+    (B8).
 
     Var phi = V_0/(t k)
 

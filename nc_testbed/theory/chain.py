@@ -1,4 +1,5 @@
-"""Exact Bernoulli refits at finite n: the binomial Markov chain, for one class against the rest.
+"""Exact Bernoulli refits at finite n: the binomial Markov chain, for one class against
+the rest.
 
 The state is X, the rows of the class among the n rows a refit sees. X_1 ~ Bin(n, p) is
 the sample from the truth; X' = Bin(n, X/n) under replace and Bin(k, p) + Bin(n-k, X/n)
@@ -181,7 +182,9 @@ def absorbed_curve(n: int, p: float, generations: int) -> NDArray[np.float64]:
 
 
 def _curves(n, shares, generations, k, event) -> NDArray[np.float64]:
-    """P(X_t in the event) ``[C, T]``: one backward iteration serves all shares of replace."""
+    """P(X_t in the event) ``[C, T]``: one
+    backward iteration serves all shares of
+    replace."""
     shares = np.asarray(shares, dtype=np.float64)
     if k:
         rows = (
@@ -193,7 +196,9 @@ def _curves(n, shares, generations, k, event) -> NDArray[np.float64]:
 
 
 def _backward(matrix, event, generations) -> NDArray[np.float64]:
-    """P(X_t in the event | X_1 = x) ``[n+1, T]``: h_t = P h_{t-1}, h_1 the event itself."""
+    """P(X_t in the event | X_1 = x)
+    ``[n+1, T]``: h_t = P h_{t-1}, h_1 the event
+    itself."""
     h = np.empty((generations, len(matrix)))
     h[0] = event
     for t in range(1, generations):

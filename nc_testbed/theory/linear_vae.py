@@ -32,7 +32,8 @@ def decoder_mean_spectrum(
 def fresh_spectrum(
     t: ArrayLike, eigenvalues: ArrayLike, noise: float, share: float
 ) -> NDArray[np.float64]:
-    """Variances of the decoder means when a share of every training set is fresh truth (F2).
+    """Variances of the decoder means when a share of every training set is fresh truth
+    (F2).
 
     nu_t = max(lambda - s2 (1 - (1-f)^t)/f, 0), in the end max(lambda - s2/f, 0): a
     direction survives only if f > s2/lambda

@@ -1,4 +1,5 @@
-"""The linearised generation that all policies with anchors share, biased learners included.
+"""The linearised generation that all policies with anchors share, biased learners
+included.
 
 x' = f x_0 + (1-f)(x + b) + noise(v): f the share of real rows, x_0 the value at
 generation 0 (the fit to real rows, not the truth), b the mean change and v the variance

@@ -86,7 +86,8 @@ def map_curves(
     prior_mean: float,
     function: tuple[float, float, float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance over chains of a share refitted under its conjugate prior, at every t.
+    """Mean and variance over chains of a share refitted under its conjugate prior, at
+    every t.
 
     phi' = (sum + A m)/(n+A):  E' = (n E + A m)/(n+A),  W' = (n/(n+A))^2 (W + (V(E) + c
     W)/n)
@@ -115,7 +116,8 @@ def map_curves(
 
 
 def l2_logit_sd(n: int, penalty: float) -> float:
-    """Stationary standard deviation of a Bernoulli logit refitted under an L2 penalty (C2).
+    """Stationary standard deviation of a Bernoulli logit refitted under an L2 penalty
+    (C2).
 
     theta ~ N(0, 1/(2 n lam (1 + 2 lam)))
 

@@ -20,7 +20,8 @@ from nc_testbed.theory.tails import branching
 
 
 def heterozygosity(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
-    """Expected Gini-Simpson diversity of a categorical law, a Wright-Fisher population (A1).
+    """Expected Gini-Simpson diversity of a categorical law, a Wright-Fisher population
+    (A1).
 
     E[1 - sum_i phi_i^2]_t = first (1 - 1/n)^t
 
@@ -34,7 +35,8 @@ def heterozygosity(t: ArrayLike, n: int, first: float) -> NDArray[np.float64]:
 
 
 def expected_variance(t: ArrayLike, n: int, variance: float, c: float) -> NDArray[np.float64]:
-    """Expected variance of the statistic in a family with quadratic variance function (A1).
+    """Expected variance of the statistic in a family with quadratic variance function
+    (A1).
 
     E V(phi_t) = variance (1 + c/n)^t, for V(phi) = a + b phi + c phi^2
 
@@ -51,7 +53,8 @@ def expected_variance(t: ArrayLike, n: int, variance: float, c: float) -> NDArra
 
 
 def growing(sizes: Sequence[int], variance: float, c: float) -> NDArray[np.float64]:
-    """Expected variance of the statistic when every refit has its own number of rows (A11).
+    """Expected variance of the statistic when every refit has its own number of rows
+    (A11).
 
     E V_t = variance prod_{i=1..t} (1 + c/sizes[i-1]); above 0 for ever iff sum 1/sizes is
     finite
@@ -84,7 +87,8 @@ def fixation(shares: ArrayLike) -> NDArray[np.float64]:
 
 
 def all_up(magnetisation: ArrayLike) -> NDArray[np.float64]:
-    """Probability that a refitted Ising model without couplings ends with all spins up (A2).
+    """Probability that a refitted Ising model without couplings ends with all spins up
+    (A2).
 
     P(all up) = (1 + m_0)/2
 
@@ -165,7 +169,8 @@ def poisson_alive(t: ArrayLike, n: int, rate: float) -> NDArray[np.float64]:
 
 
 def kde_variance(t: ArrayLike, n: int, bandwidth: float, variance: float) -> NDArray[np.float64]:
-    """Expected variance (ddof = 0) of the rows that the t-th kernel density is fitted to (A12).
+    """Expected variance (ddof = 0) of the rows that the t-th kernel density is fitted to
+    (A12).
 
     v_1 = (1-1/n) variance, v_{t+1} = (1-1/n)(v_t + h^2): it tends to (n-1) h^2
 

@@ -49,7 +49,8 @@ def expected_variance_shared(t: ArrayLike, n: int, first: float, ddof: int) -> N
 
 
 def mean_squared_drift(t: ArrayLike, n: int, variance: float, ddof: int) -> NDArray[np.float64]:
-    """Expected squared distance of the fitted mean from the truth's, per coordinate (A10).
+    """Expected squared distance of the fitted mean from the truth's, per coordinate
+    (A10).
 
     E(mu_t - mu_0)^2 = s^2 - E S_t (ddof = 0), s^2 t/n (ddof = 1)
 
@@ -96,7 +97,8 @@ def expected_sd(t: ArrayLike, n: int, sd: float, ddof: int) -> NDArray[np.float6
 
 
 def w2_squared(t: ArrayLike, n: int, variance: float, ddof: int) -> NDArray[np.float64]:
-    """Expected squared Wasserstein-2 distance of the fit from the truth, one dimension (A7).
+    """Expected squared Wasserstein-2 distance of the fit from the truth, one dimension
+    (A7).
 
     E W2^2 = E(mu_t-mu_0)^2 + E S_t + s^2 - 2 s E sigma_t; ddof = 1: s^2 (t/n + 2(1 -
     c4^t))

@@ -75,7 +75,8 @@ def expected_log_variance_known_mean(t: ArrayLike, n: int, variance: float) -> N
 def variance_sd_known_mean(
     t: ArrayLike, n: int, variance: float, power: int = 1
 ) -> NDArray[np.float64]:
-    """Standard deviation over chains of S_t, or of S_t^2, of a Gaussian whose mean is known.
+    """Standard deviation over chains of S_t, or of S_t^2, of a Gaussian whose mean is
+    known.
 
     sd S_t^j = variance^j sqrt(m_2j^t - m_j^(2t)), m_j = n(n+2)...(n+2j-2)/n^j
 

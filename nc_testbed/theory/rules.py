@@ -24,11 +24,14 @@ LIMIT = 4.0
 PRECISION = 0.05
 """Largest standard error in units of the natural scale (T1)."""
 LEVEL = 0.001
-"""Chance that a right law fails where probabilities and distributions are compared (T2, T3)."""
+"""Chance that a right law fails where probabilities
+and distributions are compared (T2, T3)."""
 WIDTH = 0.1
-"""Widest interval, or critical distance, at which a probability or distribution can pass."""
+"""Widest interval, or critical distance, at which
+a probability or distribution can pass."""
 _JITTER = 0x6A6974
-"""Part of a jitter's seed, so that it shares no stream with a simulation of the same seed."""
+"""Part of a jitter's seed, so that it shares no
+stream with a simulation of the same seed."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def golden_weight(ratio: ArrayLike) -> NDArray[np.float64]:
 
 
 def oracle_survival(t: ArrayLike, n: int, p: float) -> NDArray[np.float64]:
-    """Probability that a class survives although every fit is reweighted to the truth (E3).
+    """Probability that a class survives although every fit is reweighted to the truth
+    (E3).
 
     P(alive at t) = (1 - (1-p)^n)^t
 

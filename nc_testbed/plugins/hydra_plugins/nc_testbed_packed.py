@@ -1,7 +1,8 @@
-"""The launcher ``packed``: all runs of a sweep in this process, side by side where they fit.
+"""The launcher ``packed``: all runs of a sweep in this process, side by side where they
+fit.
 
-Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this one lies in
-one; :func:`nc_testbed.config.hydra_app.register` tells Python where.
+Hydra makes launchers of its own and of packages named ``hydra_plugins`` alone, so this
+one lies in one; :func:`nc_testbed.config.hydra_app.register` tells Python where.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from omegaconf import DictConfig
 
 
 class PackedLauncher(Launcher):
-    """Notes every run of the sweep as Hydra's own launcher would start it, then makes all."""
+    """Notes every run of the sweep as Hydra's own
+    launcher would start it, then makes all."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
