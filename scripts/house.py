@@ -69,7 +69,9 @@ DIALECT = frozenset(
     ]
 )
 """Words of this project's first version that no other code base uses for a variable."""
-PARTICIPLES = re.compile(r"_?(\w+ed|told|held|found|shown|drawn|kept|made|taken|given|said|known)$")
+PARTICIPLES = re.compile(
+    r"_?(\w+ed|told|held|found|shown|drawn|kept|made|taken|given|said|known)$"
+)
 """Function names that are a bare participle: a reader cannot tell a verb from a state."""
 CHECKED = re.compile(r"_?(feed|seed|need|speed|shed|embed|bed|red|exceed|proceed)$")
 """Words that end alike and are none."""
@@ -180,7 +182,9 @@ def policy_members(house: House) -> int:
     """Members of the policy that the guide shows."""
     page = (house.root / "docs" / "guide" / "policy.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    classes = [n for block in blocks for n in ast.parse(block).body if isinstance(n, ast.ClassDef)]
+    classes = [
+        n for block in blocks for n in ast.parse(block).body if isinstance(n, ast.ClassDef)
+    ]
     fields = (ast.AnnAssign, ast.Assign, ast.FunctionDef)
     own = [n for n in classes[0].body if isinstance(n, fields)]
     names = [n.name if isinstance(n, ast.FunctionDef) else ast.unparse(n) for n in own]
@@ -210,7 +214,9 @@ def entered(root: Path) -> list[str]:
         words = [*settings, "generations=3", f"hydra.run.dir={folder}/run"]
         environment = {**os.environ, "PYTHONPATH": str(root)}
         command = [sys.executable, "-c", TRACE, *words]
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True
+        )
     line = next(line for line in done.stdout.splitlines() if line.startswith("entered"))
     return [file.partition("nc_testbed/")[2] for file in line.split()[1:]]
 
@@ -269,7 +275,9 @@ def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
     yield "rooms and loose modules", len(rooms) + len(loose), rooms
     yield "files in run/", len(list((house.package / "run").glob("*.py"))), []
     yield "modules in import circles", len(circles(arrows)), circles(arrows)
-    hydra = [name for name, others in arrows.items() if {n.split(".")[0] for n in others} & HYDRA]
+    hydra = [
+        name for name, others in arrows.items() if {n.split(".")[0] for n in others} & HYDRA
+    ]
     yield "modules that import Hydra", len(hydra), sorted(hydra)
     stems: dict[str, set[str]] = defaultdict(set)
     for file in house.files:
@@ -301,7 +309,11 @@ def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
     wrong = misjudged(root)
     yield "columns with a wrong direction", len(wrong), wrong
     yield "members of the guide's policy", policy_members(house), []
-    yield "files of more than 250 lines", sum(t.count("\n") > 250 for t in house.texts.values()), []
+    yield (
+        "files of more than 250 lines",
+        sum(t.count("\n") > 250 for t in house.texts.values()),
+        [],
+    )
     yield "files", len(house.files), []
     yield "lines", len(lines), []
 

@@ -47,7 +47,9 @@ def extent(column: Column) -> str:
     if (column.low, column.high) == (-inf, inf):
         words = "any"
     else:
-        words = f"{column.low:g} to {column.high}" if column.high != inf else f">= {column.low:g}"
+        words = (
+            f"{column.low:g} to {column.high}" if column.high != inf else f">= {column.low:g}"
+        )
     return f"{words}, {column.unit}" if column.unit else words
 
 
@@ -83,14 +85,18 @@ def tables() -> str:
     lines = ["| definition of collapse | in our words | measured by |", "|---|---|---|"]
     for word, says in COLLAPSES.items():
         names = [f"[{name}](#{name})" for name, cls in chosen.items() if cls.collapse == word]
-        lines.append(f"| {word} | {says} | {', '.join(names) or 'no one run: sweep over `n=`'} |")
+        lines.append(
+            f"| {word} | {says} | {', '.join(names) or 'no one run: sweep over `n=`'} |"
+        )
     sections = [section(name, cls) for name, cls in chosen.items()]
     return "\n\n".join(["\n".join(lines), *sections])
 
 
 def fits() -> str:
     """The table of what models say of their fits."""
-    columns = {name: column for cls in models().values() for name, column in cls.columns.items()}
+    columns = {
+        name: column for cls in models().values() for name, column in cls.columns.items()
+    }
     return "\n".join([HEAD, *(row(name, column) for name, column in columns.items())])
 
 

@@ -78,7 +78,8 @@ def test_a_slow_decline_is_seen_soon_after_a_class_is_halved():
 
 def test_a_third_less_is_no_loss():
     assert (
-        np.isfinite(alarm(counts(SHARES * np.r_[1, np.full(L, 0.67)][:, None]), M)).mean() < ALPHA
+        np.isfinite(alarm(counts(SHARES * np.r_[1, np.full(L, 0.67)][:, None]), M)).mean()
+        < ALPHA
     )
 
 

@@ -38,7 +38,9 @@ def room(path: Path) -> str:
 
 def own_imports(path: Path) -> set[str]:
     """The modules of this package that a module imports, as ``room.module``."""
-    names = {name.removeprefix("nc_testbed.") for name in imported(path) if "nc_testbed." in name}
+    names = {
+        name.removeprefix("nc_testbed.") for name in imported(path) if "nc_testbed." in name
+    }
     known = {".".join(other.relative_to(PACKAGE).with_suffix("").parts) for other in MODULES}
     return names & known
 
@@ -78,7 +80,9 @@ def test_hydra_is_imported_in_few_rooms_only():
 
 
 def test_the_benchmark_is_imported_by_its_verb_alone():
-    users = {room(path) for path in MODULES if any("bench." in name for name in own_imports(path))}
+    users = {
+        room(path) for path in MODULES if any("bench." in name for name in own_imports(path))
+    }
     assert users <= {"bench", "cli"}
 
 
@@ -113,7 +117,9 @@ def test_no_ambient_randomness():
 
 
 def test_nothing_runs_what_a_file_brings_along():
-    helpers = [p for p in sorted((ROOT / "tests").rglob("*.py")) if not p.name.startswith("test_")]
+    helpers = [
+        p for p in sorted((ROOT / "tests").rglob("*.py")) if not p.name.startswith("test_")
+    ]
     files = [*MODULES, *(ROOT / "scripts").glob("*.py"), *helpers]
     assert not [p for p in files if re.search(UNSAFE, p.read_text(), re.MULTILINE)]
 

@@ -67,7 +67,8 @@ def test_a_run_leaves_what_the_design_lists(finished):
     generations = {f"generations/{g:04d}/{name}" for g in range(3) for name in names}
     assert (
         there - events
-        == {"config.yaml", "metrics.parquet", "summary.json", "manifest.json", "lock"} | generations
+        == {"config.yaml", "metrics.parquet", "summary.json", "manifest.json", "lock"}
+        | generations
     )
     assert len(events) == 1
 
@@ -90,7 +91,9 @@ def test_the_config_and_the_summary_say_what_was_run(finished):
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["policy"] == "replace"
     table = pq.read_table(finished / "metrics.parquet").to_pydict()
-    last = np.mean([v for v, g in zip(table["recall"], table["generation"], strict=True) if g == 2])
+    last = np.mean(
+        [v for v, g in zip(table["recall"], table["generation"], strict=True) if g == 2]
+    )
     assert summary["metrics"]["recall"]["last"]["mean"] == pytest.approx(last)
 
 
@@ -112,7 +115,13 @@ def test_the_same_command_gives_the_same_table(finished, tmp_path, monkeypatch):
 
 
 def test_chains_at_once_and_their_number_change_no_chain(finished, tmp_path, monkeypatch):
-    run(monkeypatch, *TINY, "chains=3", "compute.chains=1", f"hydra.run.dir={tmp_path / 'three'}")
+    run(
+        monkeypatch,
+        *TINY,
+        "chains=3",
+        "compute.chains=1",
+        f"hydra.run.dir={tmp_path / 'three'}",
+    )
     two = pq.read_table(finished / "metrics.parquet").to_pydict()
     three = pq.read_table(tmp_path / "three" / "metrics.parquet").to_pydict()
     kept = [i for i, chain in enumerate(three["chain"]) if chain < 2]
@@ -235,7 +244,10 @@ def test_a_wrong_setting_ends_in_one_line_and_leaves_nothing(
         (["data=moons", "model=vae"], "model.likelihood=bernoulli: these rows are vectors"),
         (["data=fashion_mnist", "data.root=/nowhere"], "data.root=/nowhere: "),
         (["data=swiss_roll", "model=gmm", "metrics=[tail_mass]"], "metrics=tail_mass: "),
-        (["data=moons", "model=gmm", "compute.precision=bf16"], "compute.precision=bf16: GMM does"),
+        (
+            ["data=moons", "model=gmm", "compute.precision=bf16"],
+            "compute.precision=bf16: GMM does",
+        ),
         (["device=cpu", "compute.compile=true"], "compute.compile=True: only the losses of"),
     ],
 )

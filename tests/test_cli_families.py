@@ -62,7 +62,9 @@ def test_laws_stand_beside_the_means(finished):
 def test_laws_are_drawn_in_tensorboard(finished):
     events = EventAccumulator(str(finished / "tensorboard")).Reload()
     drawn = [event.value for event in events.Scalars("laws/heterozygosity")]
-    assert drawn == pytest.approx(summary(finished)["laws"]["heterozygosity"]["values"], rel=1e-6)
+    assert drawn == pytest.approx(
+        summary(finished)["laws"]["heterozygosity"]["values"], rel=1e-6
+    )
     assert len(events.Scalars("z against the law/heterozygosity")) == 9
 
 
@@ -70,9 +72,13 @@ def test_laws_are_drawn_in_tensorboard(finished):
     ("wanted", "generations"),
     [("last", [8]), ("3", [0, 3, 6, 8]), ("[7,2]", [2, 7]), ("all", list(range(9)))],
 )
-def test_what_is_recorded_changes_no_number(finished, wanted, generations, tmp_path, monkeypatch):
+def test_what_is_recorded_changes_no_number(
+    finished, wanted, generations, tmp_path, monkeypatch
+):
     record = [f"record.generations={wanted}", "record.chains=summary"]
-    run(monkeypatch, *COIN, "chains=3000", "generations=9", *record, f"hydra.run.dir={tmp_path}")
+    run(
+        monkeypatch, *COIN, "chains=3000", "generations=9", *record, f"hydra.run.dir={tmp_path}"
+    )
     few = Trajectories.of(pq.read_table(tmp_path / "metrics.parquet"))
     all_of_them = Trajectories.of(pq.read_table(finished / "metrics.parquet"))
     assert few.generations.tolist() == generations
@@ -93,7 +99,9 @@ def test_a_run_that_goes_on_ends_in_the_same_bytes(policy, tmp_path, monkeypatch
     damaged.write_bytes(damaged.read_bytes()[:-1])
     run(monkeypatch, *base, f"hydra.run.dir={tmp_path / 'parts'}")
     for name in ("metrics.parquet", "generations/0009/weights.safetensors"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "parts" / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes()
 
 
 def test_rows_follow_the_same_laws_where_they_are_asked_for(tmp_path, monkeypatch):
@@ -108,7 +116,9 @@ def test_rows_follow_the_same_laws_where_they_are_asked_for(tmp_path, monkeypatc
 def test_a_trillion_rows_are_a_run_like_others(tmp_path, monkeypatch):
     run(monkeypatch, "data=gaussian", "model=gaussian", "policy=accumulate", "n=1000000000000",
         "chains=500", "generations=5", f"hydra.run.dir={tmp_path}")  # fmt: skip
-    assert summary(tmp_path)["metrics"]["variance"]["last"]["mean"] == pytest.approx(1, abs=1e-5)
+    assert summary(tmp_path)["metrics"]["variance"]["last"]["mean"] == pytest.approx(
+        1, abs=1e-5
+    )
 
 
 REFUSED = {

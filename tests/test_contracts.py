@@ -99,7 +99,9 @@ def test_every_yaml_says_what_it_is(group):
         assert (CONF / group / f"{name}.yaml").read_text().startswith("# "), name
 
 
-@pytest.mark.parametrize(("group", "name"), [(g, n) for g in ("model", "policy") for n in names(g)])
+@pytest.mark.parametrize(
+    ("group", "name"), [(g, n) for g in ("model", "policy") for n in names(g)]
+)
 def test_a_yaml_holds_every_default(group, name):
     node = settings(group, name)
     made = build_target(node, group, ())
@@ -107,7 +109,9 @@ def test_a_yaml_holds_every_default(group, name):
     assert made == type(made)()
 
 
-@pytest.mark.parametrize("name", [name for name in names("model") if PICTURES not in takes(name)])
+@pytest.mark.parametrize(
+    "name", [name for name in names("model") if PICTURES not in takes(name)]
+)
 def test_a_model_that_cannot_take_pictures_says_so(name):
     model = build_target(settings("model", name), "model", ())
     if isinstance(model, FamilyModel):
@@ -131,7 +135,9 @@ def test_a_fit_keeps_the_contract(model_and_rows):
     rows = fit.sample(9, streams, Sampling())
     assert isinstance(rows, Shaped[torch.Tensor, f"{R} 9 {space.size}"])
     assert rows.dtype is space.dtype
-    assert all(isinstance(v, Shaped[torch.Tensor, f"{R} ..."]) for v in fit.state_dict().values())
+    assert all(
+        isinstance(v, Shaped[torch.Tensor, f"{R} ..."]) for v in fit.state_dict().values()
+    )
     assert all(isinstance(v, Shaped[torch.Tensor, f"{R}"]) for v in fit.report().values())
     assert fit_provides(fit) == model.provides
     again = model.restore(fit.state_dict(), space)

@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SPANS = re.findall(r"`(python scripts/train\.py [^`]*)`", README.replace("\n", " "))
 LINES = re.findall(r"^python scripts/train\.py .*", README, re.MULTILINE)
-COMMANDS = sorted({re.sub(r" +", " ", text.split(" #")[0].strip()) for text in [*SPANS, *LINES]})
+COMMANDS = sorted(
+    {re.sub(r" +", " ", text.split(" #")[0].strip()) for text in [*SPANS, *LINES]}
+)
 
 
 def test_commands_were_found():
@@ -33,7 +35,9 @@ def test_every_command_of_the_readme_can_be_run(command, tmp_path, monkeypatch):
             read_resume(words)
         return
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
-    monkeypatch.setattr("nc_testbed.sweeps.engines._is_installed", lambda plugin: True)  # an extra
+    monkeypatch.setattr(
+        "nc_testbed.sweeps.engines._is_installed", lambda plugin: True
+    )  # an extra
     with configurations():
         read_request([w for w in words if not w.startswith("-")], "-m" in words, [])
 

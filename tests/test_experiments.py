@@ -24,7 +24,13 @@ def tiny(path, out):
     kept = [f"{key}={value}" for key, value in values.items()]
     if "steps" in node(path).get("model", {}):
         kept += ["model.steps=5", "n=100"]
-    return [f"experiment={path.stem}", "chains=3", "generations=3", f"hydra.run.dir={out}", *kept]
+    return [
+        f"experiment={path.stem}",
+        "chains=3",
+        "generations=3",
+        f"hydra.run.dir={out}",
+        *kept,
+    ]
 
 
 def run(monkeypatch, *arguments):
@@ -37,7 +43,9 @@ def test_experiments_were_found():
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatch, capsys, device):
+def test_an_experiment_runs_tiny_and_draws_its_figure(
+    path, tmp_path, monkeypatch, capsys, device
+):
     text = path.read_text()
     for word in ("# Question:", "# Command:", "# Cost:"):
         assert word in text
@@ -57,7 +65,9 @@ def test_an_experiment_runs_tiny_and_draws_its_figure(path, tmp_path, monkeypatc
 def test_the_full_size_of_an_experiment_can_be_run(path, end):
     """Composed and prepared, with the first and with the last value of every key."""
     size = (node(path).get("sweep") or {}) | node(path)["full"]
-    values = {key: value[end] if isinstance(value, list) else value for key, value in size.items()}
+    values = {
+        key: value[end] if isinstance(value, list) else value for key, value in size.items()
+    }
     texts = {k: "null" if v is None else str(v).replace("\\$", "$") for k, v in values.items()}
     kept = [f"{key}={text}" for key, text in texts.items()]
     with configurations():
@@ -106,7 +116,9 @@ def test_one_full_size_is_one_run(tmp_path, monkeypatch):
         (["size=full", "full={n: -3}"], "n=-3: give "),
     ],
 )
-def test_a_wrong_study_is_refused_before_it_runs(arguments, line, tmp_path, monkeypatch, capsys):
+def test_a_wrong_study_is_refused_before_it_runs(
+    arguments, line, tmp_path, monkeypatch, capsys
+):
     with pytest.raises(SystemExit) as left:
         run(monkeypatch, "experiment=zipf", *arguments, f"hydra.run.dir={tmp_path / 'run'}")
     assert left.value.code == 2

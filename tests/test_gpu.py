@@ -36,9 +36,9 @@ def training(device=GPU, rows: int = 1000) -> TrainingSet:
     squares = [(axis - place[:, i, None]).square() for i in (0, 1)]
     x = (-(squares[0][:, :, None] + squares[1][:, None]) / 12).exp().flatten(1)
     order = torch.arange(rows, device=device).expand(R, -1)
-    return Archive(SPACE, SPACE.stored_form(x)[None].to(device), order, order[:, :0], rows, 1).view(
-        order
-    )
+    return Archive(
+        SPACE, SPACE.stored_form(x)[None].to(device), order, order[:, :0], rows, 1
+    ).view(order)
 
 
 def fitted(model, compute: Compute, rows=None):
@@ -81,7 +81,10 @@ def test_nothing_in_a_fit_waits_for_the_gpu():
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_a_gpu_computes_what_a_cpu_does(model):
     streams = RandomStreams(0, tuple(range(R)))
-    start, eps = model._initial(SPACE, streams("init")), streams("x").normal(64, model.latent_dim)
+    start, eps = (
+        model._initial(SPACE, streams("init")),
+        streams("x").normal(64, model.latent_dim),
+    )
     bound, found = bound_of(model, SPACE), []
     for device in (CPU, GPU):
         weights = {k: v.to(device).requires_grad_() for k, v in start.items()}
@@ -152,7 +155,9 @@ def test_metrics_agree_with_a_cpu():
     ):
         with pytest.MonkeyPatch.context() as patch, memory_limit(w.compute, w.device):
             patch.setattr("nc_testbed.loop.closed_loop.sample", lambda *_, drawn=drawn: drawn)
-            seen = measure(w, fits, w.streams(0), fits, RowStore(w).archive.view(w.data.training))
+            seen = measure(
+                w, fits, w.streams(0), fits, RowStore(w).archive.view(w.data.training)
+            )
         found.append(seen)
     noisy = ("elbo", "w2", "vendi")  # bounds and projections draw from the device's own streams
     for name, value in found[0].items():

@@ -19,11 +19,15 @@ from nc_testbed.core.status import WORDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = {page.stem: page for page in [DOCS / "index.md", *sorted((DOCS / "guide").glob("*.md"))]}
+PAGES = {
+    page.stem: page for page in [DOCS / "index.md", *sorted((DOCS / "guide").glob("*.md"))]
+}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHORT = ("generations=2", "chains=2", "model.steps=5")
 """What is added to the default run, which would take minutes."""
-LEFT = shutil.ignore_patterns(".git", ".venv", "outputs", "__pycache__", "*.egg-info", ".*_cache")
+LEFT = shutil.ignore_patterns(
+    ".git", ".venv", "outputs", "__pycache__", "*.egg-info", ".*_cache"
+)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -94,7 +98,9 @@ class Reader:
         )
         try:
             assert served.stderr is not None
-            address = next(filter(None, (re.search(r"http://\S+", x) for x in served.stderr)))[0]
+            address = next(filter(None, (re.search(r"http://\S+", x) for x in served.stderr)))[
+                0
+            ]
             with urllib.request.urlopen(f"{address}data/runs", timeout=60) as answer:
                 assert answer.status == 200
         finally:
@@ -103,7 +109,12 @@ class Reader:
 
     def _run(self, words: list[str]) -> None:
         done = subprocess.run(
-            words, cwd=self.place, env=self.environment, capture_output=True, text=True, timeout=600
+            words,
+            cwd=self.place,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout[-1000:]}{done.stderr}"
 
@@ -115,7 +126,9 @@ def cache(tmp_path_factory):
 
 
 def marked(stem: str):
-    mark = pytest.mark.engines if stem == "engines" else pytest.mark.guide  # some have its extras
+    mark = (
+        pytest.mark.engines if stem == "engines" else pytest.mark.guide
+    )  # some have its extras
     return pytest.param(PAGES[stem], id=stem, marks=mark)
 
 
@@ -127,7 +140,15 @@ def test_every_command_of_a_page_can_be_executed(page, tmp_path, cache):
 @pytest.mark.guide
 def test_the_site_can_be_built(tmp_path):
     config = DOCS / "site" / "mkdocs.yml"
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--config-file",
+        str(config),
+    ]
     done = subprocess.run(
         [*command, "--site-dir", str(tmp_path / "site")], capture_output=True, text=True
     )

@@ -17,7 +17,9 @@ from nc_testbed.config.compose import CONF, compose_choices, compose_config, con
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("data", "model", "policy", "metrics", "experiment")
-OPTIONS = [(group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
+OPTIONS = [
+    (group, file.stem) for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))
+]
 DESCRIBED = [CONF / "config.yaml", *(CONF / g / f"{o}.yaml" for g, o in OPTIONS)]
 
 
@@ -34,11 +36,17 @@ def printed(monkeypatch, capsys, *words):
 def test_every_option_and_every_key_has_a_description(file):
     found = describe_file(file.read_text())
     assert len(found.text) > 10
-    said = {key: text for key, text in found.keys.items() if not re.search(r"_target_|^hydra", key)}
-    if file.parent.name == "experiment":  # a diff, whose keys are described where they come from
+    said = {
+        key: text for key, text in found.keys.items() if not re.search(r"_target_|^hydra", key)
+    }
+    if (
+        file.parent.name == "experiment"
+    ):  # a diff, whose keys are described where they come from
         return
     said = {
-        key: text for key, text in said.items() if not re.search("^defaults(.(over|/|exp))?", key)
+        key: text
+        for key, text in said.items()
+        if not re.search("^defaults(.(over|/|exp))?", key)
     }
     if file.parent.name == "metrics":
         said.pop(file.stem, None)  # the metric itself, of which the file's first line speaks
@@ -84,7 +92,9 @@ def test_help_describes_the_settings_of_what_is_chosen_with_the_values_in_force(
         "policy@policy.inner=collect", "n=[5,6]",
     )  # fmt: skip
     assert re.search(r"^  model\.max_iter=7 +most EM steps per fit, >= 1$", page, re.MULTILINE)
-    assert re.search(r"^  policy\.inner\.k=1 +fresh real rows per generation", page, re.MULTILINE)
+    assert re.search(
+        r"^  policy\.inner\.k=1 +fresh real rows per generation", page, re.MULTILINE
+    )
     assert re.search(r"^  n=\[5,6\] +rows per generation and chain", page, re.MULTILINE)
     assert "model=gmm: Gaussian mixture fitted by" in page
     assert "model.hidden" not in page

@@ -142,7 +142,9 @@ def test_what_cannot_be_recorded_is_refused(values, line):
 
 
 def test_a_recorded_generation_beyond_the_run_is_refused():
-    with pytest.raises(BadInput, match=r"^record.generations=\[7, 9\]: the last generation is 6"):
+    with pytest.raises(
+        BadInput, match=r"^record.generations=\[7, 9\]: the last generation is 6"
+    ):
         RecordSettings((2, 7, 9)).among(7)
 
 
@@ -199,7 +201,11 @@ def test_sizes_of_the_real_set_and_of_every_synthetic_one(n, real, drawn):
     [
         ([20, 30], None, "n=[20, 30]: 3 generations need as many sizes"),
         ([20, 30, 40], 50, "n=20: generation 0 is fitted to data.rows real rows, 50"),
-        ({"first": 10, "power": 1}, 50, "n=10: generation 0 is fitted to data.rows real rows, 50"),
+        (
+            {"first": 10, "power": 1},
+            50,
+            "n=10: generation 0 is fitted to data.rows real rows, 50",
+        ),
     ],
 )
 def test_a_schedule_fits_the_run_and_begins_with_its_real_rows(n, real, line):
@@ -228,7 +234,9 @@ class Union:
 @pytest.mark.parametrize("value", [3, (1, 2), None, Inner(4)])
 def test_a_union_takes_any_of_its_kinds(value):
     plain = {"depth": value.depth} if isinstance(value, Inner) else value
-    assert build(Union, {"one": list(value) if isinstance(value, tuple) else plain}).one == value
+    assert (
+        build(Union, {"one": list(value) if isinstance(value, tuple) else plain}).one == value
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from nc_testbed.bench.timing import alternately, table_row, wait
-from nc_testbed.bench.vae_epoch import BATCH, EPOCH, HIDDEN, LATENT, USUAL, images, stacked_epoch
+from nc_testbed.bench.vae_epoch import (
+    BATCH,
+    EPOCH,
+    HIDDEN,
+    LATENT,
+    USUAL,
+    images,
+    stacked_epoch,
+)
 from nc_testbed.core.machine import CORES, Compute, each, matmul_precision, memory_limit
 
 LAYERS = ((784, HIDDEN), (HIDDEN, 2 * LATENT), (LATENT, HIDDEN), (HIDDEN, 784))

@@ -28,7 +28,10 @@ MIXTURE = "data=blobs model=gmm policy=anchor generations=10"
 COINS = "data=bernoulli model=bernoulli policy=replace n=50 chains=20 generations=20"
 SWEEPS = {
     "8 seeds of a VAE, 1 chain each, all metrics": (f"{NETWORK} chains=1", SEEDS),
-    "8 seeds of a VAE, 1 chain each, recall alone": (f"{NETWORK} chains=1 metrics=[recall]", SEEDS),
+    "8 seeds of a VAE, 1 chain each, recall alone": (
+        f"{NETWORK} chains=1 metrics=[recall]",
+        SEEDS,
+    ),
     "4 seeds x 4 k of a GMM, 1 chain each, all metrics": (f"{MIXTURE} chains=1", ANCHORS),
     "8 seeds of a Bernoulli, 20 chains each": (COINS, SEEDS),
 }

@@ -22,7 +22,9 @@ CHAINS = {"cpu": (1, 2, 8, 32, 128, 512), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 
 HIDDEN = {"cpu": 64, "cuda": 400}
 STEPS = {"cpu": 10, "cuda": 200}
 ROWS = (1000, 4000, 16_000, 60_000)
-MIXTURES = "data=blobs data.centres=4 model=gmm model.max_iter=10 model.tolerance=0 policy=replace"
+MIXTURES = (
+    "data=blobs data.centres=4 model=gmm model.max_iter=10 model.tolerance=0 policy=replace"
+)
 GENERATIONS = 50
 ACCUMULATE = "policy=accumulate model.steps=20 model.hidden=[64] n=500 data.rows=500"
 

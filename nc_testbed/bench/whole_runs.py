@@ -57,7 +57,9 @@ def default_run(device: torch.device) -> list[dict[str, Any]]:
         seconds = time.perf_counter() - start
     return [
         table_row(f"the default run, {DEFAULT}, less start-up", [seconds], "s", seconds),
-        table_row("share of it that metrics take", [sum(metrics)], "of 1", sum(metrics) / seconds),
+        table_row(
+            "share of it that metrics take", [sum(metrics)], "of 1", sum(metrics) / seconds
+        ),
     ]
 
 

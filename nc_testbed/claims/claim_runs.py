@@ -39,7 +39,9 @@ def plan_run(overrides: Sequence[str], folder: Path) -> ClaimRun:
     Raises BadInput as ``scripts/train.py`` would. Call it within
     ``compose.configurations``.
     """
-    config = {key: value for key, value in compose_config(overrides).items() if key not in STUDY}
+    config = {
+        key: value for key, value in compose_config(overrides).items() if key not in STUDY
+    }
     name = f"{settings_hash(config)[:12]}-{config['generations']}"
     return ClaimRun(tuple(overrides), config, folder / name)
 

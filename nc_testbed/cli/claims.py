@@ -24,6 +24,9 @@ nc-testbed claims claims=one_datapoint size=full    one of them, on a GPU
 @verb(HELP)
 def main(words: Sequence[str]) -> None:
     """Make the runs, judge, and write; print every verdict and where the report lies."""
-    from nc_testbed.claims.command import ClaimsSettings, judge_claims  # torch: not for a help page
+    from nc_testbed.claims.command import (
+        ClaimsSettings,
+        judge_claims,
+    )  # torch: not for a help page
 
     judge_claims(read_command(ClaimsSettings, words), print)

@@ -38,14 +38,18 @@ def describe_file(text: str) -> Description:
     {'a': 'how much', 'b': 'parts', 'b.c': 'which'}
     """
     lines = text.splitlines()
-    head = [line.lstrip("# ") for line in itertools.takewhile(lambda x: x.startswith("#"), lines)]
+    head = [
+        line.lstrip("# ") for line in itertools.takewhile(lambda x: x.startswith("#"), lines)
+    ]
     head = [line for line in head if not line.startswith("@package")]
     first = head[:1] + list(itertools.takewhile(lambda x: not LABEL.match(x), head[1:]))
     summary = " ".join(first).removeprefix("Question:").strip()
     return Description(summary, dict(_keys(yaml.compose(text, LOADER), lines, "")))
 
 
-def _keys(node: yaml.Node | None, lines: Sequence[str], prefix: str) -> Iterator[tuple[str, str]]:
+def _keys(
+    node: yaml.Node | None, lines: Sequence[str], prefix: str
+) -> Iterator[tuple[str, str]]:
     if isinstance(node, yaml.SequenceNode):
         for entry in node.value if prefix == "defaults." else ():
             yield from _keys(entry, lines, prefix)
@@ -84,7 +88,9 @@ class Book:
         """What an option's file says; ``of("", "config")`` is the main one's."""
         files = (folder / group / f"{option}.yaml" for folder in self.folders)
         file = next((file for file in files if file.is_file()), None)
-        return Description() if file is None else describe_file(file.read_text(encoding="utf-8"))
+        return (
+            Description() if file is None else describe_file(file.read_text(encoding="utf-8"))
+        )
 
 
 def _name(file: Path) -> str:

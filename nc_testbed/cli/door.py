@@ -62,7 +62,9 @@ def open_door() -> None:
 def help_page() -> str:
     """The verbs, and the grammar they share."""
     width = max(map(len, VERBS)) + 2
-    return HEAD + "".join(f"  {name:{width}}{verb.text}\n" for name, verb in VERBS.items()) + FOOT
+    return (
+        HEAD + "".join(f"  {name:{width}}{verb.text}\n" for name, verb in VERBS.items()) + FOOT
+    )
 
 
 def version() -> str:

@@ -116,7 +116,10 @@ def settings_page(choice: Choice, words: Sequence[str]) -> str:
         "# Kept as my_conf/experiment/mine.yaml, they are run by",
         "#   python scripts/train.py --config-dir my_conf experiment=mine",
         "defaults:",
-        *(f"  - {_yaml_line({f'override /{group}': option})}" for group, option in default.items()),
+        *(
+            f"  - {_yaml_line({f'override /{group}': option})}"
+            for group, option in default.items()
+        ),
         *_yaml(choice.settings, choice.texts, ""),
     ]
     return "\n".join(lines)
@@ -203,7 +206,11 @@ def _yaml(node: Mapping[str, Any], texts: Mapping[str, str], prefix: str) -> Ite
     nodes = {key: value for key, value in node.items() if isinstance(value, Mapping) and value}
     heads = {
         key: pad
-        + (f"{_yaml_line({key: 0})[:-1].rstrip()}" if key in nodes else _yaml_line({key: value}))
+        + (
+            f"{_yaml_line({key: 0})[:-1].rstrip()}"
+            if key in nodes
+            else _yaml_line({key: value})
+        )
         for key, value in node.items()
     }
     with_text = [head for key, head in heads.items() if texts.get(f"{prefix}{key}")]

@@ -48,7 +48,9 @@ def run_settings(path: Path, key: str = "resume") -> dict[str, Any]:
     damaged = "config.yaml does not fit its own hash"
     require(settings_hash(settings) == config.get("hash"), key, path, damaged)
     for group in GROUPS:
-        require(isinstance(settings.get(group), dict), key, path, f"config.yaml names no {group}")
+        require(
+            isinstance(settings.get(group), dict), key, path, f"config.yaml names no {group}"
+        )
     return settings
 
 

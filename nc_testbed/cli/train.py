@@ -101,7 +101,9 @@ def _draw(figure: Any, runs: Sequence[Path], path: Path) -> None:
 def _resume(options: argparse.Namespace) -> None:
     """Go on with a run in its own directory;
     Hydra, which would make another, is not asked."""
-    require(not options.multirun, "resume", "given", "a run goes on alone: leave out --multirun")
+    require(
+        not options.multirun, "resume", "given", "a run goes on alone: leave out --multirun"
+    )
     config, path = read_resume(options.overrides)
 
     from nc_testbed.run.execute import check_directory, execute

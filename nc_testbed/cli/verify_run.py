@@ -66,7 +66,11 @@ def _check_file(file: Path) -> Path:
 
 
 def _print_lineage(
-    run: Path, config: Mapping[str, Any], manifests: Mapping[int, Any], rows: bool, out: Path | None
+    run: Path,
+    config: Mapping[str, Any],
+    manifests: Mapping[int, Any],
+    rows: bool,
+    out: Path | None,
 ) -> int:
     """Print the lineage of every generation that
     verifies; how many are not as recorded."""
@@ -82,12 +86,18 @@ def _print_lineage(
 
 
 def _compose_again(
-    run: Path, config: Mapping[str, Any], lineages: Mapping[int, Any], rows: bool, out: Path | None
+    run: Path,
+    config: Mapping[str, Any],
+    lineages: Mapping[int, Any],
+    rows: bool,
+    out: Path | None,
 ) -> int:
     """Compose every training set anew; how many are not as their manifests say."""
     from nc_testbed.run.provenance import export, recompose
 
-    T = next((g for g in range(config["generations"]) if g not in lineages), config["generations"])
+    T = next(
+        (g for g in range(config["generations"]) if g not in lineages), config["generations"]
+    )
     sets = list(recompose(_prepare(config), config, run, T))
     wrong = [entry.generation for entry in sets if entry.lineage != lineages[entry.generation]]
     for g in wrong:

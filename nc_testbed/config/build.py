@@ -138,7 +138,9 @@ def build_target(
         reason = f"{type(error).__name__}: {error}"
         raise BadInput(key, name, f"cannot be imported ({' '.join(reason.split())})") from None
     is_allowed = isinstance(target, type) and target.__module__.split(".")[0] in allowed
-    require(is_allowed and dataclasses.is_dataclass(target), key, name, "name a settings dataclass")
+    require(
+        is_allowed and dataclasses.is_dataclass(target), key, name, "name a settings dataclass"
+    )
     instance = build(target, values, f"{group}.", extensions)
     contract = f"{kind.__module__}.{kind.__name__}"
     remedy = f"is no {kind.__name__.lower()}: name a class that is one, as {contract} says"
@@ -198,7 +200,9 @@ def _convert_to(
             raise BadInput(key, value, nearest(str(value), map(str, arguments)))
         return value
     if origin is dict and isinstance(value, Mapping):
-        return {k: _convert(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()}
+        return {
+            k: _convert(arguments[1], v, f"{key}.{k}", extensions) for k, v in value.items()
+        }
     is_list = origin in (tuple, Sequence)
     if is_list and isinstance(value, list | tuple):
         return tuple(_convert(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
@@ -207,7 +211,12 @@ def _convert_to(
         return float(value)
     if hint in (int, str, bool) and type(value) is hint:
         return value
-    names = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
+    names = {
+        int: "a whole number",
+        float: "a finite number",
+        str: "a text",
+        bool: "true or false",
+    }
     if dataclasses.is_dataclass(hint):
         names[hint] = f"{{{', '.join(f.name for f in dataclasses.fields(hint))}}}"
     type_name = names.get(hint, "a list" if is_list else getattr(hint, "__name__", str(hint)))

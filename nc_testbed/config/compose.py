@@ -138,7 +138,9 @@ def _targets(node: Any) -> Iterator[Any]:
 
 def _options(group: str, search: Sequence[str]) -> list[str]:
     """The options of a group, here and in the folder that is searched too."""
-    folders = [str(f).removeprefix("file://") for o in parse(search) for f in cast(list, o.value())]
+    folders = [
+        str(f).removeprefix("file://") for o in parse(search) for f in cast(list, o.value())
+    ]
     added = [file.stem for folder in folders for file in Path(folder, group).glob("*.yaml")]
     return sorted({*GlobalHydra.instance().config_loader().get_group_options(group), *added})
 

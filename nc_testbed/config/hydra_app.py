@@ -91,7 +91,9 @@ def register() -> None:
     Plugins.instance()  # they store theirs
     for file in PRESETS.rglob("*.yaml"):
         group = str(file.parent.relative_to(PRESETS))
-        ConfigStore.instance().store(file.stem, OmegaConf.load(file), group, provider="nc_testbed")
+        ConfigStore.instance().store(
+            file.stem, OmegaConf.load(file), group, provider="nc_testbed"
+        )
 
 
 def _register_resolvers() -> None:

@@ -46,7 +46,9 @@ def output(key: str, path: str | Path) -> Path:
         real = Path(os.path.realpath(text))
         roots = (os.path.realpath(root) for root in (Path.cwd(), HOME / "outputs"))
         inside = any(real.is_relative_to(root) for root in roots)
-        remedy = f"leads out of the working directory, to {real}: give the absolute path to mean it"
+        remedy = (
+            f"leads out of the working directory, to {real}: give the absolute path to mean it"
+        )
         require(inside, key, path, remedy)
     existing = next(p for p in (absolute, *absolute.parents) if os.path.lexists(p))
     require(existing.is_dir(), key, path, f"{existing} is no directory: name another")

@@ -30,7 +30,9 @@ def parse(overrides: Sequence[str]) -> list[Override]:
         try:
             parser.parse_override(text)
         except (HydraException, ValueError, RecursionError) as error:
-            remedy = "cannot be read; write key=value, unusual values quoted twice: 'key=\"a=b\"'"
+            remedy = (
+                "cannot be read; write key=value, unusual values quoted twice: 'key=\"a=b\"'"
+            )
             raise BadInput(key, value, remedy) from error
     return parser.parse_overrides(list(overrides))
 

@@ -109,7 +109,9 @@ class Growth:
         >>> Growth(100, 2).among(3)
         (100, 400, 900)
         """
-        return tuple(max(1, round(self.first * (g + 1) ** self.power)) for g in range(generations))
+        return tuple(
+            max(1, round(self.first * (g + 1) ** self.power)) for g in range(generations)
+        )
 
 
 @dataclass(frozen=True)

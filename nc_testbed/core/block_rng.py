@@ -122,7 +122,9 @@ class BlockGenerator:
             self._calls += 1
             return counts
         z = self.normal()
-        return torch.where(huge, (rate + rate.sqrt() * z + (z.square() - 1) / 6).round(), counts)
+        return torch.where(
+            huge, (rate + rate.sqrt() * z + (z.square() - 1) / 6).round(), counts
+        )
 
     def binomial(self, n: int, p: Tensor) -> Tensor:
         """Binomial counts of n trials with a

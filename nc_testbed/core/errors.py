@@ -20,7 +20,9 @@ def printable(value: Any, most: int) -> str:
     except ValueError:  # Python refuses to write whole numbers of more than 4300 digits
         text = f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value"
     cut = f".. ({len(text)} characters)" if len(text) > most else ""
-    visible = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
+    visible = (
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most]
+    )
     return "".join(visible) + cut
 
 

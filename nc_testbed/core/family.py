@@ -69,7 +69,9 @@ class Family(ABC):
         not change."""
 
     @abstractmethod
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """n rows per chain, ``[R, n, D]``."""
 
     @abstractmethod

@@ -39,7 +39,9 @@ class Generators:
                 np.random.Generator(np.random.PCG64DXSM(k)) for k in keys
             ]
         else:
-            self._generators = [torch.Generator(device).manual_seed(k & (2**63 - 1)) for k in keys]
+            self._generators = [
+                torch.Generator(device).manual_seed(k & (2**63 - 1)) for k in keys
+            ]
 
     def normal(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Standard normals, ``[R, *shape]``."""

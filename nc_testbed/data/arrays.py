@@ -119,7 +119,9 @@ class Arrays(RealSource):
             self._refuse_unless(version in readers, f"{name} has an npy version {version}")
             shape, _, dtype = readers[version](stream)
             start = stream.tell()
-        self._refuse_unless(not dtype.hasobject, f"{name} holds Python objects, which are unsafe")
+        self._refuse_unless(
+            not dtype.hasobject, f"{name} holds Python objects, which are unsafe"
+        )
         size = math.prod(shape) * max(dtype.itemsize, 1)
         self._refuse_unless(size <= LIMIT, f"{name} has {size / 2**30:.3g} GiB, the limit is 4")
         self._refuse_unless(member.bytes >= start + size, f"{name} is truncated")
@@ -135,12 +137,16 @@ class Arrays(RealSource):
         self._refuse_unless(image or vectors, f"x is {dtype} {list(shape)}; {_SHAPES}")
         self._refuse_unless(min(shape) > 0, f"x {list(shape)} is empty")
         stored = math.prod(shape) * (1 if image else 8)
-        self._refuse_unless(stored <= LIMIT, f"x takes {stored / 2**30:.3g} GiB, the limit is 4")
+        self._refuse_unless(
+            stored <= LIMIT, f"x takes {stored / 2**30:.3g} GiB, the limit is 4"
+        )
         if "y" in headers:
             y = headers["y"]
             self._refuse_unless(y.dtype.kind in "iu", f"y is {y.dtype}: give whole numbers")
             paired = y.shape == shape[:1]
-            self._refuse_unless(paired, f"y is {list(y.shape)}: give one label per row, {shape[0]}")
+            self._refuse_unless(
+                paired, f"y is {list(y.shape)}: give one label per row, {shape[0]}"
+            )
 
     def _vectors(self, x: np.ndarray) -> tuple[np.ndarray, Space]:
         """Vectors as float64 rows, refused where one is not finite."""

@@ -158,5 +158,7 @@ class ExactSource(ABC):
 def _weights(ranks: Tensor, imbalance_ratio: float | None) -> Tensor:
     """Class weights ``[R, C]`` proportional to ``IR^(-rank/(C-1))``; equal for None."""
     C = ranks.shape[1]
-    by_rank = (imbalance_ratio or 1.0) ** (-torch.arange(C, dtype=torch.float64) / max(1, C - 1))
+    by_rank = (imbalance_ratio or 1.0) ** (
+        -torch.arange(C, dtype=torch.float64) / max(1, C - 1)
+    )
     return (by_rank / by_rank.sum())[ranks]

@@ -104,9 +104,13 @@ def training_counts(
     top = largest_top(most, rows, imbalance_ratio, classes)
     counts = exponential_counts(top, imbalance_ratio, classes)
     if counts[-1] < 1:
-        top = math.ceil(imbalance_ratio - 1e-9)  # the smallest that leaves the rarest class a row
+        top = math.ceil(
+            imbalance_ratio - 1e-9
+        )  # the smallest that leaves the rarest class a row
         fewest = exponential_counts(top, imbalance_ratio, classes).sum()
-        remedy = f"give at least {fewest} with imbalance_ratio={imbalance_ratio:g}: {_EVERY_CLASS}"
+        remedy = (
+            f"give at least {fewest} with imbalance_ratio={imbalance_ratio:g}: {_EVERY_CLASS}"
+        )
         raise BadInput("rows", rows, remedy)
     return counts[ranks]
 

@@ -83,7 +83,8 @@ class RealSource(ABC):
             reserve=torch.from_numpy(reserve),
             held_out=torch.from_numpy(held_out),
             classes=rows.classes,
-            record=self._record(rows, split, x, held_out) | {"rows_per_chain": training.shape[1]},
+            record=self._record(rows, split, x, held_out)
+            | {"rows_per_chain": training.shape[1]},
         )
         return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
 

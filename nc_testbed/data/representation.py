@@ -38,7 +38,9 @@ def standardize(x: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return (x - mean) / sd, (others - mean) / sd
 
 
-def project(x: np.ndarray, others: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+def project(
+    x: np.ndarray, others: np.ndarray, dimensions: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Both tables on the first principal axes of ``x`` [N, D], float64
     ``[., dimensions]``.
 

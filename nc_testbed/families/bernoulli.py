@@ -60,7 +60,9 @@ class Bernoulli(Family):
         p = parameters["p"].expand(len(streams.chains))
         return Statistic(n, {"ones": BlockGenerator(streams, purpose).binomial(n, p)})
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """Zeros and ones, ``[R, n, 1]``."""
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return (u < parameters["p"][:, None]).double()[..., None]
@@ -142,7 +144,9 @@ class BernoulliModel(FamilyModel):
             )
         return laws | class_laws(context, [p, 1 - p])
 
-    def variance_function(self, truth: Mapping[str, Any], metric: str) -> VarianceFunction | None:
+    def variance_function(
+        self, truth: Mapping[str, Any], metric: str
+    ) -> VarianceFunction | None:
         """Of the mean, whose variance is p q."""
         p = float(truth["p"])
         return VarianceFunction(p * (1 - p), -1) if metric == "mean" else None

@@ -64,14 +64,18 @@ class Categorical(Family):
         shares = parameters["shares"].expand(len(streams.chains), -1)
         return Statistic(n, {"counts": BlockGenerator(streams, purpose).multinomial(n, shares)})
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """Class numbers, ``[R, n, 1]``."""
         return streams(purpose).categorical(parameters["shares"], n).double()[..., None]
 
     def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
         """Rows of each class."""
         classes = one_hot(rows[..., 0].long(), self.classes)  # [R, m, K]
-        return Statistic(rows.shape[1], {"counts": scale_rows(classes.double(), weights).sum(1)})
+        return Statistic(
+            rows.shape[1], {"counts": scale_rows(classes.double(), weights).sum(1)}
+        )
 
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
         """Rows of each class in both sets."""
@@ -164,7 +168,9 @@ class CategoricalModel(FamilyModel):
                 laws[f"mean_{i + 1}"] = constant_law(context, float(share), of_class)
         return laws | class_laws(context, shares)
 
-    def variance_function(self, truth: Mapping[str, Any], metric: str) -> VarianceFunction | None:
+    def variance_function(
+        self, truth: Mapping[str, Any], metric: str
+    ) -> VarianceFunction | None:
         """Of ``mean_i``, the share of class i."""
         if not metric.startswith("mean_"):
             return None

@@ -133,11 +133,15 @@ class FamilyFit:
         """Log density ``[R, H]`` of stored rows ``[H, D]``, nats."""
         return self.family.log_prob(self.parameters, rows)
 
-    def columns(self, true_parameters: Iterable[tuple[Family, Parameters]]) -> dict[str, Tensor]:
+    def columns(
+        self, true_parameters: Iterable[tuple[Family, Parameters]]
+    ) -> dict[str, Tensor]:
         """Metrics of the parameters against
         the truth's in this family, which must
         exist."""
-        truth = next(parameters for family, parameters in true_parameters if family == self.family)
+        truth = next(
+            parameters for family, parameters in true_parameters if family == self.family
+        )
         return self.family.columns(self.parameters, truth)
 
 

@@ -48,7 +48,9 @@ class Exponential(Family):
         gamma = BlockGenerator(streams, purpose).gamma(float(n))
         return Statistic(n, {"sum": parameters["scale"] * gamma})
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """``-scale ln(1 - u)``, ``[R, n, 1]``."""
         u = streams(purpose).uniform(n, dtype=torch.float64)
         return -(parameters["scale"][:, None] * torch.log1p(-u))[..., None]
@@ -127,12 +129,16 @@ class ExponentialModel(FamilyModel):
             laws.pop("variance", None)  # a mean of squares whose own square may have no mean
         return laws
 
-    def variance_function(self, truth: Mapping[str, Any], metric: str) -> VarianceFunction | None:
+    def variance_function(
+        self, truth: Mapping[str, Any], metric: str
+    ) -> VarianceFunction | None:
         """Of the mean, whose variance is the scale squared."""
         return VarianceFunction(float(truth["scale"]) ** 2, 1) if metric == "mean" else None
 
 
-def _replaced_laws(context: LawContext, scale: float, variance: ExactLaw) -> dict[str, ExactLaw]:
+def _replaced_laws(
+    context: LawContext, scale: float, variance: ExactLaw
+) -> dict[str, ExactLaw]:
     """Closed forms, with the variance's exact deviation, as its tail is heavy."""
     t = context.t
     n = context.sizes[0]

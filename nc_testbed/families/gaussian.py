@@ -71,11 +71,15 @@ class Gaussian(Family):
         draws = BlockGenerator(streams, purpose)
         F = parameters["factor"]
         # In place, as the mean of a million chains is large.
-        mean = apply_factor(F, draws.normal(self.dim)).div_(math.sqrt(n)).add_(parameters["mean"])
+        mean = (
+            apply_factor(F, draws.normal(self.dim)).div_(math.sqrt(n)).add_(parameters["mean"])
+        )
         scatter = multiply(F, bartlett(n - 1, self.dim, draws))
         return Statistic(n, {"mean": mean, "scatter": scatter})
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """``mean + F z``, ``[R, n, d]``."""
         z = streams(purpose).normal(n, self.dim, dtype=torch.float64)
         return parameters["mean"][:, None] + multiply(z, parameters["factor"].mT)
@@ -185,7 +189,9 @@ class GaussianModel(FamilyModel):
         for family, truth in laws:
             if isinstance(family, Gaussian):
                 mean = float(truth["mean"][0, 0]) if mean is None else mean
-                variance = float(truth["factor"][0, 0, 0]) ** 2 if variance is None else variance
+                variance = (
+                    float(truth["factor"][0, 0, 0]) ** 2 if variance is None else variance
+                )
         remedy = "the data have no known one: give a number"
         for key, value, other in (
             ("variance", variance, "mean"),
@@ -242,7 +248,9 @@ class GaussianModel(FamilyModel):
         laws = coordinate_laws(d, mean) | {"variance": law(function, variance)}
         return laws | (_replaced_laws(self.ddof, s, d, context) if context.replaces else {})
 
-    def variance_function(self, truth: Mapping[str, Any], metric: str) -> VarianceFunction | None:
+    def variance_function(
+        self, truth: Mapping[str, Any], metric: str
+    ) -> VarianceFunction | None:
         """Of a mean, or of the variance where it alone is fitted in one dimension."""
         variance = float(truth["factor"][0, 0]) ** 2
         if metric.startswith("mean"):

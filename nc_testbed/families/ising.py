@@ -54,9 +54,13 @@ class IndependentSpins(Family):
     ) -> Statistic:
         """``ups ~ Binomial(N n, up)``."""
         up = parameters["up"].expand(len(streams.chains))
-        return Statistic(n, {"ups": BlockGenerator(streams, purpose).binomial(n * self.spins, up)})
+        return Statistic(
+            n, {"ups": BlockGenerator(streams, purpose).binomial(n * self.spins, up)}
+        )
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """Spins, ``[R, n, N]``."""
         u = streams(purpose).uniform(n, self.spins, dtype=torch.float64)
         return torch.where(u < parameters["up"][:, None, None], 1.0, -1.0).double()
@@ -146,7 +150,9 @@ class CoupledSpins(Family):
         sums = {"first": (counts * m).sum(1), "second": (counts * m.square()).sum(1)}
         return Statistic(n, sums)
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """Spins, ``[R, n, N]``: a level, then which spins are up, uniformly."""
         draws = streams(purpose)
         ups = draws.categorical(parameters["levels"], n)
@@ -270,7 +276,9 @@ class IsingModel(FamilyModel):
             laws["absorbed"] = classes["absorbed"]
         return laws
 
-    def variance_function(self, truth: Mapping[str, Any], metric: str) -> VarianceFunction | None:
+    def variance_function(
+        self, truth: Mapping[str, Any], metric: str
+    ) -> VarianceFunction | None:
         """Of the mean 2 p - 1, of N spins a row that each have the variance p q."""
         if metric != "mean" or self.learn == "both":
             return None

@@ -68,7 +68,9 @@ class LinearGaussian(Family):
         cross = apply_factor(gram, weights) + self.noise * apply_factor(B, z)
         return Statistic(n, {"gram": gram, "cross": cross})
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """Rows (x, y), ``[R, n, d + 1]``."""
         at, name = self._design(streams, purpose)
         x = at(name).normal(n, self.dim, dtype=torch.float64)

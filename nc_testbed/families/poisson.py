@@ -48,7 +48,9 @@ class Poisson(Family):
         rate = parameters["rate"].expand(len(streams.chains))
         return Statistic(n, {"sum": BlockGenerator(streams, purpose).poisson(n * rate)})
 
-    def rows(self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str) -> Tensor:
+    def rows(
+        self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
+    ) -> Tensor:
         """Counts, ``[R, n, 1]``."""
         rate = parameters["rate"].expand(len(streams.chains))
         return streams(purpose).poisson(rate, n)[..., None]
@@ -105,7 +107,9 @@ class PoissonModel(FamilyModel):
             mean = total / statistic.count
             low = torch.full_like(mean, -1 / self.penalty)
             high = mean.clamp(min=1).log()
-            return {"rate": bisect(lambda t: t.exp() + self.penalty * t - mean, low, high).exp()}
+            return {
+                "rate": bisect(lambda t: t.exp() + self.penalty * t - mean, low, high).exp()
+            }
         rate = posterior_mean(self, total, statistic.count, self.prior_mean, slope=1, curve=0)
         return {"rate": rate}
 
@@ -122,7 +126,9 @@ class PoissonModel(FamilyModel):
             laws["absorbed"] = law(replace.poisson_alive, 1 - alive, share=True)
         return laws
 
-    def variance_function(self, truth: Mapping[str, Any], metric: str) -> VarianceFunction | None:
+    def variance_function(
+        self, truth: Mapping[str, Any], metric: str
+    ) -> VarianceFunction | None:
         """Of the mean, whose variance is the rate."""
         return VarianceFunction(float(truth["rate"]), 0) if metric == "mean" else None
 

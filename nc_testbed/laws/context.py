@@ -48,7 +48,9 @@ class LawContext:
         """Whether samples are equal in size and no real row comes after generation 0."""
         return self.n is not None and self.kind == "anchored" and self.k == 0
 
-    def spread(self, variance: float, c: float, scale: int = 1) -> tuple[Function, Curve] | None:
+    def spread(
+        self, variance: float, c: float, scale: int = 1
+    ) -> tuple[Function, Curve] | None:
         """Function and values of Var phi_t, of a family with V = a + b phi + c phi^2.
 
         variance: V_0, of the truth. scale: independent individuals in a row (the spins of

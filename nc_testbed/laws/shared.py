@@ -36,7 +36,9 @@ class VarianceFunction:
     scale: float = 1.0
 
 
-def moment_laws(context: LawContext, mean: float, variance: float, c: float) -> dict[str, ExactLaw]:
+def moment_laws(
+    context: LawContext, mean: float, variance: float, c: float
+) -> dict[str, ExactLaw]:
     """``mean``, which stays where it is, and ``variance``: ``E V = V_0 + c Var phi``."""
     known_spread = context.spread(variance, c)
     if known_spread is None:
@@ -98,7 +100,9 @@ def class_laws(
     return {
         "absorbed": law(chain.fixed_curve if k else chain.absorbed_curve, alone, share=True),
         "alive_classes": law(chain.alive_curve, alive.sum(0), resting=extremes),
-        "missing_mass": law(chain.alive_curve, missing, resting=(0.0,), unit=float(shares.max())),
+        "missing_mass": law(
+            chain.alive_curve, missing, resting=(0.0,), unit=float(shares.max())
+        ),
     }
 
 

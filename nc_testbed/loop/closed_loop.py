@@ -141,7 +141,9 @@ def _part_of(run: Run, fit: Fit, part: slice) -> Fit:
     return run.model.restore(weights, run.data.space)
 
 
-def _stream_rows(run: Run, rows: TrainingSet, before: Fit, streams: RandomStreams) -> TrainingSet:
+def _stream_rows(
+    run: Run, rows: TrainingSet, before: Fit, streams: RandomStreams
+) -> TrainingSet:
     """The same real rows, and fresh draws of the
     fit before in the place of synthetic ones."""
     if not rows.has_synthetic:

@@ -168,7 +168,9 @@ def _side_by_side(data: Sequence[Data], name: str) -> Tensor:
     another, its last ones are repeated, which nothing reads."""
     parts = [getattr(d, name) for d in data]
     if name in ("x", "y"):
-        parts = [p.expand(len(d.training), *p.shape[1:]) for p, d in zip(parts, data, strict=True)]
+        parts = [
+            p.expand(len(d.training), *p.shape[1:]) for p, d in zip(parts, data, strict=True)
+        ]
     longest = max(p.shape[1] for p in parts)
     filled = []
     for part, d in zip(parts, data, strict=True):
@@ -188,7 +190,8 @@ def _join_laws(laws: Sequence[DataLaw | None], runs: Sequence[slice]) -> DataLaw
 
     def draw(n: int, streams: RandomStreams, purpose: str) -> tuple[Tensor, Tensor | None]:
         pairs = [
-            law.draw(n, streams.part(run), purpose) for law, run in zip(exact, runs, strict=True)
+            law.draw(n, streams.part(run), purpose)
+            for law, run in zip(exact, runs, strict=True)
         ]
         labels = [y for _, y in pairs if y is not None]
         return torch.cat([x for x, _ in pairs]), torch.cat(labels) if labels else None

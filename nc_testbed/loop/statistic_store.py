@@ -99,7 +99,9 @@ class StatisticStore(LoopStore):
         finished: list[Statistics] = []
 
         def compose_part(archive: Statistics) -> Statistic:
-            with torch.inference_mode():  # torch's bookkeeping is a tenth of a small chain's time
+            with (
+                torch.inference_mode()
+            ):  # torch's bookkeeping is a tenth of a small chain's time
                 while archive.generation < streams.generation:
                     archive.advance(model, policy, budget)
                 statistic = archive.compose(policy, budget)

@@ -105,7 +105,9 @@ class Statistics:
         self._check_open()
         k = min(k, self.sizes[0])
         pick = BlockGenerator(streams, "anchors").choice(self.sizes[0], k)[..., None]
-        return self.family.summarise(self._pool.gather(1, pick.expand(-1, -1, self.family.size)))
+        return self.family.summarise(
+            self._pool.gather(1, pick.expand(-1, -1, self.family.size))
+        )
 
     def fixed_rows(self, k: int, streams: RandomStreams) -> Statistic:
         """The same k rows of generation 0 in every generation."""

@@ -138,7 +138,9 @@ class Columns(Mapping[str, Column]):
         {'x': {'says': 'a share', 'low': 0, 'high': 1}}
         """
         return {
-            name: {key: value for key, value in asdict(column).items() if value != DEFAULTS[key]}
+            name: {
+                key: value for key, value in asdict(column).items() if value != DEFAULTS[key]
+            }
             for name, column in self._declared.items()
         }
 

@@ -197,7 +197,11 @@ def fit_provides(fit: Any) -> frozenset[str]:
     """
     exact = hasattr(fit, "log_prob")
     bound = hasattr(fit, "elbo")
-    words = {"exact": exact, "likelihood": exact or bound, "parameters": hasattr(fit, "columns")}
+    words = {
+        "exact": exact,
+        "likelihood": exact or bound,
+        "parameters": hasattr(fit, "columns"),
+    }
     words["encoder"] = bound and hasattr(fit, "latent_means")
     return frozenset(word for word, holds in words.items() if holds)
 

@@ -81,7 +81,9 @@ class Reference:
         of_class = min(map(len, reference.groups))
         at_shares = int(reference.member.sum(1).min())
         require(of_class >= fewest, "data.test_rows", of_class, f"{remedy} of each class")
-        require(at_shares >= fewest, "data.test_rows", at_shares, f"{remedy} at a chain's shares")
+        require(
+            at_shares >= fewest, "data.test_rows", at_shares, f"{remedy} at a chain's shares"
+        )
         return reference
 
     def once(self, compute: Callable[[Reference], T]) -> T:

@@ -26,7 +26,9 @@ def wasserstein2(x: Tensor, y: Tensor) -> Tensor:
     """
     N = x.shape[1]
     M = y.shape[1]
-    steps = torch.cat([torch.arange(N + 1) * M, torch.arange(1, M) * N]).sort().values  # of 1/(NM)
+    steps = (
+        torch.cat([torch.arange(N + 1) * M, torch.arange(1, M) * N]).sort().values
+    )  # of 1/(NM)
     quantile = steps[:-1].to(x.device)
     width = steps.diff().to(x.device)
     gap = x.sort(1).values[:, quantile // M] - y.sort(1).values[:, quantile // N]

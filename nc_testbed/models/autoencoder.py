@@ -215,6 +215,8 @@ def bound_of(model: Autoencoder, space: Space) -> Callable[[State, Tensor, Tenso
 
 
 @lru_cache
-def compile_bound(model: Autoencoder, space: Space) -> Callable[[State, Tensor, Tensor], Tensor]:
+def compile_bound(
+    model: Autoencoder, space: Space
+) -> Callable[[State, Tensor, Tensor], Tensor]:
     """:func:`bound_of` compiled by torch; once for all fits of a process."""
     return torch.compile(bound_of(model, space), fullgraph=True, dynamic=False)

@@ -145,7 +145,9 @@ class ConvVAEFit(AutoencoderFit):
         for i in range(self._convolutions):
             kernel = self.weights[f"encoder.{i}.weight"]
             bias = self.weights[f"encoder.{i}.bias"]
-            x = conv2d(x, kernel.flatten(0, 1), bias.flatten(), STRIDE, PADDING, groups=R).relu()
+            x = conv2d(
+                x, kernel.flatten(0, 1), bias.flatten(), STRIDE, PADDING, groups=R
+            ).relu()
         x = x.reshape(B, R, -1).transpose(0, 1)
         return self._linear(f"encoder.{self._convolutions}", x)
 

@@ -79,7 +79,9 @@ class Full:
 
         Should rounding still defeat the factorisation, the raised diagonal is kept.
         """
-        identity = torch.eye(constant.shape[-1], dtype=covariances.dtype, device=constant.device)
+        identity = torch.eye(
+            constant.shape[-1], dtype=covariances.dtype, device=constant.device
+        )
         covariances = covariances + constant[:, None, :, None] * identity
         # An eigenvalue is below the floor where C - floor I has no Cholesky factor, which is much
         # cheaper to try than eigenvalues are to compute.

@@ -93,7 +93,9 @@ def standardise(rows: Tensor, common: bool, weights: Tensor | None = None) -> St
     if common:
         variance = variance.mean(-1, keepdim=True).expand_as(variance)
     scale = torch.where(size > TINY, variance.sqrt(), 0.0)
-    z = torch.where(scale[..., None] > 0, x / torch.where(scale > 0, scale, 1.0)[..., None], 0.0)
+    z = torch.where(
+        scale[..., None] > 0, x / torch.where(scale > 0, scale, 1.0)[..., None], 0.0
+    )
     if weights is not None:
         weights = pad(weights, (0, -N % VECTOR))[:, None]
     return StandardRows(pad(z, (0, -N % VECTOR)), N, centre, size * scale, weights)
@@ -216,7 +218,9 @@ class EM:
 
     def hard(self, assigned: Tensor, K: int) -> Components:
         """The components of rows assigned one by one, ``[R, N]`` int64."""
-        one_hot = (assigned[:, None] == torch.arange(K, device=assigned.device)[:, None]).double()
+        one_hot = (
+            assigned[:, None] == torch.arange(K, device=assigned.device)[:, None]
+        ).double()
         shares = pad(one_hot, (0, self.features.shape[-1] - self.rows.N))
         if self.rows.weights is not None:
             shares = shares * self.rows.weights

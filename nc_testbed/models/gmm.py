@@ -287,7 +287,9 @@ class Mixture:
         coloured = torch.zeros_like(noise)
         for k in range(self.weights.shape[1]):
             of_component = (component == k)[..., None]
-            coloured = torch.where(of_component, product(noise, self.factors[:, k].mT), coloured)
+            coloured = torch.where(
+                of_component, product(noise, self.factors[:, k].mT), coloured
+            )
         return coloured
 
     def _log_prob(self, x: Tensor, part: slice) -> Tensor:

@@ -56,7 +56,9 @@ class Inputs:
             if self._training.in_place:
                 block["positions"] = positions
             else:
-                block["rows"] = torch.stack([self._training.gather(index) for index in positions])
+                block["rows"] = torch.stack(
+                    [self._training.gather(index) for index in positions]
+                )
             self._load(block)
             yield len(positions)
 
@@ -86,7 +88,9 @@ class Inputs:
                 self._block[name][: len(values)] = values
 
 
-def take_steps(step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress) -> None:
+def take_steps(
+    step: Callable[[], None], adam: Adam, inputs: Inputs, progress: Progress
+) -> None:
     """Take all the steps there are inputs for; see :func:`record_step`.
 
     A block in which a chain has got lost is taken again: the others end with the same

@@ -99,7 +99,9 @@ def compare_run(answer: Answer, k: int, T: int, is_cut: bool, path: Path) -> Swe
     chains = Trajectories.of(pq.read_table(path / "metrics.parquet"))
     first, last = chains.values[measured.metric][:, [0, -1]].T
     squares, distance = _measured_distance(answer, last)
-    predicted = _predict(answer.rule.distance(k, T), answer.sure.distance(k, T), measured.chains)
+    predicted = _predict(
+        answer.rule.distance(k, T), answer.sure.distance(k, T), measured.chains
+    )
     present = _presence(answer, chains, path, T)
     present_predicted = None
     if present is not None and measured.share is not None:

@@ -66,12 +66,16 @@ def sweep_verdict(points: Sequence[SweepPoint], tolerance: float) -> list[str]:
     if not lines:
         agreeing = [str(point.k) for point in points if point.linear == "holds"]
         words = (
-            f"holds at k = {', '.join(agreeing)}" if agreeing else "could not be judged at any k"
+            f"holds at k = {', '.join(agreeing)}"
+            if agreeing
+            else "could not be judged at any k"
         )
         lines.append(f"the linear rule {words}")
     cut = [str(point.k) for point in points if point.is_cut]
     if cut:
-        lines.append(f"not yet stationary at k = {', '.join(cut)}: compared at the last generation")
+        lines.append(
+            f"not yet stationary at k = {', '.join(cut)}: compared at the last generation"
+        )
     close = [point.k for point in points if point.measured.mean <= tolerance]
     if close:
         lines.append(f"measured within {tolerance:g} from k = {min(close)}")

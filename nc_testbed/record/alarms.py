@@ -54,7 +54,9 @@ def alarms(runs: Trajectories, config: Mapping[str, Any]) -> list[dict[str, Any]
     alarmed = []
     for on, (ranks, hits, M) in _hits(runs.values, runs.chains, config).items():
         if np.isfinite(hits).all():
-            alarmed.append({"on": on, "alpha": ALPHA, "tail_ranks": ranks} | _when(alarm(hits, M)))
+            alarmed.append(
+                {"on": on, "alpha": ALPHA, "tail_ranks": ranks} | _when(alarm(hits, M))
+            )
     return alarmed
 
 

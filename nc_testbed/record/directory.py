@@ -151,7 +151,9 @@ class RunDirectory:
         it."""
         for folder in map(self.folder, generations):
             file = folder / manifest.SYNTHETIC
-            finding = manifest.read_manifest(folder) if file.exists() else manifest.FolderCheck()
+            finding = (
+                manifest.read_manifest(folder) if file.exists() else manifest.FolderCheck()
+            )
             if finding.manifest and finding.manifest["store"] == "last":
                 file.unlink()
 

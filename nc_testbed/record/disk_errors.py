@@ -81,7 +81,9 @@ def io_error_line(error: OSError, run: Path) -> str:
     wants = f"needs {readable_size(error.need)}, " if isinstance(error, CannotWrite) else ""
     free = readable_size(shutil.disk_usage(nearest_existing(path)).free)
     remedy = REMEDIES.get(error.errno or 0, "see to it")
-    return f"{path}: {error.strerror} ({wants}{free} free); {remedy}, then {resume_command(run)}"
+    return (
+        f"{path}: {error.strerror} ({wants}{free} free); {remedy}, then {resume_command(run)}"
+    )
 
 
 def out_of_memory_line(error: BaseException, run: Path) -> str:

@@ -96,7 +96,9 @@ def read_manifest(folder: Path) -> FolderCheck:
         return FolderCheck(faults=(f"{NAME} is altered",))
 
 
-def inspect(folder: Path, generation: int | None, parent: str | None, config: str) -> FolderCheck:
+def inspect(
+    folder: Path, generation: int | None, parent: str | None, config: str
+) -> FolderCheck:
     """A folder of the record, held against its manifest, its number, its parent's sha256
     and the hash of the run's settings; parent None: not known, since what came before is
     damaged.
@@ -125,7 +127,9 @@ def inspect(folder: Path, generation: int | None, parent: str | None, config: st
     return FolderCheck(manifest, finding.digest, tuple(faults), extra)
 
 
-def _fault(folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bool) -> str | None:
+def _fault(
+    folder: Path, name: str, recorded: Mapping[str, Any], may_be_gone: bool
+) -> str | None:
     """What is wrong with a file that a manifest names, None where nothing is."""
     file = folder / name
     if Path(name).name != name or name in (".", "..", NAME):

@@ -148,7 +148,9 @@ def _headline(runs: Trajectories, name: str | None) -> dict[str, Any] | None:
         return None
     values = runs.values[name]
     count, comparable = count_collapsed(values)
-    worst = {end: _number(worst_decile(values[:, t])) for end, t in (("first", 0), ("last", -1))}
+    worst = {
+        end: _number(worst_decile(values[:, t])) for end, t in (("first", 0), ("last", -1))
+    }
     return {
         "metric": name,
         "collapsed_below": COLLAPSED,

@@ -63,7 +63,9 @@ def verify(run: Path) -> RecordCheck:
         complete = manifest.inspect(run, None, digest, made_with)
         verdict.faults += [fault for fault in complete.faults if fault not in verdict.faults]
     else:
-        verdict.notes.append(f"not finished: {len(chain)} of {len(expected) or '?'} generations")
+        verdict.notes.append(
+            f"not finished: {len(chain)} of {len(expected) or '?'} generations"
+        )
     _table(run, chain, verdict)
     return verdict
 
@@ -79,7 +81,9 @@ def _config(run: Path) -> dict[str, Any] | None:
         return None
     facts = config.get("facts")
     return (
-        config if isinstance(facts, dict) and facts.get("draw") in ("rows", "statistics") else None
+        config
+        if isinstance(facts, dict) and facts.get("draw") in ("rows", "statistics")
+        else None
     )
 
 

@@ -184,4 +184,6 @@ def _same_curves(a: Arm, b: Arm) -> bool:
     """Whether all means of two arms are the same to the last bit."""
     if a.means.keys() != b.means.keys() or not np.array_equal(a.generations, b.generations):
         return False
-    return all(np.array_equal(a.means[k].mean, b.means[k].mean, equal_nan=True) for k in a.means)
+    return all(
+        np.array_equal(a.means[k].mean, b.means[k].mean, equal_nan=True) for k in a.means
+    )

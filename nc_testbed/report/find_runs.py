@@ -68,7 +68,8 @@ def gather_runs(paths: Iterable[Path]) -> GatheredRuns:
     """
     folders = find_runs(paths)
     left_out = [
-        f"{folder}: not finished (resume={folder} goes on with it)" for folder in folders.unfinished
+        f"{folder}: not finished (resume={folder} goes on with it)"
+        for folder in folders.unfinished
     ]
     runs: dict[str, FinishedRun] = {}
     for folder in folders.finished:

@@ -60,7 +60,9 @@ def overall(arm: Arm, compared: Comparison) -> str:
         moved = change(arm, name, compared.first, compared.last)
         word = _verdict(moved, compared.columns[name])
         sentences[word].append(f"{plain(name)} by {moved.text()}")
-    return "; ".join(f"{word}: {', '.join(names)}" for word, names in sentences.items() if names)
+    return "; ".join(
+        f"{word}: {', '.join(names)}" for word, names in sentences.items() if names
+    )
 
 
 def meanings(compared: Comparison) -> list[tuple[str, str]]:

@@ -165,7 +165,9 @@ def _measured_columns(folder: Path) -> Iterator[dict[str, pa.Array]]:
     laws = read_summary(folder)["laws"]
     is_summary = "metric" in table.column_names
     with refuse_damage(folder / TABLE, "a run's table of metrics"):
-        generations, outer, values = pivot_summaries(table) if is_summary else pivot_chains(table)
+        generations, outer, values = (
+            pivot_summaries(table) if is_summary else pivot_chains(table)
+        )
     names = list(values)
     require(bool(names), "runs", folder / TABLE, "holds no metric: leave this run out")
     at_once = max(1, ROWS // (len(outer) * len(generations)))

@@ -58,11 +58,15 @@ def check_stream(model: Any, policy: Policy, settings: Settings) -> None:
         f"{name} looks back on more than the last synthetic set; use replace, anchor or augment"
     )
     require(policy.window == 1, "stream", True, remedy)
-    remedy = f"{name} judges rows one by one and fresh ones are not there yet; use another policy"
+    remedy = (
+        f"{name} judges rows one by one and fresh ones are not there yet; use another policy"
+    )
     require(not policy.needs_classifier, "stream", True, remedy)
 
 
-def check_family(model: FamilyModel, n: Sequence[int], settings: Settings, policy: Policy) -> None:
+def check_family(
+    model: FamilyModel, n: Sequence[int], settings: Settings, policy: Policy
+) -> None:
     """Refuse samples that are too small for an
     estimator, and ways of sampling it has not."""
     sampling = settings.sampling
@@ -103,7 +107,9 @@ def check_rows(model: FamilyModel, rows: Tensor) -> None:
     """Refuse real rows ``[..., D]`` that the model's family never draws, such as counts
     below 0: they have no likelihood."""
     strange = int((~model.family().draws(rows)).sum())
-    remedy = f"{strange} real rows are none that its law ever draws; give another model, or data"
+    remedy = (
+        f"{strange} real rows are none that its law ever draws; give another model, or data"
+    )
     require(strange == 0, "model", type(model).__name__, remedy)
 
 

@@ -82,7 +82,8 @@ class Console:
         """Tell that generation ``g`` took so many seconds; ``record`` is {metric:
         [R]}."""
         means = {
-            name: interval(record[name].to("cpu").numpy()) for name in self._columns.beside(record)
+            name: interval(record[name].to("cpu").numpy())
+            for name in self._columns.beside(record)
         }
         self._now = g + 1
         if self._terminal is None:
@@ -182,7 +183,9 @@ def _law(law: Mapping[str, Any] | None) -> str:
 def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
     """What the table leaves out: incomplete means, collapsed chains, notes."""
     R = summary["chains"]
-    lines = [f"means over {R} chain{'s' * (R != 1)} with 95% intervals; {summary['wall_s']:.1f} s"]
+    lines = [
+        f"means over {R} chain{'s' * (R != 1)} with 95% intervals; {summary['wall_s']:.1f} s"
+    ]
     if classes:
         lines.append(f"{classes} columns of single classes are in metrics.parquet")
     for name, values in summary["metrics"].items():

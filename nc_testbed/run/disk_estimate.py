@@ -66,7 +66,9 @@ def check_room(needed: int, generations: int, folder: Path) -> None:
 def _sets(run: Prepared) -> int:
     """The synthetic sets that are kept, and the pictures of all generations."""
     settings = run.settings
-    rows = {"all": sum(run.sizes[1:]), "last": 2 * max(run.sizes[1:]), "none": 0}[settings.store]
+    rows = {"all": sum(run.sizes[1:]), "last": 2 * max(run.sizes[1:]), "none": 0}[
+        settings.store
+    ]
     return bytes_of(settings.chains * (rows + PICTURES * settings.generations), run.data.space)
 
 

@@ -108,7 +108,9 @@ class OpenRun:
         self.config = with_facts(config, self.run)
         _check_data(self.path, self.config)
         generations = self.run.stored_generations
-        self.committed = list(generations[: directory.count_committed(generations, self.config)])
+        self.committed = list(
+            generations[: directory.count_committed(generations, self.config)]
+        )
         for line in directory.rejected:
             print(f"{line}; it is made again")
         directory.start(self.config)

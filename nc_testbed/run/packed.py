@@ -211,7 +211,9 @@ def _keep(pair: tuple[OpenRun, Generation]) -> None:
     opened.show(generation)
 
 
-def _together(runs: Sequence[OpenRun], end: int, progress: Progress) -> Iterator[list[Generation]]:
+def _together(
+    runs: Sequence[OpenRun], end: int, progress: Progress
+) -> Iterator[list[Generation]]:
     """Every generation that is not there yet, of every run, until ``end`` are there."""
     begin = len(runs[0].committed)
     if not runs[0].run.store.joins:

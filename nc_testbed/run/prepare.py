@@ -235,7 +235,9 @@ def _applicable(
     """The metrics that can be measured; where
     they were asked for by name, all must be."""
     provides = data.provides | model.provides
-    if isinstance(model, FamilyModel) and all(f != model.family() for f, _ in data.true_parameters):
+    if isinstance(model, FamilyModel) and all(
+        f != model.family() for f, _ in data.true_parameters
+    ):
         provides = provides - {"parameters"}  # there is no truth to hold them against
     lacking = {name: missing(metric, provides) for name, metric in metrics.items()}
     for name, lacks in lacking.items():

@@ -139,7 +139,9 @@ def closing(console: SweepConsole, sweep: Sweep) -> list[str]:
     if sweep.direction and valued:
         pick = max if sweep.direction == "maximize" else min
         best = pick(valued, key=lambda word: word.value or 0.0)
-        lines.append(f"best: {best.label}: objective {best.value:.6g}  {best.text} ({best.path})")
+        lines.append(
+            f"best: {best.label}: objective {best.value:.6g}  {best.text} ({best.path})"
+        )
     for word in (*ended, *console.left.values()):
         if word.state == "failed":
             lines.append(

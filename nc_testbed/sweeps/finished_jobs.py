@@ -59,7 +59,10 @@ def remarks(jobs: Sequence[PlannedJob]) -> list[str]:
     anew = "made anew, since settings differ from what is there:"
     old = "made with nc_testbed {} and taken over; this is {}"
     return [
-        *(f"{_runs(n)} {anew} {change} ({places[change].name})" for change, n in changes.items()),
+        *(
+            f"{_runs(n)} {anew} {change} ({places[change].name})"
+            for change, n in changes.items()
+        ),
         *(f"{_runs(n)} {old.format(v, now)}" for v, n in versions.items() if v != now),
     ]
 

@@ -29,7 +29,9 @@ def run_all(jobs: Sequence[SweepJob], prepare: Prepare) -> list[float | None]:
             if len(pack) > 1:
                 _side_by_side(pack, members, start_time)
             values |= {job.number: run_job(job, prepare, start_time) for job in members}
-    return [values[job.number] if job.number in values else run_job(job, prepare) for job in jobs]
+    return [
+        values[job.number] if job.number in values else run_job(job, prepare) for job in jobs
+    ]
 
 
 def _side_by_side(pack: Sequence[Pair], jobs: Sequence[SweepJob], start_time: float) -> None:

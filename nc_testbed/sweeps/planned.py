@@ -49,7 +49,9 @@ def plan_sweep(words: Sequence[Override], search: Sequence[str]) -> Sweep:
     Raises BadInput for what cannot be composed, a sweep that is too long, and an engine
     that is not installed.
     """
-    composition = compose_run([line_of(override) for override in shared_overrides(words)], search)
+    composition = compose_run(
+        [line_of(override) for override in shared_overrides(words)], search
+    )
     launch = composition.launch
     engines.check_engine(launch)
     is_search = engines.is_search(launch)

@@ -48,7 +48,9 @@ def fresh_spectrum(
     return _shrunk(lost, eigenvalues, noise)
 
 
-def accumulated_spectrum(t: ArrayLike, eigenvalues: ArrayLike, noise: float) -> NDArray[np.float64]:
+def accumulated_spectrum(
+    t: ArrayLike, eigenvalues: ArrayLike, noise: float
+) -> NDArray[np.float64]:
     """Variances of the decoder means when all rows so far are trained on (F2).
 
     nu_t = max(lambda - s2 H_t, 0), H_t = 1 + 1/2 + ... + 1/t

@@ -62,7 +62,9 @@ def rows_needed(bias: ArrayLike, n: int, tolerance: float) -> NDArray[np.float64
     return n * b / (b + tolerance)
 
 
-def _arrays(t: ArrayLike, share: ArrayLike, change: ArrayLike) -> tuple[NDArray[np.float64], ...]:
+def _arrays(
+    t: ArrayLike, share: ArrayLike, change: ArrayLike
+) -> tuple[NDArray[np.float64], ...]:
     """Generations since generation 0, shares and changes as arrays."""
     steps, f, x = (np.asarray(a, dtype=np.float64) for a in (t, share, change))
     return steps - 1, f, x

@@ -168,7 +168,9 @@ def poisson_alive(t: ArrayLike, n: int, rate: float) -> NDArray[np.float64]:
     return -np.expm1(-n * rate * branching(t))
 
 
-def kde_variance(t: ArrayLike, n: int, bandwidth: float, variance: float) -> NDArray[np.float64]:
+def kde_variance(
+    t: ArrayLike, n: int, bandwidth: float, variance: float
+) -> NDArray[np.float64]:
     """Expected variance (ddof = 0) of the rows that the t-th kernel density is fitted to
     (A12).
 
@@ -201,7 +203,9 @@ def kde_fit_variance(
     return kde_variance(t, n, bandwidth, variance) + bandwidth**2
 
 
-def tempered_log_odds(t: ArrayLike, log_odds: ArrayLike, temperature: float) -> NDArray[np.float64]:
+def tempered_log_odds(
+    t: ArrayLike, log_odds: ArrayLike, temperature: float
+) -> NDArray[np.float64]:
     """Log-odds between two classes of a categorical law sampled at a temperature (A13).
 
     log_odds_t = log_odds T^(1-t)

@@ -33,7 +33,9 @@ def expected_variance_gaussian(
     return variance * ((n - 1) / (n - ddof)) ** np.asarray(t, dtype=np.float64)
 
 
-def expected_variance_shared(t: ArrayLike, n: int, first: float, ddof: int) -> NDArray[np.float64]:
+def expected_variance_shared(
+    t: ArrayLike, n: int, first: float, ddof: int
+) -> NDArray[np.float64]:
     """Expected fitted variance (A10) when all chains share their real rows.
 
     E S_t = first ((n-1)/(n-ddof))^(t-1)
@@ -163,7 +165,9 @@ def expected_kl_gaussian(t: ArrayLike, n: int, d: int, ddof: int) -> NDArray[np.
     return (d * (second - 1) - expected_log_det(t, n, d, 0.0, ddof)) / 2
 
 
-def variance_sd_gaussian(t: ArrayLike, n: int, variance: float, ddof: int) -> NDArray[np.float64]:
+def variance_sd_gaussian(
+    t: ArrayLike, n: int, variance: float, ddof: int
+) -> NDArray[np.float64]:
     """Standard deviation over chains of the fitted variance S_t, one dimension.
 
     sd S_t = E S_t sqrt(((n+1)/(n-1))^t - 1)

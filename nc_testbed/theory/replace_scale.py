@@ -58,7 +58,9 @@ def variance_sd_exponential(t: ArrayLike, n: int, mean: float) -> NDArray[np.flo
     return mean**2 * _sd(t, poch(n, 2) / n**2, poch(n, 4) / n**4)
 
 
-def expected_log_variance_known_mean(t: ArrayLike, n: int, variance: float) -> NDArray[np.float64]:
+def expected_log_variance_known_mean(
+    t: ArrayLike, n: int, variance: float
+) -> NDArray[np.float64]:
     """Expected log-variance of a refitted Gaussian whose mean is known.
 
     E log S_t = ln(variance) + t (psi(n/2) - ln(n/2))

@@ -93,7 +93,9 @@ def _read_together(
     columns: Columns, names: list[str], exact: dict[str, list[str]], alarms: Iterable[str]
 ) -> list[Chart]:
     """The charts of the first page."""
-    charts: list[Chart] = [(name, [name], exact.get(name, [])) for name in columns.beside(names)]
+    charts: list[Chart] = [
+        (name, [name], exact.get(name, [])) for name in columns.beside(names)
+    ]
     for title, metrics in columns.charts(names).items():
         # Means alone: the bands of many runs would hide each other.
         tags = [scalar_tag(columns, name) for name in metrics]
@@ -112,7 +114,9 @@ def event(chart: Any) -> Any:
     text = [chart.SerializeToString()]
     tensor = TENSORS.TensorProto(dtype=TYPES.DT_STRING, string_val=text)
     metadata = EVENTS.SummaryMetadata(plugin_data=plugin)
-    value = EVENTS.Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=metadata)
+    value = EVENTS.Summary.Value(
+        tag="custom_scalars__config__", tensor=tensor, metadata=metadata
+    )
     return EVENTS.Summary(value=[value])
 
 
@@ -123,7 +127,9 @@ def _chart(
     what has none."""
     if not several:
         tags = [*(scalar_tag(columns, name) for name in metrics), *lines]
-        exact = [f"{re.escape(tag)}$" for tag in tags]  # they are read as the beginnings of tags
+        exact = [
+            f"{re.escape(tag)}$" for tag in tags
+        ]  # they are read as the beginnings of tags
         return CHARTS.Chart(title=title, multiline=CHARTS.MultilineChartContent(tag=exact))
     bands = [[band_tag(name, end) for end in ENDS] for name in metrics]
     bands += [[tag] * 3 for tag in lines]

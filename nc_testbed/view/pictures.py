@@ -77,7 +77,9 @@ def density(rows: Tensor, chains: Sequence[int], data: Data) -> NDArray[np.uint8
     middles = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
     levels = _mass_above(rows[list(chains)].flatten(0, 1), edges)
     axes.contourf(*middles, levels, [0, *HELD], colors=BLUES)
-    axes.contour(*middles, _mass_above(real, edges), HELD[::2], colors="#D55E00", linewidths=0.8)
+    axes.contour(
+        *middles, _mass_above(real, edges), HELD[::2], colors="#D55E00", linewidths=0.8
+    )
     axes.set_title("filled: 50, 80, 95% of samples; lines: of real rows", fontsize=7)
     return render(figure)
 
@@ -133,7 +135,9 @@ def samples(generation: Path, name: str, chains: int, m: int) -> Tensor | None:
                 return tensors.get_slice(key)[:chains, :m]
         except (SafetensorError, ValueError, IndexError) as error:
             reason = " ".join(str(error).split())
-            raise BadInput("runs", path, f"is damaged ({reason}): make this run again") from error
+            raise BadInput(
+                "runs", path, f"is damaged ({reason}): make this run again"
+            ) from error
     return None
 
 

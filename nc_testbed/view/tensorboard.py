@@ -76,7 +76,9 @@ class Dashboard:
         """Add a generation that has just been measured."""
         table = Trajectories.of(chain_rows(generation))
         values = {name: x[:, 0] for name, x in table.values.items()}
-        self.write(generation.number, table, 0, values, generation.pictures, generation.synthetic)
+        self.write(
+            generation.number, table, 0, values, generation.pictures, generation.synthetic
+        )
 
     def write(
         self,
@@ -169,7 +171,9 @@ class Dashboard:
         if pictures is not None and self._space(pictures).image:
             for chain, rows in enumerate(pictures[:CHAINS_SHOWN, :IMAGES_SHOWN]):
                 yield f"samples/chain {chain}", grid(rows, self._space(pictures), columns=8)
-        elif synthetic is not None and self._data is not None and self._data.space.event == (2,):
+        elif (
+            synthetic is not None and self._data is not None and self._data.space.event == (2,)
+        ):
             rows = synthetic[:POOLED, :POINTS].cpu()
             if len(rows) > 1:
                 yield "densities/all chains", density(rows, range(len(rows)), self._data)

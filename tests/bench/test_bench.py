@@ -40,7 +40,9 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(metric_times, "SYNTHETIC", 150)
     tiny = "data=blobs model=gmm metrics=parameters chains=2"
     monkeypatch.setattr(whole_runs, "DEFAULT", f"{tiny} generations=2")
-    monkeypatch.setattr(whole_runs, "MIXTURES", "experiment=gmm_study chains=2 generations=2 n=50")
+    monkeypatch.setattr(
+        whole_runs, "MIXTURES", "experiment=gmm_study chains=2 generations=2 n=50"
+    )
     monkeypatch.setattr(whole_runs, "LOOPED", 1)
     monkeypatch.setattr(whole_runs, "ACCUMULATE", f"{tiny} policy=accumulate generations=3")
     monkeypatch.setitem(scaling.CHAINS, "cpu", (1, 2))

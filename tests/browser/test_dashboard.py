@@ -83,7 +83,9 @@ def made(tmp_path_factory) -> Callable[[str], Path]:
         words = SWEEP if name == "sweep" else RUNS[name]
         where = "hydra.sweep.dir" if name == "sweep" else "hydra.run.dir"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["train.py", *words, "device=cpu", f"{where}={home / name}"])
+            patch.setattr(
+                sys, "argv", ["train.py", *words, "device=cpu", f"{where}={home / name}"]
+            )
             cli.main()
         return home / name
 
@@ -158,7 +160,11 @@ def test_one_glance_at_a_sweep(page, made, screenshots):
             page.goto("about:blank")
             page.goto(link)
             curves = [("recall: head, medium, tail", 4 * 5), ("tail_recall", 4)]
-            curves += [("tail alarms: share of chains", 4 * 4), ("precision", 4), ("coverage", 4)]
+            curves += [
+                ("tail alarms: share of chains", 4 * 4),
+                ("precision", 4),
+                ("coverage", 4),
+            ]
             bands = charts(page, curves, generations=6)
             page.wait_for_timeout(500)  # the last of them slides into its place
             page.screenshot(path=screenshots / f"sweep-{width}.png")

@@ -43,4 +43,6 @@ def test_a_page_fits_and_asks_nothing_of_the_network(name, site, page: Page, scr
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("article h1").is_visible()
         page.screenshot(path=screenshots / f"site_{name.replace('/', '_')}_{width}.png")
-    assert asked and not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    assert asked and not [
+        url for url in asked if not url.startswith(("file:", "data:", "blob:"))
+    ]

@@ -32,7 +32,11 @@ def test_right_and_wrong_claims_get_their_verdicts(folder, tmp_path):
     made = judged(there, tmp_path / "out")
     assert [each.verdict.kind for each in made] == ["supported", "refuted", "holds only if"]
     content = json.loads((tmp_path / "out" / "claims.json").read_text())
-    assert [c["verdict"] for c in content["claims"]] == ["supported", "refuted", "holds only if"]
+    assert [c["verdict"] for c in content["claims"]] == [
+        "supported",
+        "refuted",
+        "holds only if",
+    ]
     number = content["claims"][0]["numbers"][0]
     # E p(1-p) = 0.25 (1 - 1/20)^101 after 101 resamplings of 20 tosses
     assert number["low"] < (1 - 1 / 20) ** 101 < number["high"]
@@ -83,14 +87,34 @@ def test_a_run_is_its_world_with_what_it_changes():
         (["quick"], {}, "quick=: write key=value"),
         (["folder=nowhere"], {}, "folder=nowhere: no such folder"),
         ([], {"runs": {"replace": "coin n=-1", "real": "coin"}}, "n=-1: give 1 to"),
-        ([], {"runs": {"replace": "coin polcy=real", "real": "coin"}}, "polcy=real: did you mean "),
-        ([], {"runs": {"replace": "con", "real": "coin"}}, "runs.replace=con: did you mean coin? "),
-        ([], {"runs": {"replac": "coin"}}, "name.questions[0].run=replace: did you mean replac? "),
+        (
+            [],
+            {"runs": {"replace": "coin polcy=real", "real": "coin"}},
+            "polcy=real: did you mean ",
+        ),
+        (
+            [],
+            {"runs": {"replace": "con", "real": "coin"}},
+            "runs.replace=con: did you mean coin? ",
+        ),
+        (
+            [],
+            {"runs": {"replac": "coin"}},
+            "name.questions[0].run=replace: did you mean replac? ",
+        ),
         ([], {"sentence": 3}, "name.sentence=3: give a text"),
         ([], {"rule": "any"}, "name.rule=any: use one of "),
         ([], {"questions": [question(holds={})]}, "name.questions[0].holds.above=None: give "),
-        ([], {"questions": [question(when="")]}, "name.when=share of the variance kept: say when"),
-        ([], {"questions": [question(value={"run": "real"})]}, "name.questions[0].value.column="),
+        (
+            [],
+            {"questions": [question(when="")]},
+            "name.when=share of the variance kept: say when",
+        ),
+        (
+            [],
+            {"questions": [question(value={"run": "real"})]},
+            "name.questions[0].value.column=",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_creates_nothing(
@@ -129,7 +153,9 @@ def test_help_names_every_key(monkeypatch, capsys):
 def test_a_file_that_is_no_claim_is_refused(folder, tmp_path, monkeypatch, capsys):
     there = folder()
     (there / "broken.yaml").write_text("a: [1")
-    monkeypatch.setattr(sys, "argv", ["claims.py", f"folder={there}", f"out={tmp_path / 'out'}"])
+    monkeypatch.setattr(
+        sys, "argv", ["claims.py", f"folder={there}", f"out={tmp_path / 'out'}"]
+    )
     with pytest.raises(SystemExit):
         verb.main()
     assert "cannot be read" in capsys.readouterr().err
@@ -142,7 +168,12 @@ def tiny(overrides):
         "evaluation.rows": "60", "n": "40", "data.rows": "40", "compute.chains": "2",
     }  # fmt: skip
     if "data=mnist_lt" in overrides:
-        small |= {"data.rows": "300", "n": "300", "evaluation.rows": "200", "data.test_rows": "20"}
+        small |= {
+            "data.rows": "300",
+            "n": "300",
+            "evaluation.rows": "200",
+            "data.test_rows": "20",
+        }
     changed = [w for w in overrides if w.partition("=")[0] not in small]
     given = {w.partition("=")[0] for w in overrides} | {"generations", "chains"}
     return [*changed, *(f"{key}={value}" for key, value in small.items() if key in given)]

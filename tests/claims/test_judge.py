@@ -77,7 +77,10 @@ def test_the_chance_of_a_wrong_answer_at_the_edge_is_that_of_the_interval():
 
 def test_differences_are_paired():
     common = noisy(0, sd=1, seed=1)
-    arms = {"replace": arm(variance=common), "real": arm(variance=common + noisy(0.02, sd=0.01))}
+    arms = {
+        "replace": arm(variance=common),
+        "real": arm(variance=common + noisy(0.02, sd=0.01)),
+    }
     paired = question(
         value={"run": "real", "column": "variance"},
         minus={"run": "replace", "column": "variance"},

@@ -13,7 +13,14 @@ from nc_testbed.cli import door
 from nc_testbed.config import build, compose, output_dir
 
 ROOT = Path(__file__).parents[2]
-COIN = ["data=bernoulli", "model=bernoulli", "policy=replace", "n=20", "chains=5", "generations=2"]
+COIN = [
+    "data=bernoulli",
+    "model=bernoulli",
+    "policy=replace",
+    "n=20",
+    "chains=5",
+    "generations=2",
+]
 
 
 def opened(monkeypatch, capsys, *words) -> tuple[int, str, str]:
@@ -142,7 +149,9 @@ def test_a_run_is_prepared_once(tmp_path, monkeypatch, capsys):
 def test_a_logger_that_python_refuses_is_one_line(tmp_path, monkeypatch, capsys):
     words = ["train", *COIN, "+hydra.job_logging.root.level=LOUD", f"out={tmp_path / 'run'}"]
     status, _, errors = opened(monkeypatch, capsys, *words)
-    assert status == 2 and errors.startswith("nc_testbed: hydra.job_logging=given: cannot be used")
+    assert status == 2 and errors.startswith(
+        "nc_testbed: hydra.job_logging=given: cannot be used"
+    )
     assert errors.count("\n") == 1
 
 
@@ -180,7 +189,9 @@ def test_an_old_key_names_the_new_one(old, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("old", ELSEWHERE)
-def test_an_old_name_of_a_column_or_a_word_names_the_new_one(old, tmp_path, monkeypatch, capsys):
+def test_an_old_name_of_a_column_or_a_word_names_the_new_one(
+    old, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     words, key = ELSEWHERE[old]
     word = f"{key}={old}" if key == "metric" else f"{key}=3"
@@ -193,7 +204,9 @@ def test_an_old_name_of_a_column_or_a_word_names_the_new_one(old, tmp_path, monk
 @pytest.mark.parametrize("verb", door.VERBS)
 def test_a_script_is_a_door_to_its_verb(verb):
     module = door.VERBS[verb].module
-    doors = [p for p in (ROOT / "scripts").glob("*.py") if f"from {module} import" in p.read_text()]
+    doors = [
+        p for p in (ROOT / "scripts").glob("*.py") if f"from {module} import" in p.read_text()
+    ]
     assert len(doors) == 1
     assert len(ast.parse(doors[0].read_text()).body) == 3  # what it is, an import, a call
 

@@ -52,7 +52,9 @@ def _normals(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("function", [softplus, sigmoid, lambda x: hypot(x.abs(), (x + 1).abs())])
+@pytest.mark.parametrize(
+    "function", [softplus, sigmoid, lambda x: hypot(x.abs(), (x + 1).abs())]
+)
 def test_functions_round_alike_at_every_place_in_memory(function, dtype):
     x = 5 * _normals(1000, dtype=dtype)
     values = function(x)

@@ -12,7 +12,14 @@ from nc_testbed.core import machine as compute
 from nc_testbed.core import storage
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.interfaces import Sampling
-from nc_testbed.core.machine import Compute, at_once, current, memory_limit, ran_out, within_memory
+from nc_testbed.core.machine import (
+    Compute,
+    at_once,
+    current,
+    memory_limit,
+    ran_out,
+    within_memory,
+)
 from nc_testbed.core.space import Space
 from nc_testbed.data.mixtures import Blobs
 from nc_testbed.loop import closed_loop as loop
@@ -184,7 +191,9 @@ def test_what_accumulates_is_kept_once():
     stores = {x.untyped_storage().data_ptr() for x in sets}
     assert len(stores) == 1
     last = [g.synthetic for g in closed_loop(world(policy=Replace()))]
-    assert len({x.untyped_storage().data_ptr() for x in last}) == 4  # these would be overwritten
+    assert (
+        len({x.untyped_storage().data_ptr() for x in last}) == 4
+    )  # these would be overwritten
 
 
 def test_a_gpu_rounds_its_products_in_fits_alone():

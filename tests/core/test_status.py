@@ -84,7 +84,12 @@ def test_a_diverged_chain_stays_where_it_stopped_only_if_it_starts_warm(start):
         store=RowStore,
         data=data,
         model=VAE(
-            hidden=(16,), latent_dim=2, likelihood="gaussian", steps=8, batch_size=16, start=start
+            hidden=(16,),
+            latent_dim=2,
+            likelihood="gaussian",
+            steps=8,
+            batch_size=16,
+            start=start,
         ),
         policy=Replace(),
         metrics={},
@@ -109,7 +114,9 @@ def test_a_diverged_chain_stays_where_it_stopped_only_if_it_starts_warm(start):
 
 def test_statistics_have_a_status_too():
     truth = {"mean": torch.zeros(1, 1).double(), "factor": torch.ones(1, 1, 1).double()}
-    lab = statistic_run(GaussianModel(dim=1), truth, Replace(), 0, 5, (1, 1, 1, 1), recorded=(0, 2))
+    lab = statistic_run(
+        GaussianModel(dim=1), truth, Replace(), 0, 5, (1, 1, 1, 1), recorded=(0, 2)
+    )
     assert lab.model.family() == Gaussian(1)
     for left in closed_loop(lab):  # one row has no variance
         assert np.array_equal(left.record["status"].numpy(), np.full(5, 2.0))

@@ -18,7 +18,9 @@ rng = np.random.default_rng(0)
 
 
 def idx(array: np.ndarray) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+    return (
+        struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+    )
 
 
 def written(folder, prefix, parts=("train", "t10k"), labels=range(10)):
@@ -34,7 +36,9 @@ def written(folder, prefix, parts=("train", "t10k"), labels=range(10)):
     return content
 
 
-@pytest.mark.parametrize(("source", "name"), [(FashionMnist, "FashionMNIST"), (Kmnist, "KMNIST")])
+@pytest.mark.parametrize(
+    ("source", "name"), [(FashionMnist, "FashionMNIST"), (Kmnist, "KMNIST")]
+)
 def test_sets_like_mnist_are_found_on_disk(tmp_path, source, name):
     content = written(tmp_path / name / "raw", "")
     rows: Any = source(root=str(tmp_path)).read()
@@ -50,7 +54,9 @@ def test_sets_like_mnist_are_found_on_disk(tmp_path, source, name):
 
 
 def test_emnist_letters_are_upright_and_named(tmp_path):
-    content = written(tmp_path / "EMNIST/raw", "emnist-letters-", ("train", "test"), range(1, 27))
+    content = written(
+        tmp_path / "EMNIST/raw", "emnist-letters-", ("train", "test"), range(1, 27)
+    )
     rows: Any = Emnist(split="letters", root=str(tmp_path)).read()
     x, y = content["train"]
     assert np.array_equal(rows.x.reshape(-1, 28, 28), x.transpose(0, 2, 1))
@@ -124,7 +130,9 @@ def test_missing_files_give_one_line_and_leave_nothing_behind(tmp_path, source):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_failed_download_gives_one_line_and_leaves_nothing_behind(tmp_path, source, monkeypatch):
+def test_a_failed_download_gives_one_line_and_leaves_nothing_behind(
+    tmp_path, source, monkeypatch
+):
     def offline(*args, **kwargs):
         raise URLError("[Errno -2]\nName or service not known")
 

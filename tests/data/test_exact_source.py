@@ -8,7 +8,14 @@ from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.mixtures import Blobs, Mixture2d
 from nc_testbed.data.planar_curves import Moons, SwissRoll
 
-SOURCES = [Mixture2d(), Mixture2d(layout="grid"), Blobs(), Blobs(centres=3), Moons(), SwissRoll()]
+SOURCES = [
+    Mixture2d(),
+    Mixture2d(layout="grid"),
+    Blobs(),
+    Blobs(centres=3),
+    Moons(),
+    SwissRoll(),
+]
 TAILED = [Mixture2d(layout="grid", imbalance_ratio=10), Moons(imbalance_ratio=3)]
 
 

@@ -97,7 +97,10 @@ def test_whatever_the_settings_counts_fit_or_the_remedy_works(sizes, imbalance, 
 
 def test_reserve_has_the_training_law_and_a_row_of_each_class():
     sizes = np.array([20, 25])
-    assert reserve_counts(sizes, rarity_ranks(sizes, 4.0, 2), 4.0).tolist() == [[20, 5], [5, 20]]
+    assert reserve_counts(sizes, rarity_ranks(sizes, 4.0, 2), 4.0).tolist() == [
+        [20, 5],
+        [5, 20],
+    ]
     assert reserve_counts(sizes, rarity_ranks(sizes, 99.0, 1), 99.0).tolist() == [[20, 1]]
     assert reserve_counts(sizes, rarity_ranks(sizes, None, 2), None).tolist() == [[20, 25]] * 2
     assert not reserve_counts(0 * sizes, rarity_ranks(sizes, 4.0, 2), 4.0).any()

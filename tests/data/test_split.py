@@ -13,7 +13,11 @@ def numbered(sizes, tested=None) -> Rows:
     """Rows whose content is their own number, so that a row can be recognised anywhere."""
     y = np.repeat(np.arange(len(sizes)), sizes)
     x = np.arange(len(y), dtype=np.float64)[:, None]
-    own = {} if tested is None else {"test_x": -1 - x[: sum(tested)], "test_y": numbered(tested).y}
+    own = (
+        {}
+        if tested is None
+        else {"test_x": -1 - x[: sum(tested)], "test_y": numbered(tested).y}
+    )
     names = tuple(str(c) for c in range(len(sizes)))
     return Rows("numbered", Space((1,), image=False), x, y, classes=names, **own)
 

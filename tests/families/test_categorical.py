@@ -36,7 +36,9 @@ def test_the_mle_is_the_counts():
 def test_the_mode_under_a_dirichlet_prior(mean, coordinates):
     """In mean coordinates the density has a factor 1 / (p_1 ... p_K) more."""
     A = 20.0
-    found = fitted(COUNTS, estimator="map", prior_count=A, prior_mean=mean, coordinates=coordinates)
+    found = fitted(
+        COUNTS, estimator="map", prior_count=A, prior_mean=mean, coordinates=coordinates
+    )
     for counts, shares in zip(COUNTS, found, strict=True):
         weights = counts + A * np.array([0.25] * 4 if mean is None else mean)
         weights -= coordinates == "mean"

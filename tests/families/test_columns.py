@@ -110,7 +110,10 @@ def test_exponential():
 def test_gaussian_on_the_line():
     fit = {"mean": column([0.5, 1.0, -3.0]), "factor": double([0.01, 2.0, 5.0])[:, None, None]}
     truth = {"mean": column([1.0]), "factor": double([2.0])[:, None, None]}
-    laws, real = [stats.norm(*pair) for pair in ((0.5, 0.01), (1, 2), (-3, 5))], stats.norm(1, 2)
+    laws, real = (
+        [stats.norm(*pair) for pair in ((0.5, 0.01), (1, 2), (-3, 5))],
+        stats.norm(1, 2),
+    )
     x = np.array([-3.0, 0.5, 9.0])
     close(Gaussian(1).log_prob(fit, column(x)), [law.logpdf(x) for law in laws])
     columns = Gaussian(1).columns(fit, truth)
@@ -128,7 +131,10 @@ def test_gaussian_in_many_dimensions(d):
     factor = np.tril(rng.standard_normal((4, d, d))) + 3 * np.eye(d)
     mean, centre, s = rng.standard_normal((4, d)), rng.standard_normal(d), 1.7
     fit = {"mean": double(mean), "factor": double(factor)}
-    truth = {"mean": double(centre[None]), "factor": s * torch.eye(d, dtype=torch.float64)[None]}
+    truth = {
+        "mean": double(centre[None]),
+        "factor": s * torch.eye(d, dtype=torch.float64)[None],
+    }
     x = rng.standard_normal((6, d)) * 3
     columns, found = Gaussian(d).columns(fit, truth), Gaussian(d).log_prob(fit, double(x))
     assert set(means(double(mean))) == {f"mean_{i + 1}" for i in range(min(d, MEANS))}
@@ -173,7 +179,9 @@ def test_independent_spins():
     with np.errstate(divide="ignore"):
         close(family.log_prob(fit, double(CONFIGURATIONS)), np.log(laws))
     columns = family.columns(fit, truth)
-    close(torch.stack([columns["mean"], columns["variance"]], 1), [moments(law) for law in laws])
+    close(
+        torch.stack([columns["mean"], columns["variance"]], 1), [moments(law) for law in laws]
+    )
     close(columns["kl"], [entropy(law, real) for law in laws])
     assert columns["absorbed"].tolist() == [1, 0, 0, 1]
 
@@ -186,7 +194,9 @@ def test_coupled_spins():
     laws /= laws.sum(1, keepdims=True)
     close(family.log_prob({"levels": levels}, double(CONFIGURATIONS)), np.log(laws))
     columns = family.columns({"levels": levels}, {"levels": levels[1:2]})
-    close(torch.stack([columns["mean"], columns["variance"]], 1), [moments(law) for law in laws])
+    close(
+        torch.stack([columns["mean"], columns["variance"]], 1), [moments(law) for law in laws]
+    )
     close(columns["kl"], [entropy(law, laws[1]) for law in laws])
     edge = double([[0.0, 0, 0, 0, 0, 0, 1.0], [0.5, 0, 0, 0, 0, 0, 0.5]])
     columns = family.columns({"levels": edge}, {"levels": levels[:1]})

@@ -219,7 +219,9 @@ def test_an_absorbed_law_stays_where_it_is(absorbed, n):
 def test_what_is_not_absorbed_does_not_say_so(case):
     family, parameters = case
     if isinstance(family, Gaussian):  # the truth is a multiple of the identity
-        parameters = parameters | {"factor": 2 * torch.eye(family.dim, dtype=torch.float64)[None]}
+        parameters = parameters | {
+            "factor": 2 * torch.eye(family.dim, dtype=torch.float64)[None]
+        }
     columns = family.columns(expand(parameters, 4), parameters)
     assert (columns.get("absorbed", torch.zeros(4)) == 0).all()
     for name, column in columns.items():

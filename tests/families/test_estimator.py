@@ -110,7 +110,9 @@ def test_one_parameter(name, estimator, coordinates):
         def objective(t, T=T, n=n):
             if estimator == "l2":
                 return T / n * t - psi(t) - 0.2 / 2 * t**2
-            jacobian = np.log(curvature(t)) if (estimator, coordinates) == ("map", "mean") else 0
+            jacobian = (
+                np.log(curvature(t)) if (estimator, coordinates) == ("map", "mean") else 0
+            )
             return T * t - n * psi(t) - jacobian
 
         t = search(objective, interval)
@@ -121,7 +123,12 @@ def test_one_parameter(name, estimator, coordinates):
 def test_a_mode_beyond_the_boundary_is_on_it(name):
     base, *_, (statistic, parameter, _), _ = ONE[name]
     settings = {"spins": N} if name == "spins" else {}
-    settings |= {"estimator": "map", "coordinates": "mean", "prior_count": 0.1, "prior_mean": 1.0}
+    settings |= {
+        "estimator": "map",
+        "coordinates": "mean",
+        "prior_count": 0.1,
+        "prior_mean": 1.0,
+    }
     model = type(base)(**settings)
     least = model.least_rows()
     low = model.estimate(Statistic(least, {statistic: double([0.0])}))[parameter]
@@ -154,7 +161,10 @@ def test_the_uniform_prior_is_the_mle_in_mean_coordinates_and_add_one_in_natural
     ("make", "curve"),
     [
         (lambda A: BernoulliModel(estimator="map", coordinates="mean", prior_count=A), -1.0),
-        (lambda A: IsingModel(spins=3, estimator="map", coordinates="mean", prior_count=A), -1 / 3),
+        (
+            lambda A: IsingModel(spins=3, estimator="map", coordinates="mean", prior_count=A),
+            -1 / 3,
+        ),
         (
             lambda A: CategoricalModel(
                 classes=7, estimator="map", coordinates="mean", prior_count=A

@@ -94,7 +94,9 @@ def test_wishart_matrices_have_the_right_rank_and_mean(degrees):
 def test_counts_may_be_fractions_and_weigh_as_many_rows():
     family, rows = Gaussian(2), normals(5, 6, 2)
     sums = family.summarise(rows)
-    half = Statistic(3.0, {"mean": sums.values["mean"], "scatter": sums.values["scatter"] / 2**0.5})
+    half = Statistic(
+        3.0, {"mean": sums.values["mean"], "scatter": sums.values["scatter"] / 2**0.5}
+    )
     twice = family.merge(half, half)
     assert twice.count == 6
     for name, value in sums.values.items():

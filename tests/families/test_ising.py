@@ -131,7 +131,9 @@ def test_a_law_on_an_edge_never_leaves_it():
     for g in range(30):
         law = model.estimate(family.draw(law, n, chains.at(g), "x"))
         assert not (law["levels"] > 0)[~start].any()
-    assert (family.columns(law, {"levels": family.law(torch.zeros(1, 2))})["absorbed"] == 1).all()
+    assert (
+        family.columns(law, {"levels": family.law(torch.zeros(1, 2))})["absorbed"] == 1
+    ).all()
 
 
 CONFIGURATIONS = np.array(list(itertools.product([-1.0, 1.0], repeat=5)))
@@ -165,7 +167,9 @@ def test_the_fit_maximises_its_objective(settings):
         first = statistic.values["first"][r].item() + A * (spins @ m)
         second = statistic.values["second"][r].item() + A * (spins @ m**2)
         given = first, second, 9 + A, settings.get("penalty", 0.0)
-        found = optimize.minimize(lambda t, given=given: -objective(t, *given), [0, 0], tol=1e-12)
+        found = optimize.minimize(
+            lambda t, given=given: -objective(t, *given), [0, 0], tol=1e-12
+        )
         np.testing.assert_allclose(fit["theta"][r], found.x, atol=1e-5)
         energy = fit["theta"][r, 0].item() * m + fit["theta"][r, 1].item() * (m**2 - 5) / 2
         weights = special.softmax(energy)
@@ -235,9 +239,13 @@ def test_rows_are_fitted_through_their_moments():
     m = rows.sum(2)
     x = levels(4)
     np.testing.assert_allclose(fit.parameters["levels"].numpy() @ x, m.mean(1), atol=1e-12)
-    np.testing.assert_allclose(fit.parameters["levels"].numpy() @ x**2, (m**2).mean(1), rtol=1e-12)
+    np.testing.assert_allclose(
+        fit.parameters["levels"].numpy() @ x**2, (m**2).mean(1), rtol=1e-12
+    )
     configurations = torch.from_numpy(np.array(list(itertools.product([-1.0, 1.0], repeat=4))))
-    torch.testing.assert_close(fit.log_prob(configurations).exp().sum(1), torch.ones(3).double())
+    torch.testing.assert_close(
+        fit.log_prob(configurations).exp().sum(1), torch.ones(3).double()
+    )
 
 
 def test_as_many_spins_as_a_row_has():

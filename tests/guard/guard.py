@@ -80,7 +80,11 @@ def execute(folder: Path) -> None:
             if words[0] == "resume":
                 given = [f"resume={folder / name / str(i - 1)}", *words[1:]]
             elif "-m" in words:
-                given = [f"hydra.sweep.dir={place}", "hydra.sweep.subdir=${hydra.job.num}", *words]
+                given = [
+                    f"hydra.sweep.dir={place}",
+                    "hydra.sweep.subdir=${hydra.job.num}",
+                    *words,
+                ]
             else:
                 given = [*words, f"hydra.run.dir={place}"]
             command = [sys.executable, "scripts/train.py", *given]
@@ -148,7 +152,9 @@ def renamed(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], exact: bool) -> list[str]:
     """A line for everything that is not as it was."""
-    lines = [f"{run}: only {'before' if run in before else 'now'}" for run in before.keys() ^ now]
+    lines = [
+        f"{run}: only {'before' if run in before else 'now'}" for run in before.keys() ^ now
+    ]
     for run in sorted(before.keys() & now):
         old = before[run]
         new = now[run]

@@ -42,7 +42,9 @@ MODELS = {
 }
 
 
-def laboratory(source, policy, sizes, model=None, recorded=(), chains=CHAINS, budget=None, T=1.0):
+def laboratory(
+    source, policy, sizes, model=None, recorded=(), chains=CHAINS, budget=None, T=1.0
+):
     """A laboratory of as many refits as there are sizes; the model is the source's own."""
     laws = source.laws()
     model = (model or MODELS[type(source).__name__]).like(laws, laws[0][0].size)

@@ -209,7 +209,11 @@ def test_wrong_laws_fail():
 def test_wrong_laws_of_regressions_and_biased_learners_fail():
     rows, features, noise = LINEAR[1]
     risk = risks(rows, features, noise, Replace(), "fresh")[10]
-    wrong = [(8, features, "replace"), (10, features + 2, "replace"), (10, features, "accumulate")]
+    wrong = [
+        (8, features, "replace"),
+        (10, features + 2, "replace"),
+        (10, features, "accumulate"),
+    ]
     for t, d, policy in wrong:
         law = accumulate.regression_risk(t, rows, d, noise**2, policy)
         assert mean_check(risk, law).verdict == "fail"

@@ -18,7 +18,13 @@ from nc_testbed.families.poisson import PoissonSource
 from nc_testbed.policies.anchor import Anchor
 from nc_testbed.policies.collect import Collect
 from nc_testbed.theory import anchors, chain, stationary
-from nc_testbed.theory.rules import equivalence, ks_check, lattice_check, mean_check, share_check
+from nc_testbed.theory.rules import (
+    equivalence,
+    ks_check,
+    lattice_check,
+    mean_check,
+    share_check,
+)
 
 R, MANY, FEW = 4096, 6144, 2048  # FEW for diffusion laws, which are off by O(k/n)
 START = pytest.mark.parametrize("far", [False, True], ids=["from the truth", "from far away"])
@@ -87,7 +93,9 @@ DIFFUSION = [
 
 
 @START
-@pytest.mark.parametrize(("name", "n", "k", "spacing", "law"), DIFFUSION, ids=lambda x: str(x)[:12])
+@pytest.mark.parametrize(
+    ("name", "n", "k", "spacing", "law"), DIFFUSION, ids=lambda x: str(x)[:12]
+)
 def test_stationary_laws_of_the_diffusion_limit(name, n, k, spacing, law, far):
     assert ks_check(settled_phi(name, n, k, far)[:FEW], law, spacing).verdict == "pass"
 
@@ -171,7 +179,9 @@ def test_rows_that_keep_a_share_steady(p, far):
     share = settled(BernoulliSource(p=p), 200, k, far and (("p", 0.9),)).record["mean"]
     cv = float(((share / p - 1) ** 2).mean().sqrt())
     assert 0.45 < cv < 0.55
-    assert mean_check((share / p - 1) ** 2, stationary.share_cv(k, 200, p) ** 2).verdict == "pass"
+    assert (
+        mean_check((share / p - 1) ** 2, stationary.share_cv(k, 200, p) ** 2).verdict == "pass"
+    )
 
 
 SCHEDULES = [((50,) * 8, 5), ((30, 60, 40, 80, 50), 3), ((60,) * 5, 20)]
@@ -276,7 +286,9 @@ def test_a_pool_becomes_the_truth_of_a_gaussian(rows, n, k, far):
     law = anchors.stationary_spread_reused(k, n, rows, v, v, -1)
     gap = last.record["mean"].numpy() - a
     assert mean_check(gap**2 - law, 0, scale=law.mean()).verdict == "pass"
-    assert mean_check(last.record["variance"].numpy() - (v - law), 0, scale=4.0).verdict == "pass"
+    assert (
+        mean_check(last.record["variance"].numpy() - (v - law), 0, scale=4.0).verdict == "pass"
+    )
 
 
 ONE_FIXED = Anchor(k=1, source="fixed")

@@ -30,7 +30,10 @@ from nc_testbed.record.tables import Trajectories, chain_rows
 R = 16_384
 COIN, DIE = BernoulliSource(p=0.3), CategoricalSource(probs=(0.4, 0.3, 0.2, 0.1))
 COUNTS, WAITS = PoissonSource(rate=2.0), ExponentialSource(scale=2.0)
-BELL, CLOUD = GaussianSource(mean=3.0, variance=4.0), GaussianSource(mean=1.0, variance=2.0, dim=3)
+BELL, CLOUD = (
+    GaussianSource(mean=3.0, variance=4.0),
+    GaussianSource(mean=1.0, variance=2.0, dim=3),
+)
 SPINS = IsingSource(spins=5, theta_1=0.3)
 PAIRS = IsingSource(spins=5, theta_1=0.2, theta_2=0.1)
 LINE = LinearSource(dim=3, noise=0.5)

@@ -30,7 +30,9 @@ def test_offset_and_spread_of_the_recursion(share, bias, noise):
         assert mean_check((gap - offset) ** 2, spread).verdict == "pass"
 
 
-@pytest.mark.parametrize(("bias", "n", "tolerance"), [(0.5, 100, 4.5), (0.1, 50, 2.4), (1, 60, 5)])
+@pytest.mark.parametrize(
+    ("bias", "n", "tolerance"), [(0.5, 100, 4.5), (0.1, 50, 2.4), (1, 60, 5)]
+)
 def test_the_rows_needed_hold_the_tolerance(bias, n, tolerance):
     k = float(master.rows_needed(bias, n, tolerance))
     gap = recursion(k / n, bias, 0.04, round(10 * n / k))
@@ -52,7 +54,11 @@ def test_wrong_laws_fail():
     """The bias not thinned by the real rows, the share doubled, t off by one."""
     share, bias, noise = SETTINGS[0]
     gap = recursion(share, bias, noise, 10)
-    for wrong in (bias / share, master.offset(10, 2 * share, bias), master.offset(9, share, bias)):
+    for wrong in (
+        bias / share,
+        master.offset(10, 2 * share, bias),
+        master.offset(9, share, bias),
+    ):
         assert mean_check(gap, wrong).verdict == "fail"
     values = (gap - gap.mean()) ** 2
     for f, t in ((2 * share, 10), (0.0, 10), (share, 7)):

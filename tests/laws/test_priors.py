@@ -15,7 +15,11 @@ from nc_testbed.theory import chain, priors
 from nc_testbed.theory.rules import ks_check, lattice_check, mean_check, share_check
 
 R, T = 4096, (1, 5, 20)
-BETA = [(50, 2.0, 0.5, 0.2), (100, 4.0, 0.3, 0.8), (200, 10.0, 0.6, 0.1)]  # n, A, m and the truth
+BETA = [
+    (50, 2.0, 0.5, 0.2),
+    (100, 4.0, 0.3, 0.8),
+    (200, 10.0, 0.6, 0.1),
+]  # n, A, m and the truth
 
 
 def bernoulli(n, count, mean, p, t, coordinates="natural", chains=CHAINS, start=None):
@@ -57,7 +61,14 @@ def test_a_bernoulli_settles_at_the_priors_law(n, count, mean, p, far):
 ONE = [
     (BernoulliSource(p=0.3), BernoulliModel, "mean", 0.3, (0, 1, -1), {"prior_mean": 0.6}),
     (PoissonSource(rate=2.0), PoissonModel, "mean", 2.0, (0, 1, 0), {"prior_mean": 5.0}),
-    (ExponentialSource(scale=2.0), ExponentialModel, "mean", 2.0, (0, 0, 1), {"prior_mean": 4.0}),
+    (
+        ExponentialSource(scale=2.0),
+        ExponentialModel,
+        "mean",
+        2.0,
+        (0, 0, 1),
+        {"prior_mean": 4.0},
+    ),
     (
         *(GaussianSource(mean=1.0, variance=4.0), GaussianModel, "mean", 1.0, (4.0, 0, 0)),
         {"prior_mean": -2.0, "learn": "mean"},
@@ -97,7 +108,9 @@ def logits(n, penalty, p, start=None):
     return phi.record["mean"].logit().numpy()
 
 
-@pytest.mark.parametrize("start", [None, (("p", 0.99),)], ids=["from the truth", "from far away"])
+@pytest.mark.parametrize(
+    "start", [None, (("p", 0.99),)], ids=["from the truth", "from far away"]
+)
 @pytest.mark.parametrize(("n", "penalty", "p"), L2)
 def test_a_penalised_logit_settles_about_zero(n, penalty, p, start):
     theta, sd = logits(n, penalty, p, start), priors.l2_logit_sd(n, penalty)

@@ -179,7 +179,9 @@ def test_absorption_times(n, p):
     times = absorption_times(BernoulliSource(p=p), n, chains=6000)
     law = chain.mean_absorption_time(n, p)
     assert mean_check(times, law).verdict == "pass"
-    assert equivalence(times - replace.diffusion_absorption_time(n, p), margin=3).verdict == "pass"
+    assert (
+        equivalence(times - replace.diffusion_absorption_time(n, p), margin=3).verdict == "pass"
+    )
 
 
 @pytest.mark.parametrize(("n", "p"), ROWS)
@@ -251,7 +253,10 @@ def test_wrong_laws_fail():
         for refits, rows, c in ((t - 1, n, -1), (t, 2 * n, -1), (t, n, 0), (t, n, 1)):
             law = replace.expected_variance(refits, rows, p * (1 - p), c)
             assert mean_check(variance, law).verdict == "fail"
-        late, large = chain.absorbed_curve(n, p, t + 1)[t], chain.absorbed_curve(n + 1, p, t)[-1]
+        late, large = (
+            chain.absorbed_curve(n, p, t + 1)[t],
+            chain.absorbed_curve(n + 1, p, t)[-1],
+        )
         if t == 20:
             assert share_check(absorbed, 20_000, late, SHARE).verdict == "fail"
             assert share_check(absorbed, 20_000, large, SHARE).verdict == "fail"
@@ -266,7 +271,9 @@ def test_wrong_laws_of_the_other_families_fail():
     n, rate = POISSON[0]
     drift = (simulated(PoissonSource(rate=rate), n, T)[16].record["mean"] - rate) ** 2
     for t, rows in ((14, n), (18, n), (16, 2 * n)):
-        assert mean_check(drift, replace.poisson_variance_of_rate(t, rows, rate)).verdict == "fail"
+        assert (
+            mean_check(drift, replace.poisson_variance_of_rate(t, rows, rate)).verdict == "fail"
+        )
     record = simulated(ExponentialSource(scale=1.0), 20, T)[16].record
     wrong = replace_scale.expected_log_variance_exponential(20, 20, 1.0)
     assert mean_check(record["log_variance"], wrong, scale=1).verdict == "fail"

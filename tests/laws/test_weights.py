@@ -50,7 +50,9 @@ def run(real, synthetic, weight):
 )
 def test_risk_of_a_weighted_policy(real, synthetic, weight):
     ratio = real / synthetic
-    law = weights.weighted_risk(weights.golden_weight(ratio) if weight is None else weight, ratio)
+    law = weights.weighted_risk(
+        weights.golden_weight(ratio) if weight is None else weight, ratio
+    )
     assert mean_check(run(real, synthetic, weight), law).verdict == "pass"
 
 

@@ -116,7 +116,9 @@ def gap(a, b):
 
 @pytest.mark.parametrize(("family", "policy"), SAME_LAW)
 def test_parameters_have_the_law_that_they_have_on_rows(family, policy, monkeypatch):
-    monkeypatch.setattr(GaussianModel, "stacks", lambda self, space: True)  # the last bit may go
+    monkeypatch.setattr(
+        GaussianModel, "stacks", lambda self, space: True
+    )  # the last bit may go
     monkeypatch.setattr(LinearModel, "stacks", lambda self, space: True)
     monkeypatch.setattr(loop, "PICTURES", 1)
     (model, source), (policy, budget) = FAMILIES[family], POLICIES[policy]
@@ -188,7 +190,9 @@ def test_products_of_matrices_round_alike_however_many_there_are(family):
     model, source = WIDE[family]
     made = {}
     for chains in (1, 5, BLOCK + 1, 2 * BLOCK + 1):
-        lab = run_on_statistics(model, source, Accumulate(), chains, (40, 40, 40), recorded=(1,))
+        lab = run_on_statistics(
+            model, source, Accumulate(), chains, (40, 40, 40), recorded=(1,)
+        )
         (made[chains],) = closed_loop(lab)
     for chains, left in made.items():
         same(left, made[2 * BLOCK + 1], chains)
@@ -251,7 +255,8 @@ def test_generations_between_the_recorded_ones_are_passed_through():
 def test_seeds_are_apart_and_policies_are_paired_at_generation_zero():
     model, source = FAMILIES["gaussian"]
     first = [
-        next(closed_loop(run_on_statistics(model, source, p))) for p in (Replace(), Accumulate())
+        next(closed_loop(run_on_statistics(model, source, p)))
+        for p in (Replace(), Accumulate())
     ]
     same(first[0], first[1], 5)
     other = next(closed_loop(run_on_statistics(model, source, seed=1)))
@@ -280,7 +285,9 @@ def test_the_assertion_on_real_rows_stays_on(source, monkeypatch):
         list(closed_loop(run_on_statistics(*FAMILIES["bernoulli"], Cheat())))
 
 
-@pytest.mark.parametrize("policy", ["replace", "accumulate", "fresh", "fixed", "real", "collect"])
+@pytest.mark.parametrize(
+    "policy", ["replace", "accumulate", "fresh", "fixed", "real", "collect"]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_generation_may_have_a_trillion_rows(family, policy):
     """So many rows leave a fit within a few parts in a million of the truth."""

@@ -211,7 +211,8 @@ def test_a_chain_does_not_depend_on_the_others(referee, model, policy):
 @pytest.mark.parametrize("policy", [Real(), Collect(k=5)], ids=str)
 def test_policies_without_synthetic_rows_stay_what_they_are(referee, policy):
     fresh, stored = (
-        list(closed_loop(world(referee, policy=policy, stream=stream))) for stream in (True, False)
+        list(closed_loop(world(referee, policy=policy, stream=stream)))
+        for stream in (True, False)
     )
     assert all(same(a, b, 1) for a, b in zip(fresh, stored, strict=True))
 

@@ -135,7 +135,9 @@ def world(
     y = torch.searchsorted(p.cumsum(1), level).clamp(max=C - 1)  # exact shares, sorted
     x = centres[y] + streams("real").normal(n0, D, dtype=torch.float64)
     held_y = torch.arange(C).repeat(held_out)
-    noise = RandomStreams(seed, (-1,))("held-out").normal(len(held_y), D, dtype=torch.float64)[0]
+    noise = RandomStreams(seed, (-1,))("held-out").normal(len(held_y), D, dtype=torch.float64)[
+        0
+    ]
     labels: dict[str, Any] = {
         "y": y,
         "held_out_y": held_y,

@@ -8,7 +8,9 @@ from nc_testbed.metrics.column import UNDECLARED, Column, Columns
 COLUMNS = Columns(
     {
         "common": Column("of common classes", 0, 1, "lower", chart="both"),
-        "rare": Column("of rare classes", 0, 1, "lower", group="1 tail", chart="both", headline=1),
+        "rare": Column(
+            "of rare classes", 0, 1, "lower", group="1 tail", chart="both", headline=1
+        ),
         "all": Column("of all classes", 0, 1, "lower", headline=2),
         "loss": Column("nats", group="3 likelihood", overall=1),
         "x_rank_i": Column("of one class", high="M", group="6 classes"),

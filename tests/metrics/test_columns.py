@@ -58,7 +58,12 @@ def states(planar, exact_fit, bound_fit):
     commonest = torch.eye(C, dtype=torch.float64)[planar.data.rank.argmin(1)]
     good, one = planar.draw(M), planar.draw(M, shares=commonest)
     wide = 6 * planar.draw(M)
-    rows = {"good": good, "one mode": one, "one point": good[:, :1].expand(-1, M, -1), "wide": wide}
+    rows = {
+        "good": good,
+        "one mode": one,
+        "one point": good[:, :1].expand(-1, M, -1),
+        "wide": wide,
+    }
 
     def columns(name: str, state: str) -> dict[str, torch.Tensor]:
         mean = centre if state == "good" else centre + 20

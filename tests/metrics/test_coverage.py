@@ -38,7 +38,9 @@ def test_healthy_columns_are_near_one(make_world):
         world = make_world(chains=3, held_out=100, D=3, seed=seed)
         found.append(Coverage().measure(world.evaluate(world.draw(600))))
     for name in ("coverage", "density", "tail_coverage", "coverage_rank_0"):
-        values = torch.stack([columns[name] for columns in found]).mean(1)  # one per held-out set
+        values = torch.stack([columns[name] for columns in found]).mean(
+            1
+        )  # one per held-out set
         error = values.std() / len(values) ** 0.5
         assert abs(values.mean() - 1) < 4 * error + 0.003 < 0.03
 

@@ -47,9 +47,9 @@ def test_the_laws_weights_not_the_chains_counts(make_world):
     law = mixture_of(world, p)
     common = replace(world, data=replace(world.data, law=law))
     fit = Truth(common)
-    fit.log_prob = lambda rows: (law.log_prob(rows) - (3 * p[_labels(world, rows)]).log()).expand(
-        3, -1
-    )
+    fit.log_prob = lambda rows: (
+        law.log_prob(rows) - (3 * p[_labels(world, rows)]).log()
+    ).expand(3, -1)
     column = ExactKL().measure(common.evaluate(world.draw(50), fit))["exact_kl"]
     torch.testing.assert_close(column, (p * (3 * p).log()).sum().expand(3), rtol=1e-9, atol=0)
 

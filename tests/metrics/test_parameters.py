@@ -38,7 +38,9 @@ def test_the_truth_is_that_of_the_fits_own_family():
         ("both", data.true_parameters[1][1]),
     ):
         model = IsingModel(spins=3, learn=learn)
-        fit = model.restore({k: v.expand(2, *v.shape[1:]) for k, v in truth.items()}, data.space)
+        fit = model.restore(
+            {k: v.expand(2, *v.shape[1:]) for k, v in truth.items()}, data.space
+        )
         columns = measured(fit, data)
         torch.testing.assert_close(columns["kl"], torch.zeros(2).double(), atol=1e-12, rtol=0)
         torch.testing.assert_close(columns["mean"], torch.full((2,), 0.2).double().tanh())

@@ -28,13 +28,18 @@ def test_it_is_the_share_of_held_out_rows_in_a_synthetic_ball(make_world):
         torch.testing.assert_close(columns["tail_recall"][r], ranked[3])
         torch.testing.assert_close(columns["head_recall"][r], ranked[0])
         torch.testing.assert_close(columns["medium_recall"][r], ranked[1:3].mean())
-        torch.testing.assert_close(columns["recall"][r], (by_class * world.data.shares[r]).sum())
+        torch.testing.assert_close(
+            columns["recall"][r], (by_class * world.data.shares[r]).sum()
+        )
 
 
 def test_a_lost_class_has_no_recall_while_precision_stays(make_world):
     world = make_world(chains=6)
     shares = world.data.shares.scatter(1, world.reference(50).class_of_rank[:, 2:], 0.0)
-    before, after = world.evaluate(world.draw(500)), world.evaluate(world.draw(500, shares=shares))
+    before, after = (
+        world.evaluate(world.draw(500)),
+        world.evaluate(world.draw(500, shares=shares)),
+    )
     recall, lost = Recall().measure(before), Recall().measure(after)
     assert (lost["tail_recall"] == 0).all() and (recall["tail_recall"] > 0.4).all()
     assert (lost["recall_rank_0"] > 0.5).all()

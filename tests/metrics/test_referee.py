@@ -36,7 +36,9 @@ def test_the_shipped_referees_are_right_on_99_of_100(binarize, no_training):
 
 def test_long_tailed_mnist_shares_the_referee_of_its_representation(no_training):
     plain = referee_for(Mnist(binarize=True).load(1, 0, 0, 1))
-    long_tailed = referee_for(Mnist(binarize=True, imbalance_ratio=10, rows=500).load(3, 1, 0, 5))
+    long_tailed = referee_for(
+        Mnist(binarize=True, imbalance_ratio=10, rows=500).load(3, 1, 0, 5)
+    )
     assert plain.sha256 == long_tailed.sha256
     assert plain.sha256 != referee_for(Mnist().load(1, 0, 0, 1)).sha256
 

@@ -75,7 +75,9 @@ def load(network, fit, name, r):
         bound = 1 / math.sqrt(torch.nn.init._calculate_fan_in_and_fan_out(layer.weight)[0])
         matrix = isinstance(layer, torch.nn.Linear)
         assert bound * 0.8 < weight.abs().max() <= bound  # torch's own range for such a layer
-        layer.load_state_dict({"weight": weight.T if matrix else weight, "bias": bias.flatten()})
+        layer.load_state_dict(
+            {"weight": weight.T if matrix else weight, "bias": bias.flatten()}
+        )
 
 
 @pytest.mark.parametrize("space", [GREY, COLOUR])

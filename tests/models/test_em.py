@@ -40,7 +40,8 @@ def fitted(model, rows, previous=None):
 def test_likelihood_never_falls(kind):
     rows = blobs(R=4, N=60, D=2, K=3)
     climb = [
-        fitted(GMM(3, kind, max_iter=s, tolerance=0.0), rows).log_likelihood for s in (1, 2, 5, 20)
+        fitted(GMM(3, kind, max_iter=s, tolerance=0.0), rows).log_likelihood
+        for s in (1, 2, 5, 20)
     ]
     assert (torch.stack(climb).diff(dim=0) > -1e-12).all()
     assert (climb[-1] > climb[0]).all()
@@ -55,7 +56,10 @@ DEGENERATE = {
     "on a line": line,
     "on a line far away": line + 1e6,
     "a constant coordinate": torch.cat([normals(2, 30, 2), torch.full((2, 30, 1), 7.0)], -1),
-    "two points": torch.tensor([[0.0, 0, 0], [1, 2, 3]]).double().repeat(10, 1).expand(2, 20, 3),
+    "two points": torch.tensor([[0.0, 0, 0], [1, 2, 3]])
+    .double()
+    .repeat(10, 1)
+    .expand(2, 20, 3),
     "nearly collapsed": 1 + normals(2, 30, 3).sign() * 2.3e-16,
     "tiny": normals(2, 30, 3) * 1e-250,
     "huge": normals(2, 30, 3) * 1e250,

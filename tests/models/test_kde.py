@@ -69,7 +69,9 @@ def test_rows_far_from_zero_lose_no_digits_but_their_own(far):
     rows, x, h = normals(1, 400, 2), normals(50, 2, seed=1), 0.1
     near, moved = fitted(rows, bandwidth=h), fitted(rows + far, bandwidth=h)
     kept = moved.log_prob(x + far) - near.log_prob(x)
-    step = np.finfo(float).eps * far / h  # of a coordinate, in bandwidths; x is within 40 of rows
+    step = (
+        np.finfo(float).eps * far / h
+    )  # of a coordinate, in bandwidths; x is within 40 of rows
     assert kept.abs().max() < 40 * 8 * step
 
 

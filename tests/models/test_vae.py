@@ -113,7 +113,9 @@ def test_elbo_and_iwae_against_the_exact_likelihood_of_a_linear_model():
 
 def test_iwae_rises_with_its_samples():
     fit = linear(1.5, 0.4)
-    off = VAEFit("gaussian", 0.4, fit.weights | {"encoder.0.bias": torch.zeros(1, 1, 2)}, fit.space)
+    off = VAEFit(
+        "gaussian", 0.4, fit.weights | {"encoder.0.bias": torch.zeros(1, 1, 2)}, fit.space
+    )
     x = torch.linspace(-2, 2, 50).double()[:, None]
     bounds = [off.iwae(x, s, streams(0)).mean() for s in (1, 8, 512)]
     exact = fit.iwae(x, 1, streams(0)).mean()
@@ -125,7 +127,9 @@ def test_a_learned_variance_finds_the_noise():
     x = RandomStreams(1, (0,))("x").normal(400, 3)[0].double() * 0.3
     rows = torch.arange(400).expand(1, -1)
     archive = Archive(PLANE, x[None], rows, rows[:, :0], 400, 1)
-    model = VAE(hidden=(), latent_dim=1, steps=1500, batch_size=64, likelihood="gaussian", lr=1e-2)
+    model = VAE(
+        hidden=(), latent_dim=1, steps=1500, batch_size=64, likelihood="gaussian", lr=1e-2
+    )
     variance = model.fit(archive.view(rows), streams(0)).report()["fit_variance"]
     assert 0.04 < float(variance) < 0.1  # 0.09 less what one latent direction explains
 
@@ -166,7 +170,9 @@ def test_epochs_make_work_grow_with_the_training_set():
 
 def test_progress_is_told_of_every_step():
     told = []
-    SMALL.fit(training(IMAGE, 1), streams(0), None, lambda done, total: told.append((done, total)))
+    SMALL.fit(
+        training(IMAGE, 1), streams(0), None, lambda done, total: told.append((done, total))
+    )
     assert told == [(i, 30) for i in range(1, 31)]
 
 

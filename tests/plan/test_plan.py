@@ -77,7 +77,9 @@ def test_the_predicted_variance_is_that_of_a_stationary_run(source, model, metri
     n, R = 80, 8192
     laws = source.laws()
     model, (_, truth) = model.like(laws, 1), laws[0]
-    law = anchored_law(model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0)
+    law = anchored_law(
+        model, {name: v[0].numpy() for name, v in truth.items()}, metric, n, n, 1.0
+    )
     assert law is not None
     T = 1 + 8 * n // k
     sizes = (n,) * (T + 1)
@@ -122,7 +124,9 @@ def test_the_rule_is_that_of_the_theory():
         assert (float(rule.offset(k, 5)), float(rule.variance(k, 5))) == pytest.approx(far)
     shares = np.array([0.0, 0.5, 1.0])
     np.testing.assert_allclose(master.offset(4, shares, 1.0), [3.0, 0.875, 0.0])
-    np.testing.assert_allclose(master.chain_spread(4, shares, 1.0), [3.0, (1 - 0.5**6) / 0.75, 1.0])
+    np.testing.assert_allclose(
+        master.chain_spread(4, shares, 1.0), [3.0, (1 - 0.5**6) / 0.75, 1.0]
+    )
 
 
 def test_the_smallest_k_is_found():
@@ -267,7 +271,9 @@ def test_a_verified_plan_of_a_family(tmp_path, capsys):
         first = table.filter(np.array(table["generation"]) == 0)["mean"].to_numpy()
         assert (first == measured.x0).all()  # paired: the sweep starts where the plan did
         assert one["exact_law"]["verdict"] != "fail" and one["stationary"]
-        assert one["present"]["low"] <= one["present_predicted"] <= one["present"]["high"] + 0.01
+        assert (
+            one["present"]["low"] <= one["present_predicted"] <= one["present"]["high"] + 0.01
+        )
     assert plan["k"] in [one["k"] for one in plan["verified"]]
     assert f"k = {plan['k']} fresh real rows" in said and "by the exact law" in said
 

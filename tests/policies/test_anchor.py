@@ -36,7 +36,9 @@ def test_replaces_the_last_rows_of_replace(source, generation, budget, composed)
 @pytest.mark.parametrize("budget", [None, 4])
 def test_no_anchor_is_replace(source, budget, composed):
     for generation in (1, 2, 3):
-        both = [composed(p, generation, budget) for p in (Anchor(k=0, source=source), Replace())]
+        both = [
+            composed(p, generation, budget) for p in (Anchor(k=0, source=source), Replace())
+        ]
         assert torch.equal(both[0][0], both[1][0]) and torch.equal(both[0][1], both[1][1])
 
 
@@ -48,7 +50,9 @@ def test_budget_never_thins_anchors(source, composed):
 
 def test_fresh_rows_never_repeat_and_were_never_trained_on(grown, composed):
     archive, _ = grown(Anchor(k=2, source="fresh"), 1)
-    used = torch.cat([anchors(composed, Anchor(k=2, source="fresh"), g) for g in range(1, 7)], 1)
+    used = torch.cat(
+        [anchors(composed, Anchor(k=2, source="fresh"), g) for g in range(1, 7)], 1
+    )
     assert torch.equal(used, archive.reserve.double())  # all of them, in their order
     for r in range(3):
         assert not torch.isin(used[r], archive.training[r].double()).any()

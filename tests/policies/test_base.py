@@ -16,7 +16,9 @@ from nc_testbed.core.interfaces import Policy
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide" / "policy.md").read_text()
-PYTHON, YAML = (re.search(rf"```{lang}\n(.*?)```", GUIDE, re.DOTALL) for lang in ("python", "yaml"))
+PYTHON, YAML = (
+    re.search(rf"```{lang}\n(.*?)```", GUIDE, re.DOTALL) for lang in ("python", "yaml")
+)
 RESTART = """
 from dataclasses import dataclass
 
@@ -40,7 +42,12 @@ def summary(folder, module, text, name, yaml):
     target.parent.mkdir(parents=True)
     target.write_text(yaml)
     words = ["--config-dir", "my_conf", f"extensions=[{module}]", f"policy={name}", *COIN]
-    command = [sys.executable, ROOT / "scripts" / "train.py", *words, f"hydra.run.dir={folder}/run"]
+    command = [
+        sys.executable,
+        ROOT / "scripts" / "train.py",
+        *words,
+        f"hydra.run.dir={folder}/run",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

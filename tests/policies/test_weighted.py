@@ -93,13 +93,17 @@ def test_ratio_weights_do_not_depend_on_other_chains():
         store(real, synthetic), RandomStreams(0, (0, 1, 2, 3), 1), None
     ).weights
     for r in range(4):
-        alone = RATIO.compose(store(real, synthetic[r : r + 1]), RandomStreams(0, (r,), 1), None)
+        alone = RATIO.compose(
+            store(real, synthetic[r : r + 1]), RandomStreams(0, (r,), 1), None
+        )
         assert torch.equal(alone.weights[0], together[r])
 
 
 def test_without_synthetic_rows_there_is_nothing_to_estimate():
     archive = store(normal(1, 30, 2, "real")[0], normal(3, 10, 2, "synthetic"))
-    training = Weighted(Real(), by="ratio").compose(archive, RandomStreams(0, (0, 1, 2), 1), None)
+    training = Weighted(Real(), by="ratio").compose(
+        archive, RandomStreams(0, (0, 1, 2), 1), None
+    )
     assert (training.weights == 1).all()
 
 

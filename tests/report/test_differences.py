@@ -52,7 +52,9 @@ def test_pairs_are_found_by_seed_and_number_wherever_they_stand():
 def test_only_what_both_have_is_paired():
     more = arm("anchor", ends(NOISE + 0.3))
     keys = (*((0, i) for i in range(5)), *((1, i) for i in range(3)))
-    found = difference(more, replace(arm("replace", ends(NOISE)), paired_by=keys), "tail_recall", 1)
+    found = difference(
+        more, replace(arm("replace", ends(NOISE)), paired_by=keys), "tail_recall", 1
+    )
     assert found.paired
     assert int(found.mean.chains) == 5
 
@@ -63,7 +65,9 @@ def test_welch_is_scipys():
     less = replace(arm("b", values), paired_by=tuple((5, i) for i in range(9)))
     found = difference(arm("a", {"tail_recall": np.stack([x, x], 1)}), less, "tail_recall", 1)
     test = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
-    assert [float(found.mean.low), float(found.mean.high)] == pytest.approx([test.low, test.high])
+    assert [float(found.mean.low), float(found.mean.high)] == pytest.approx(
+        [test.low, test.high]
+    )
 
 
 def test_undefined_chains_are_left_out():

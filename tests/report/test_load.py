@@ -23,7 +23,11 @@ from nc_testbed.record.tables import summary_rows
 
 @pytest.fixture
 def one(tmp_path):
-    classes = {"event": [8, 8], "classes": ["a", "b"], "rank_to_class": [[0, 1], [1, 0], [0, 1]]}
+    classes = {
+        "event": [8, 8],
+        "classes": ["a", "b"],
+        "rank_to_class": [[0, 1], [1, 0], [0, 1]],
+    }
     return run(tmp_path / "one", config("anchor", policy={"k": 3}, facts=classes))
 
 
@@ -143,14 +147,34 @@ def _cut(file):
 @pytest.mark.parametrize(
     ("load", "damage", "said"),
     [
-        (load_run, lambda r: _cut(r / "metrics.parquet"), "metrics.parquet: is not a run's table"),
-        (load_run, lambda r: (r / "summary.json").write_text("[" * 9999), "is not a run's summary"),
-        (load_run, lambda r: (r / "config.yaml").write_text("a: 1"), "config.yaml: has no name"),
+        (
+            load_run,
+            lambda r: _cut(r / "metrics.parquet"),
+            "metrics.parquet: is not a run's table",
+        ),
+        (
+            load_run,
+            lambda r: (r / "summary.json").write_text("[" * 9999),
+            "is not a run's summary",
+        ),
+        (
+            load_run,
+            lambda r: (r / "config.yaml").write_text("a: 1"),
+            "config.yaml: has no name",
+        ),
         (load_run, lambda r: (r / "summary.json").unlink(), "is no finished run; load_sweep"),
         (load_sweep, lambda r: _cut(r / "metrics.parquet"), "is not a run's table of metrics"),
         (load_sweep, lambda r: (r / "summary.json").unlink(), "no finished run is there"),
-        (load_samples, lambda r: _cut(r / "generations/0003/synthetic.safetensors"), "synthetic"),
-        (load_samples, lambda r: (r / "generations/0003/synthetic.safetensors").unlink(), "kept"),
+        (
+            load_samples,
+            lambda r: _cut(r / "generations/0003/synthetic.safetensors"),
+            "synthetic",
+        ),
+        (
+            load_samples,
+            lambda r: (r / "generations/0003/synthetic.safetensors").unlink(),
+            "kept",
+        ),
         (load_weights, lambda r: None, "kept no weights"),
     ],
 )
@@ -180,7 +204,9 @@ def test_a_library_that_is_missing_is_named(load, library, one, monkeypatch):
 
 def test_the_functions_are_imported_when_they_are_asked_for():
     code = "import sys, nc_testbed; print('torch' in sys.modules, dir(nc_testbed))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("False")
     assert "'load_run'" in done.stdout
     with pytest.raises(AttributeError, match="no attribute 'load_runs'"):

@@ -95,7 +95,11 @@ def test_text_of_a_run_is_text(sweep, tmp_path):
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     summary = json.loads((folder / "summary.json").read_text())
     law = {"law": EVIL, "source": EVIL, "generations": [0], "values": [1.0], "z": [1.0]}
-    summary |= {"device": EVIL, "versions": {EVIL: EVIL}, "laws": {EVIL: {**law, "verdict": EVIL}}}
+    summary |= {
+        "device": EVIL,
+        "versions": {EVIL: EVIL},
+        "laws": {EVIL: {**law, "verdict": EVIL}},
+    }
     summary["alarms"] = [{"on": EVIL, "alpha": 0.05, "generation": [1], "tail_ranks": []}]
     (folder / "summary.json").write_text(json.dumps(summary))
     html = page([folder], tmp_path / "out")
@@ -164,7 +168,9 @@ def script(monkeypatch, *arguments):
     runpy.run_path(str(ROOT / "scripts/report.py"), run_name="__main__")
 
 
-def test_the_script_prints_the_table_and_where_the_page_is(sweep, tmp_path, monkeypatch, capsys):
+def test_the_script_prints_the_table_and_where_the_page_is(
+    sweep, tmp_path, monkeypatch, capsys
+):
     script(monkeypatch, sweep, "columns=nll", f"out={tmp_path / 'out'}")
     said = capsys.readouterr().out
     assert "| replace | 3 |" in said

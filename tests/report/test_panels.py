@@ -29,7 +29,9 @@ def sweep(tmp_path):
 def test_seeds_of_one_setting_count_together(sweep):
     arms = read_arms([sweep])
     assert [(arm.label, arm.chains) for arm in arms] == [("accumulate", 6), ("replace", 6)]
-    seeds = [arm.chains for path in sorted(sweep.glob("*replace*")) for arm in read_arms([path])]
+    seeds = [
+        arm.chains for path in sorted(sweep.glob("*replace*")) for arm in read_arms([path])
+    ]
     assert seeds == [3, 3]
 
 

@@ -107,7 +107,10 @@ def test_a_run_that_was_made_is_given_its_command(made):
 
 def test_settings_that_differ_are_apart_from_those_that_all_share():
     values = {"variance": [[1.0, 1.0]] * 2}
-    arms = [arm("anchor", values, k=1, source="fresh"), arm("anchor", values, k=9, source="fresh")]
+    arms = [
+        arm("anchor", values, k=1, source="fresh"),
+        arm("anchor", values, k=9, source="fresh"),
+    ]
     table = sources.differing_settings(arms)
     assert table.header == ["setting", "anchor k=1 source=fresh", "anchor k=9 source=fresh"]
     assert table.rows == [["policy.k", "1", "9"], ["seeds", "0", "0"]]

@@ -67,7 +67,10 @@ def test_vectors_and_runs_without_rows_are_not_pictured(tmp_path):
     run(tmp_path / "vectors", config(facts={"event": [64]}))
     bare = run(tmp_path / "bare", config(seed=1))
     shutil.rmtree(bare / "generations")
-    assert arms_with_rows([a for f in ("vectors", "bare") for a in read_arms([tmp_path / f])]) == []
+    assert (
+        arms_with_rows([a for f in ("vectors", "bare") for a in read_arms([tmp_path / f])])
+        == []
+    )
 
 
 def test_what_was_not_kept_is_left_blank(images):

@@ -21,7 +21,10 @@ def ends(factor, **others):
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
-        (0.1, f"fell from {FIRST} to 0.0430 [0.0389, 0.0471]; 4 of 4 chains lost three quarters"),
+        (
+            0.1,
+            f"fell from {FIRST} to 0.0430 [0.0389, 0.0471]; 4 of 4 chains lost three quarters",
+        ),
         (1.5, f"rose from {FIRST} to 0.65 [0.58, 0.71]; 0 of 4 chains lost three quarters"),
         (np.array([0.9, 1.1, 0.9, 1.1]), f"did not move measurably: from {FIRST} to 0.43 "),
     ],

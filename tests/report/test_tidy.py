@@ -42,7 +42,10 @@ def test_every_number_of_every_run_is_there_once(tmp_path):
 
 def test_settings_that_differ_are_columns_of_one_type(tmp_path):
     run(tmp_path / "a", config("anchor", policy={"k": 1, "share": None, "source": "pool"}))
-    run(tmp_path / "b", config("anchor", policy={"k": 9, "share": 0.5, "source": "pool"}, n=[3, 4]))
+    run(
+        tmp_path / "b",
+        config("anchor", policy={"k": 9, "share": 0.5, "source": "pool"}, n=[3, 4]),
+    )
     run(tmp_path / "c", config("replace", data={"imbalance": 50.0, "binarize": True}))
     made = sheet([tmp_path])
     kinds = {f.name: str(f.type) for f in made.schema if f.name not in (*FIRST, *LAST)}
@@ -141,6 +144,8 @@ def test_settings_of_any_kind_are_written_or_refused(tmp_path):
 
 def test_policies_within_policies_tell_runs_apart():
     """As ``policy=weighted policy@policy.inner=replace`` and ``=augment`` do."""
-    inner = {name: {"_target_": "a.Weighted", "inner": {"_target_": f"a.{name}"}} for name in "BC"}
+    inner = {
+        name: {"_target_": "a.Weighted", "inner": {"_target_": f"a.{name}"}} for name in "BC"
+    }
     found = labels([config("anchor", policy=policy) for policy in inner.values()])
     assert found == ["anchor inner=B", "anchor inner=C"]

@@ -99,7 +99,12 @@ def mixture(tmp_path_factory):
 
     def run(*arguments):
         path = tmp_path_factory.mktemp("mixture") / "run"
-        words = ["data=mixture2d", "data.imbalance_ratio=20", "data.rows=400", "data.test_rows=400"]
+        words = [
+            "data=mixture2d",
+            "data.imbalance_ratio=20",
+            "data.rows=400",
+            "data.test_rows=400",
+        ]
         words += ["model=gmm", "chains=4", "evaluation.rows=2000"]
         words += ["metrics=[recall,tail_mass]", "generations=6", f"hydra.run.dir={path}"]
         with pytest.MonkeyPatch.context() as patch:

@@ -19,7 +19,9 @@ COLUMNS = described()
 
 def drawn_layout(found: EventAccumulator) -> Layout:
     proto = Layout()
-    proto.ParseFromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    proto.ParseFromString(
+        found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    )
     return proto
 
 
@@ -64,7 +66,10 @@ def test_one_chain_is_drawn_as_a_line():
     with_law = (
         layout(COLUMNS, ["precision"], several=False, laws=["precision"]).category[0].chart[0]
     )
-    assert [bool(re.match(x, "laws/precision")) for x in with_law.multiline.tag] == [False, True]
+    assert [bool(re.match(x, "laws/precision")) for x in with_law.multiline.tag] == [
+        False,
+        True,
+    ]
 
 
 def test_a_law_is_drawn_over_its_curve(tmp_path):

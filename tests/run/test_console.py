@@ -161,7 +161,8 @@ def test_alarms_have_a_line_each():
     stream = io.StringIO()
     Console(4, stream=stream).finish(summary, Path("there"))
     assert (
-        "tail alarm in 3 of 3 chains, median generation 2.5 (manifold hits)\n" in stream.getvalue()
+        "tail alarm in 3 of 3 chains, median generation 2.5 (manifold hits)\n"
+        in stream.getvalue()
     )
     assert "tail alarm in 0 of 3 chains (accepted rows)\n" in stream.getvalue()
 

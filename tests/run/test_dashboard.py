@@ -103,7 +103,8 @@ def test_healthy_chains_ring_no_alarm_and_the_end_says_so(tmp_path):
     found = events(tmp_path)
     assert set(series(found, "alarms/accepted rows").values()) == {0.0}
     assert (
-        list(alarm_texts(found)) == [3] and "| 0 of 3 | - | - | -, -, - |" in alarm_texts(found)[3]
+        list(alarm_texts(found)) == [3]
+        and "| 0 of 3 | - | - | -, -, - |" in alarm_texts(found)[3]
     )
 
 

@@ -95,7 +95,13 @@ def test_the_manifest_names_size_and_hash_of_every_file(directory):
 
 def test_the_hash_changes_with_what_decides_a_result_and_nothing_else():
     base = {"seed": 0, "chains": 4, "generations": 3, "compute": {"chains": None}}
-    free = {"generations": 9, "compute": {"chains": 1}, "dashboard": {}, "name": {}, "facts": {}}
+    free = {
+        "generations": 9,
+        "compute": {"chains": 1},
+        "dashboard": {},
+        "name": {},
+        "facts": {},
+    }
     assert settings_hash(base) == settings_hash(base | free)
     record = {"generations": "last", "chains": "rows"}
     precision = {"precision": "bf16"}

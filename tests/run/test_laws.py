@@ -32,7 +32,9 @@ def test_a_mean_that_a_handful_of_chains_carries_is_not_judged():
     assert (more.verdict, np.isnan(more.z)) == ("pass", False)
 
 
-@pytest.mark.parametrize(("given", "there"), [([], True), (["sampling.temperature=0.9"], False)])
+@pytest.mark.parametrize(
+    ("given", "there"), [([], True), (["sampling.temperature=0.9"], False)]
+)
 def test_biased_samples_follow_no_law_of_unbiased_ones(given, there, tmp_path, monkeypatch):
     words = ["data=bernoulli", "model=bernoulli", "policy=replace", "n=20", "chains=5"]
     place = ["generations=2", f"hydra.run.dir={tmp_path / 'run'}"]

@@ -25,7 +25,9 @@ def needed(*overrides: str) -> int:
 
 def test_rows_fits_and_pictures_are_counted():
     sets = 2 * 5 * (100 + 64) * 64  # chains, generations, rows and pictures, pixels
-    weights = 2 * 5 * 4 * (64 * 400 + 400 + 2 * (400 * 20 + 20) + 20 * 400 + 400 + 400 * 64 + 64)
+    weights = (
+        2 * 5 * 4 * (64 * 400 + 400 + 2 * (400 * 20 + 20) + 20 * 400 + 400 + 400 * 64 + 64)
+    )
     estimate = needed(*DIGITS, "n=100", "policy=replace")
     assert sets + weights < estimate < sets + weights + 5 * 100_000
     longer = needed(*DIGITS, "n=200", "policy=replace")

@@ -106,7 +106,8 @@ def test_every_run_has_the_bytes_that_it_has_alone(tmp_path, sizes, common, each
 
 
 @pytest.mark.parametrize(
-    "common", [f"{VAE} metrics=[recall] policy=accumulate chains=1", f"{COINS} policy=accumulate"]
+    "common",
+    [f"{VAE} metrics=[recall] policy=accumulate chains=1", f"{COINS} policy=accumulate"],
 )
 def test_runs_at_different_generations_go_on_together(tmp_path, sizes, common):
     made = jobs_of(tmp_path / "packed", f"{common} {T}", *(f"seed={s}" for s in range(4)))
@@ -164,7 +165,10 @@ def test_runs_that_do_not_fit_together_stay_apart(tmp_path, monkeypatch):
     for key in ("n=100,150", "generations=2,3", "model.steps=10,11", "policy=replace,anchor"):
         name, _, values = key.partition("=")
         assert sizes_of(VAE, *(f"{name}={value}" for value in values.split(","))) == [1, 1]
-    assert sizes_of(f"{VAE} policy=anchor", "policy.source=pool", "policy.source=fixed") == [1, 1]
+    assert sizes_of(f"{VAE} policy=anchor", "policy.source=pool", "policy.source=fixed") == [
+        1,
+        1,
+    ]
     monkeypatch.setattr(packed, "_room", lambda run: packed._bytes(run))
     assert sizes_of(VAE, *seeds) == [1, 1]
 
@@ -204,8 +208,17 @@ def started(monkeypatch, *words: str) -> None:
     cli.main()
 
 
-def test_the_launcher_makes_the_sweep_that_hydras_own_makes(tmp_path, monkeypatch, capsys, sizes):
-    words = ["-m", *VAE.split(), "metrics=[recall]", "chains=1", "generations=2", "policy=anchor"]
+def test_the_launcher_makes_the_sweep_that_hydras_own_makes(
+    tmp_path, monkeypatch, capsys, sizes
+):
+    words = [
+        "-m",
+        *VAE.split(),
+        "metrics=[recall]",
+        "chains=1",
+        "generations=2",
+        "policy=anchor",
+    ]
     words += ["seed=0,1", "policy.k=1,10"]
     for name in ("basic", "packed"):
         launcher = f"hydra/launcher={name}"
@@ -218,7 +231,9 @@ def test_the_launcher_makes_the_sweep_that_hydras_own_makes(tmp_path, monkeypatc
     logs = [log.read_text() for log in sorted((tmp_path / "packed").glob("*/log.txt"))]
     assert any("4 runs side by side, 4 chains" in log for log in logs)
     assert capsys.readouterr().out.count("4 made") == 2
-    started(monkeypatch, *words, "hydra/launcher=packed", f"hydra.sweep.dir={tmp_path / 'packed'}")
+    started(
+        monkeypatch, *words, "hydra/launcher=packed", f"hydra.sweep.dir={tmp_path / 'packed'}"
+    )
     assert sizes == [4]
     assert "4 already there" in capsys.readouterr().out
 
@@ -248,7 +263,9 @@ def test_a_signal_ends_a_packed_sweep_with_its_status(tmp_path, monkeypatch, cap
     said = capsys.readouterr().out
     assert said.count("not finished: seed=") == 2 and "2 not finished" in said
     left_words = [json.loads(file.read_text()) for file in tmp_path.glob(".jobs/0*.json")]
-    assert [(word["state"], word["text"]) for word in left_words] == [("stopped", "status 143")] * 2
+    assert [(word["state"], word["text"]) for word in left_words] == [
+        ("stopped", "status 143")
+    ] * 2
 
 
 def test_a_study_is_drawn_after_a_packed_sweep(tmp_path, monkeypatch, capsys):

@@ -29,7 +29,9 @@ def test_planar_samples_are_drawn_over_the_true_modes(planar):
     picture = scatter(planar.held_out[:1] + 0.3, planar)
     there = [(np.abs(picture.astype(int) - colour).max(-1) < 60) for colour in (blue, orange)]
     columns = np.nonzero(there[0])[1]
-    assert columns.min() > 0.7 * picture.shape[1]  # the one sample sits beside the rightmost mode
+    assert (
+        columns.min() > 0.7 * picture.shape[1]
+    )  # the one sample sits beside the rightmost mode
     assert np.ptp(np.nonzero(there[1])[1]) > 0.5 * picture.shape[1]  # the modes form a ring
 
 

@@ -63,7 +63,9 @@ def refused(monkeypatch, capsys, *words) -> str:
     return captured.err.removeprefix("nc_testbed: ")
 
 
-def test_a_run_goes_on_in_its_own_directory(base, finished, copy, tmp_path, monkeypatch, capsys):
+def test_a_run_goes_on_in_its_own_directory(
+    base, finished, copy, tmp_path, monkeypatch, capsys
+):
     shutil.rmtree(copy / "generations" / "0001")
     run(monkeypatch, f"resume={copy}")
     out = capsys.readouterr().out
@@ -134,7 +136,9 @@ def test_settings_that_somebody_has_made_up_are_refused_in_time(name, tmp_path, 
     ):
         with pytest.raises(BadInput, match="config.yaml"):
             door()
-    assert verify(tmp_path).faults == ["config.yaml is missing, altered, or not of this version"]
+    assert verify(tmp_path).faults == [
+        "config.yaml is missing, altered, or not of this version"
+    ]
     with pytest.raises(BadInput, match="name another directory"):
         check_directory(tmp_path, {"seed": 1})
     assert time.monotonic() - began < 5
@@ -230,7 +234,9 @@ def _result(name: str) -> bool:
     return not name.endswith(("synthetic.safetensors", "manifest.json"))
 
 
-def test_rows_that_cannot_be_drawn_as_recorded_end_in_one_line(base, tmp_path, monkeypatch, capsys):
+def test_rows_that_cannot_be_drawn_as_recorded_end_in_one_line(
+    base, tmp_path, monkeypatch, capsys
+):
     where = tmp_path / "run"
     run(monkeypatch, *base, "generations=2", "store=none", f"hydra.run.dir={where}")
     capsys.readouterr()

@@ -106,7 +106,9 @@ def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, 
         started(monkeypatch, tmp_path / "run", "sampling.draw=rows")
     said = capsys.readouterr().err
     assert left.value.code == 2 and len(said.splitlines()) == 1
-    assert said.startswith("nc_testbed: chains=20: memory ran out before the run began (Default")
+    assert said.startswith(
+        "nc_testbed: chains=20: memory ran out before the run began (Default"
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -149,7 +149,9 @@ with Signals(lambda name: print("left by", name, flush=True), patience=0.5) as s
 def busy(body: str, *sent: int) -> tuple[int, str, float]:
     """Exit status, output and seconds of a process that gets these signals while it is busy."""
     command = [sys.executable, "-c", BUSY.format(body=body)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert child.stdout.readline() == "busy\n"
     began = time.monotonic()
     for number in sent:

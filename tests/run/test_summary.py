@@ -74,7 +74,12 @@ def test_undefined_values_are_null_and_counted():
     nothing = {"mean": None, "low": None, "high": None, "chains": 0}
     assert summary["metrics"]["recall"]["last"] == nothing
     assert summary["metrics"]["kid"]["first"] == nothing | {"mean": 0.5, "chains": 1}
-    assert summary["metrics"]["kid"]["last"] == {"mean": 0.1, "low": 0.1, "high": 0.1, "chains": 2}
+    assert summary["metrics"]["kid"]["last"] == {
+        "mean": 0.1,
+        "low": 0.1,
+        "high": 0.1,
+        "chains": 2,
+    }
     assert summary["headline"]["metric"] == "recall"
     assert summary["notes"] == ["floored"]
 

@@ -156,7 +156,9 @@ def resealed(folder, change) -> None:
     (folder / "manifest.json").write_bytes(manifest.seal(content))
 
 
-@pytest.mark.parametrize("name", ["../0000/weights.safetensors", "/etc/hostname", "..", "a\0b", ""])
+@pytest.mark.parametrize(
+    "name", ["../0000/weights.safetensors", "/etc/hostname", "..", "a\0b", ""]
+)
 def test_a_manifest_names_no_file_outside_its_folder(run, name):
     folder = run / "generations" / "0002"
     resealed(folder, lambda files: files.update({name: files["weights.safetensors"]}))

@@ -57,7 +57,9 @@ def home(tmp_path_factory) -> Path:
     (home / "my_blob.py").write_text(code)
     (home / "my_models.py").write_text(MODEL)
     (home / "conf" / "model").mkdir(parents=True)
-    (home / "conf" / "model" / "blob.yaml").write_text("_target_: my_models.Blob\nfail: false\n")
+    (home / "conf" / "model" / "blob.yaml").write_text(
+        "_target_: my_models.Blob\nfail: false\n"
+    )
     return home
 
 
@@ -71,7 +73,9 @@ def command(*words: str) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    }
     own = {"PYTHONPATH": str(ROOT), "NC_TESTBED_CACHE": str(home / "cache"), "HOME": str(home)}
     return kept | own
 
@@ -91,7 +95,9 @@ def tables(folder: Path) -> dict[str, bytes]:
 def here(home) -> dict[str, bytes]:
     """What the jobs come to in this process, one after the other."""
     assert (
-        sweep(home, *COIN, "policy=replace,anchor", "seed=1,2", "hydra.sweep.dir=here").returncode
+        sweep(
+            home, *COIN, "policy=replace,anchor", "seed=1,2", "hydra.sweep.dir=here"
+        ).returncode
         == 0
     )
     return tables(home / "here")
@@ -110,7 +116,9 @@ def test_an_engine_makes_the_same_bytes_and_skips_what_is_there(engine, home, he
              *ENGINES[engine], f"hydra.sweep.dir={engine}"]  # fmt: skip
     done = sweep(home, *words)
     assert done.returncode == 0
-    assert "4 made" in done.stdout and len(re.findall(r"^\d/4  policy=", done.stdout, re.M)) == 4
+    assert (
+        "4 made" in done.stdout and len(re.findall(r"^\d/4  policy=", done.stdout, re.M)) == 4
+    )
     assert tables(home / engine) == here
     stamps = {p: p.stat().st_mtime_ns for p in (home / engine).glob("*-*/**/*")}
     assert "4 already there" in sweep(home, *words).stdout
@@ -195,9 +203,9 @@ def test_a_search_finds_the_smallest_k_twice(home):
     found = yaml.safe_load((home / "search" / "optimization_results.yaml").read_text())
     tried = {}
     for run in (home / "search").glob("policy.k=*"):
-        mean = json.loads((run / "summary.json").read_text())["metrics"]["heterozygosity"]["last"][
-            "mean"
-        ]
+        mean = json.loads((run / "summary.json").read_text())["metrics"]["heterozygosity"][
+            "last"
+        ]["mean"]
         k = yaml.safe_load((run / "config.yaml").read_text())["policy"]["k"]
         tried[k] = k if mean >= 0.4 else 20 + 0.4 - mean
     assert len(tried) >= 4

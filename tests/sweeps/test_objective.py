@@ -34,7 +34,8 @@ def test_the_number_of_a_run(objective, value, run):
 
 
 @pytest.mark.parametrize(
-    ("metric", "why"), [("kid", "undefined in every chain"), ("tail_recal", "did you mean tail_")]
+    ("metric", "why"),
+    [("kid", "undefined in every chain"), ("tail_recal", "did you mean tail_")],
 )
 def test_a_run_without_the_metric_has_none(metric, why, run):
     with pytest.raises(BadInput, match=f"^objective.metric={metric}: {why}"):

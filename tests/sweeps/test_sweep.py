@@ -13,7 +13,14 @@ from nc_testbed.cli import train as cli
 from nc_testbed.record import lock
 from nc_testbed.run.execute import execute
 
-COIN = ["data=bernoulli", "model=bernoulli", "policy=replace", "n=20", "chains=5", "generations=3"]
+COIN = [
+    "data=bernoulli",
+    "model=bernoulli",
+    "policy=replace",
+    "n=20",
+    "chains=5",
+    "generations=3",
+]
 
 
 def sweep(monkeypatch, *words: str) -> int:
@@ -42,7 +49,9 @@ def started(monkeypatch):
 def contents(folder: Path) -> dict[str, bytes]:
     """The record of every job: what a view, a log and a lock are no part of."""
     files = (p for p in folder.glob("*-*/**/*") if p.is_file() and "tensorboard" not in p.parts)
-    kept = (p for p in files if p.name not in ("log.txt", "lock", "summary.json", "manifest.json"))
+    kept = (
+        p for p in files if p.name not in ("log.txt", "lock", "summary.json", "manifest.json")
+    )
     return {str(p.relative_to(folder)): p.read_bytes() for p in kept}
 
 
@@ -99,7 +108,9 @@ def test_a_half_done_job_is_continued_to_the_same_bytes(tmp_path, monkeypatch, s
 
 
 @pytest.mark.parametrize("name", ["summary.json", "metrics.parquet", "config.yaml"])
-def test_a_job_whose_record_is_damaged_is_not_taken_for_done(name, tmp_path, monkeypatch, started):
+def test_a_job_whose_record_is_damaged_is_not_taken_for_done(
+    name, tmp_path, monkeypatch, started
+):
     words = ["seed=1", f"hydra.sweep.dir={tmp_path}"]
     assert sweep(monkeypatch, *words) == 0
     file = tmp_path / jobs(tmp_path)[0] / name
@@ -123,7 +134,9 @@ def test_other_settings_are_named_and_get_a_directory_of_their_own(
     expected = "2 runs made anew, since settings differ from what is there: n: 20 -> 30"
     assert said == f"{expected} ({first[0]})"
     assert len(jobs(tmp_path)) == 4 and set(first) < set(jobs(tmp_path))
-    assert {yaml.safe_load((tmp_path / j / "config.yaml").read_text())["n"] for j in first} == {20}
+    assert {yaml.safe_load((tmp_path / j / "config.yaml").read_text())["n"] for j in first} == {
+        20
+    }
 
 
 def test_what_another_version_has_made_is_said(tmp_path, monkeypatch, capsys):
@@ -147,7 +160,9 @@ def test_a_sweep_goes_on_with_more_generations(tmp_path, monkeypatch, started):
 
 
 @pytest.mark.parametrize("key", ["generations=2,3", "store=all,none", "compute.chains=1,2"])
-def test_jobs_that_differ_in_what_decides_no_result_are_apart(key, tmp_path, monkeypatch, started):
+def test_jobs_that_differ_in_what_decides_no_result_are_apart(
+    key, tmp_path, monkeypatch, started
+):
     words = [key, f"hydra.sweep.dir={tmp_path}"]
     assert sweep(monkeypatch, *words) == 0
     assert sweep(monkeypatch, *words) == 0
@@ -254,7 +269,10 @@ def test_the_hash_in_a_name_is_that_of_the_settings(tmp_path, monkeypatch):
     ("words", "line"),
     [
         (["hydra/launcher=rey"], "hydra/launcher=rey: did you mean ray?"),
-        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=many"], "hydra.launcher.n_jobs=many: "),
+        (
+            ["hydra/launcher=joblib", "hydra.launcher.n_jobs=many"],
+            "hydra.launcher.n_jobs=many: ",
+        ),
         (["seed=interval(1,3)"], "seed=interval(1,3): list what is swept over"),
         (["hydra/sweeper=optuna", "seed=interval(1,3)"], "objective=None: a search needs one"),
         (["objective={metric: 3}"], "objective.metric=3: "),

@@ -175,7 +175,9 @@ def test_the_baseline_beats_one_point():
     assert anchors.real_only_spread(1, 4, 0.25) < anchors.stationary_spread(1, 1000, 0.25, -1)
 
 
-@pytest.mark.parametrize(("k", "source"), [(9, "fresh"), (-1, "fresh"), (5, "pool"), (5, "fixed")])
+@pytest.mark.parametrize(
+    ("k", "source"), [(9, "fresh"), (-1, "fresh"), (5, "pool"), (5, "fixed")]
+)
 def test_anchors_that_cannot_be(k, source):
     with pytest.raises(ValueError, match="anchors in 8 rows"):
         anchors.anchored_spread([4, 8], k, 1.0, 0, source)

@@ -44,7 +44,14 @@ def test_every_law_says_what_it_is(name):
 def test_closed_forms_take_one_time_or_many(name):
     """The value at an integer is the entry of the value at an array, as float64."""
     function = FUNCTIONS[name]
-    given = {"n": 20, "d": 2, "ddof": 0, "first": 0.5, "policy": "accumulate", "shares": [0.1, 0.2]}
+    given = {
+        "n": 20,
+        "d": 2,
+        "ddof": 0,
+        "first": 0.5,
+        "policy": "accumulate",
+        "shares": [0.1, 0.2],
+    }
     given |= {"eigenvalues": [1.0, 2.0], "anchor": 1, "rows": 30, "features": 3, "share": 0.1}
     parameters = list(inspect.signature(function).parameters.values())[1:]
     rest = [given.get(p.name, 0.25) for p in parameters if p.default is p.empty]

@@ -66,7 +66,9 @@ def verdict(values, law):
 @pytest.mark.parametrize("generation", [0, 1, 4, 9])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_own_rows(policy, generation):
-    assert verdict(variances(policy, False)[generation], law(policy, False, generation)) == "pass"
+    assert (
+        verdict(variances(policy, False)[generation], law(policy, False, generation)) == "pass"
+    )
 
 
 @pytest.mark.parametrize("generation", [1, 4, 9])
@@ -97,7 +99,9 @@ def test_counting_generations_wrongly_fails(policy):
 
 
 def test_too_few_chains_are_inconclusive():
-    assert verdict(variances("replace", False)[9, :50], law("replace", False, 9)) == "inconclusive"
+    assert (
+        verdict(variances("replace", False)[9, :50], law("replace", False, 9)) == "inconclusive"
+    )
 
 
 def test_product_tends_to_sin_z_over_z():

@@ -43,7 +43,9 @@ def test_growing_sizes_that_do_not_grow():
 def test_the_wrong_family_fails(families):
     phi = refitted(families["bernoulli"], [ROWS] * REFITS)
     values = families["bernoulli"].variance_at(phi[-1])
-    assert mean_check(values, replace.expected_variance(REFITS, ROWS, 0.21, 0)).verdict == "fail"
+    assert (
+        mean_check(values, replace.expected_variance(REFITS, ROWS, 0.21, 0)).verdict == "fail"
+    )
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])

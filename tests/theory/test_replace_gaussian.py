@@ -70,7 +70,9 @@ def test_three_dimensions(ddof):
     covariance = np.broadcast_to(root @ root.T, (10_000, d, d))
     truth, mean = covariance[0], np.zeros((10_000, d))
     for _ in range(t):
-        noise = rng.standard_normal((10_000, n, d)) @ np.linalg.cholesky(covariance).swapaxes(1, 2)
+        noise = rng.standard_normal((10_000, n, d)) @ np.linalg.cholesky(covariance).swapaxes(
+            1, 2
+        )
         rows = mean[:, None] + noise
         mean = rows.mean(1)
         centred = rows - mean[:, None]
@@ -83,7 +85,9 @@ def test_three_dimensions(ddof):
     inverse = np.linalg.inv(truth)
     trace = np.einsum("ij,rji->r", inverse, covariance)
     kl = (trace + np.einsum("ri,ij,rj->r", mean, inverse, mean) - d - log_det + start) / 2
-    assert mean_check(kl, replace_gaussian.expected_kl_gaussian(t, n, d, ddof)).verdict == "pass"
+    assert (
+        mean_check(kl, replace_gaussian.expected_kl_gaussian(t, n, d, ddof)).verdict == "pass"
+    )
 
 
 def test_published_and_derived_constants_agree():

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nc_testbed.theory.rules import equivalence, ks_check, lattice_check, mean_check, share_check
+from nc_testbed.theory.rules import (
+    equivalence,
+    ks_check,
+    lattice_check,
+    mean_check,
+    share_check,
+)
 
 RNG = np.random.default_rng(0)
 NORMAL = 1 + 0.5 * RNG.standard_normal(2000)

@@ -29,4 +29,6 @@ def test_an_oracle_only_delays():
     rng, n, p, alive = np.random.default_rng(1), 10, 0.2, np.ones(5000, dtype=bool)
     for t in range(1, 15):
         alive &= rng.binomial(n, p, 5000) > 0
-        assert share_check(alive.sum(), 5000, weights.oracle_survival(t, n, p)).verdict == "pass"
+        assert (
+            share_check(alive.sum(), 5000, weights.oracle_survival(t, n, p)).verdict == "pass"
+        )

@@ -134,7 +134,13 @@ class Killed:
 
     def run(self, name, path: Path, at=0, action="kill", changed=False, after=None) -> int:
         """Start a run and wait for its exit status; minus the signal that killed it."""
-        order = {"name": name, "path": str(path), "at": at, "action": action, "changed": changed}
+        order = {
+            "name": name,
+            "path": str(path),
+            "at": at,
+            "action": action,
+            "changed": changed,
+        }
         print(json.dumps(order | {"after": after}), file=self._server.stdin, flush=True)
         return int(self._server.stdout.readline())
 

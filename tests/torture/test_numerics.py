@@ -81,7 +81,9 @@ def inject(patch, model, place: str, value: float, step: int) -> None:
     """At one step, known by its noise, one chain's loss or gradient (by the weight's name), or a
     row that it is given, is not finite."""
     draws = STREAMS("fit.noise")
-    noise = torch.cat(list(steps._noise(model.steps, (model.batch_size, model.latent_dim), draws)))
+    noise = torch.cat(
+        list(steps._noise(model.steps, (model.batch_size, model.latent_dim), draws))
+    )
     marker, plain = noise[step, BAD, 0], autoencoder.bound_of
 
     def bound_of(model, space):
@@ -120,7 +122,9 @@ def stopped_in_time(model, place: str, value: float, step: int) -> bool:
         inject(patch, model, place, value, step)
         fit = model.fit(training(), STREAMS)
     wanted = [before if r == BAD else usual.weights for r in range(R)]
-    same = all(torch.equal(fit.weights[k][r], wanted[r][k][r]) for k in before for r in range(R))
+    same = all(
+        torch.equal(fit.weights[k][r], wanted[r][k][r]) for k in before for r in range(R)
+    )
     assert fit.diverged is not None
     return same and fit.diverged.tolist() == [r == BAD for r in range(R)]
 
@@ -143,7 +147,9 @@ def injections(count: int):
 def test_a_chain_stops_before_the_update_that_is_not_finite():
     cases = list(injections(30 if LONG else 6))
     good = [stopped_in_time(*case) for case in cases]
-    print(f"\n{sum(good)}/{len(good)} NaN or infinity injected: stopped in time, others identical")
+    print(
+        f"\n{sum(good)}/{len(good)} NaN or infinity injected: stopped in time, others identical"
+    )
     assert all(good)
 
 
@@ -174,7 +180,13 @@ DEGENERATE = {
     "NaN": torch.cat([_Z[1:], torch.nan * _Z[:1]]),
     "infinity": torch.cat([_Z[1:], torch.inf * _Z[:1]]),
 }
-_SMALL = {"likelihood": "gaussian", "steps": 5, "batch_size": 16, "hidden": (16,), "latent_dim": 2}
+_SMALL = {
+    "likelihood": "gaussian",
+    "steps": 5,
+    "batch_size": 16,
+    "hidden": (16,),
+    "latent_dim": 2,
+}
 MODELS = [
     GMM(4, max_iter=8),
     GMM(4, "diagonal", max_iter=8),

@@ -159,7 +159,9 @@ def test_a_limit_on_memory_ends_a_run_in_one_line(forked, whole, tmp_path):
         status = forked.run(log, *NETWORK, f"hydra.run.dir={run}", memory=limit * 2**20)
         said = log.read_text()
         assert status in (0, 1) and "Traceback" not in said, said
-        assert status == 0 or f"nc_testbed: {run}: memory ran out" in said.splitlines()[-1], said
+        assert status == 0 or f"nc_testbed: {run}: memory ran out" in said.splitlines()[-1], (
+            said
+        )
         assert not list(run.rglob("*tmp*"))
         assert forked.run(log, *NETWORK, f"hydra.run.dir={run}") == 0
         ended, same = ended + status, same + (record(run) == bytes_of)

@@ -147,7 +147,9 @@ def test_without_its_guard_the_fuzzer_finds_a_traceback(tmp_path, monkeypatch, c
         told([*BASE, "metrics=[]"], monkeypatch, capsys)
 
 
-@pytest.mark.parametrize("word", ["policy=null", "hydra.run.dir=../x", "--experimental-rerun=x"])
+@pytest.mark.parametrize(
+    "word", ["policy=null", "hydra.run.dir=../x", "--experimental-rerun=x"]
+)
 def test_a_process_of_its_own_says_the_same(word, tmp_path):
     command = [sys.executable, str(ROOT / "scripts" / "train.py"), *BASE, word]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -163,10 +165,14 @@ def test_a_process_of_its_own_says_the_same(word, tmp_path):
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n"
+    for p, c in zip("abcdefgh", "bcdefghi", strict=True)
 )
 YAMLS = {
-    "deep": ("[" * 100_000, "nest"),  # libyaml's own limit from 0.2.6 on, met while it looks ahead
+    "deep": (
+        "[" * 100_000,
+        "nest",
+    ),  # libyaml's own limit from 0.2.6 on, met while it looks ahead
     "long": ("x: " + "y" * 2**20, "bytes"),
     "no date": ("seed: 2020-99-99", None),
     "python": ("seed: !!python/object/apply:os.system ['touch executed']", None),
@@ -236,12 +242,19 @@ def test_a_link_does_not_lead_out_and_an_absolute_path_may(tmp_path, monkeypatch
         assert told([*BASE, f"hydra.run.dir={right}"], monkeypatch, capsys) is None
 
 
-def test_an_extension_is_imported_last_and_only_if_all_else_is_right(tmp_path, monkeypatch, capsys):
+def test_an_extension_is_imported_last_and_only_if_all_else_is_right(
+    tmp_path, monkeypatch, capsys
+):
     (tmp_path / "marker_extension.py").write_text("import os\nos.mkdir('executed')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     mine = ["extensions=[marker_extension]", "model._target_=marker_extension.Blob"]
-    for wrong in ("policy.k=-1", "metrics=[modes,nope]", "policy=anchor policy.k=-1", "chains=0"):
+    for wrong in (
+        "policy.k=-1",
+        "metrics=[modes,nope]",
+        "policy=anchor policy.k=-1",
+        "chains=0",
+    ):
         assert told([*BASE, *mine, *wrong.split()], monkeypatch, capsys) is not None
         assert not (tmp_path / "executed").exists(), wrong
     line = told([*BASE, *mine], monkeypatch, capsys)

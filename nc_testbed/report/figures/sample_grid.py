@@ -84,7 +84,9 @@ def draw_strips(arms: Sequence[Arm], last: int) -> Figure:
     return figure
 
 
-def draw_samples(axes: Axes, arm: Arm, generation: int, images: int, frame: Tensor | None) -> None:
+def draw_samples(
+    axes: Axes, arm: Arm, generation: int, images: int, frame: Tensor | None
+) -> None:
     """One generation's samples: so many images, or points of the plane over those of the
     first generation, in grey.
 

@@ -47,7 +47,9 @@ def figure(
     return drawing
 
 
-def _draw_panel(axes: Axes, lines: dict[Any, list[Arm]], name: str, key: str, scale: str) -> None:
+def _draw_panel(
+    axes: Axes, lines: dict[Any, list[Arm]], name: str, key: str, scale: str
+) -> None:
     """One metric's ends, a line for each group of arms, over their values of a
     setting."""
     smallest = np.inf

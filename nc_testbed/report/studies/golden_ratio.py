@@ -51,7 +51,9 @@ def _draw_share(axes: Axes, arms: Sequence[Arm], share: float, i: int) -> None:
     }
     measured = [arm.config["policy"]["real_weight"] for arm in arms]
     label = f"{real} real, {n - real} synthetic: best {best:.3f}"
-    axes.errorbar(measured, real * risk / variance, real * reach / variance, label=label, **style)
+    axes.errorbar(
+        measured, real * risk / variance, real * reach / variance, label=label, **style
+    )
     weights = np.linspace(0.05, 1, 200)
     axes.plot(weights, weighted_risk(weights, ratio), color=COLOURS[i], linewidth=1)
     axes.axvline(best, color=COLOURS[i], linestyle=":", linewidth=1)
