@@ -152,6 +152,17 @@ def dialect(house: House) -> Counter[str]:
     return counts
 
 
+def participles(house: House) -> list[str]:
+    """Functions and methods that are named by a bare participle."""
+    return [
+        f"{house.module(file)}.{node.name}"
+        for file, node in house.nodes(ast.FunctionDef)
+        if PARTICIPLES.match(node.name)
+        and not CHECKED.match(node.name)
+        and "_" not in node.name.strip("_")
+    ]
+
+
 def packed(house: House) -> int:
     """Assignments of a tuple to a tuple: two statements on one line."""
     tuples = (ast.Tuple, ast.List)
@@ -291,9 +302,7 @@ def table(root: Path) -> Iterator[tuple[str, float, list[str]]]:
         yield what, len(repeated(places)), repeated(places)
     words = dialect(house)
     yield "dialect names bound", words.total(), [f"{w} {n}" for w, n in words.most_common()]
-    bare = [f"{house.module(file)}.{node.name}" for file, node in house.nodes(ast.FunctionDef)
-            if PARTICIPLES.match(node.name) and not CHECKED.match(node.name)
-            and "_" not in node.name.strip("_")]  # fmt: skip
+    bare = participles(house)
     yield "functions named by a bare participle", len(bare), bare
     yield "tuple assignments per 100 functions", round(100 * packed(house) / count, 1), []
     written = [line for line in lines if line.strip()]

@@ -129,4 +129,4 @@ def test_a_wrong_study_is_refused_before_it_runs(
 def test_one_directory_for_many_runs_is_refused(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run(monkeypatch, "experiment=fresh_or_fixed", f"hydra.run.dir={tmp_path / 'run'}")
-    assert "give hydra.sweep.dir" in capsys.readouterr().err
+    assert "give out=, or hydra.sweep.dir" in capsys.readouterr().err

@@ -129,9 +129,8 @@ def accumulating(device: torch.device) -> dict[str, Any]:
 
 
 def generation_times(run: Run) -> list[float]:
-    """Seconds of every generation of a loop
-    without metrics: compose, fit, sample,
-    archive."""
+    """Seconds of every generation of a loop without
+    metrics: compose, fit, sample, archive."""
     seconds = []
     start = time.perf_counter()
     for _ in closed_loop(replace(run, recorded=())):
@@ -156,9 +155,8 @@ def configuration(device: torch.device, overrides: str) -> dict[str, Any]:
 
 @contextmanager
 def timed_metrics(device: torch.device) -> Generator[list[float]]:
-    """Context that gives the seconds that
-    metrics take in every generation of its
-    loops."""
+    """Context that gives the seconds that metrics take in
+    every generation of its loops."""
     seconds: list[float] = []
     measure = loop.measure
 

@@ -146,9 +146,8 @@ def _options(group: str, search: Sequence[str]) -> list[str]:
 
 
 def _check_choices(parsed: Sequence[Override], search: Sequence[str]) -> None:
-    """Refuse what is no option of its group,
-    several values for one run, and what is left
-    out."""
+    """Refuse what is no option of its group, several values
+    for one run, and what is left out."""
     for override in parsed:
         key = override.key_or_group
         require(key not in ("", "hydra"), key, text_of(override), "write key=value")

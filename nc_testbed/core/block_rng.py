@@ -88,9 +88,8 @@ class BlockGenerator:
         )
 
     def chi(self, degrees: Sequence[float]) -> Tensor:
-        """Chi variables of m degrees of freedom,
-        ``[R, m]``:
-        ``sqrt(2 Gamma(degrees / 2))``."""
+        """Chi variables of m degrees of freedom, ``[R,
+        m]``: ``sqrt(2 Gamma(degrees / 2))``."""
         shapes = [k / 2 for k in degrees]
 
         def host(g: Any, out: np.ndarray, _: slice) -> None:
@@ -127,9 +126,8 @@ class BlockGenerator:
         )
 
     def binomial(self, n: int, p: Tensor) -> Tensor:
-        """Binomial counts of n trials with a
-        probability ``[R]`` for every chain. On
-        a CPU."""
+        """Binomial counts of n trials with a probability
+        ``[R]`` for every chain. On a CPU."""
 
         def host(g: Any, out: np.ndarray, part: slice) -> None:
             out[:] = g.binomial(n, p.numpy()[part])
@@ -137,9 +135,8 @@ class BlockGenerator:
         return self._fill((), host)
 
     def multinomial(self, n: int, shares: Tensor) -> Tensor:
-        """Multinomial counts of n trials with
-        each chain's shares ``[R, K]``. On a
-        CPU."""
+        """Multinomial counts of n trials with each chain's
+        shares ``[R, K]``. On a CPU."""
 
         def host(g: Any, out: np.ndarray, part: slice) -> None:
             # numpy gives the last class what remains after the others, their rounding errors too,

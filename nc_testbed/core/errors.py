@@ -46,16 +46,14 @@ class BadInput(Exception):
         return f"{key}={value}: {remedy}"
 
     def within(self, group: str) -> BadInput:
-        """The same complaint with the group's
-        name before the key, unless it is a run's
-        own."""
+        """The same complaint with the group's name before
+        the key, unless it is a run's own."""
         key = self.key if self.key in ("n", "budget", "chains") else f"{group}.{self.key}"
         return BadInput(key, self.value, self.remedy)
 
 
 def require(condition: bool, key: str, value: Any, remedy: str) -> None:
-    """Raise :class:`BadInput` unless the
-    condition holds (one place for every range
-    check)."""
+    """Raise :class:`BadInput` unless the condition holds
+    (one place for every range check)."""
     if not condition:
         raise BadInput(key, value, remedy)

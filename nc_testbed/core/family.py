@@ -56,17 +56,15 @@ class Family(ABC):
 
     @abstractmethod
     def draws(self, rows: Tensor) -> Tensor:
-        """Whether rows ``[..., D]`` can be
-        drawn by some law of the family,
-        ``[...]`` bool."""
+        """Whether rows ``[..., D]`` can be drawn by some
+        law of the family, ``[...]`` bool."""
 
     @abstractmethod
     def draw(
         self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
-        """Statistics of n >= 1 rows, drawn
-        without the rows, at a cost that n does
-        not change."""
+        """Statistics of n >= 1 rows, drawn without the
+        rows, at a cost that n does not change."""
 
     @abstractmethod
     def rows(
@@ -76,9 +74,8 @@ class Family(ABC):
 
     @abstractmethod
     def summarise(self, rows: Tensor, weights: Tensor | None = None) -> Statistic:
-        """The statistics of rows ``[R, m, D]``,
-        with weights ``[R, m]`` of mean 1 or
-        without."""
+        """The statistics of rows ``[R, m, D]``, with
+        weights ``[R, m]`` of mean 1 or without."""
 
     @abstractmethod
     def merge(self, a: Statistic, b: Statistic) -> Statistic:
@@ -90,14 +87,12 @@ class Family(ABC):
 
     @abstractmethod
     def temper(self, parameters: Parameters, temperature: float) -> Parameters:
-        """The parameters of ``p(x)^(1/T)``,
-        normalised; only where the family
-        ``tempers``."""
+        """The parameters of ``p(x)^(1/T)``, normalised;
+        only where the family ``tempers``."""
 
     @abstractmethod
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """Metrics of the parameters,
-        ``{name: [R]}``; see
+        """Metrics of the parameters, ``{name: [R]}``; see
         :mod:`nc_testbed.metrics.parameters`."""
 
 

@@ -70,9 +70,8 @@ class Fit(Protocol):
         ...
 
     def report(self) -> Mapping[str, Tensor]:
-        """Diagnostics of the fit per chain,
-        ``{name: [R]}`` (floors hit, steps
-        taken, ...)."""
+        """Diagnostics of the fit per chain, ``{name: [R]}``
+        (floors hit, steps taken, ...)."""
         ...
 
 
@@ -85,9 +84,8 @@ class Model(Protocol):
     (log_prob), ``encoder`` (elbo and latent_means), ``parameters`` (columns)."""
 
     def check(self, space: Space) -> None:
-        """Raise :class:`BadInput` if this
-        model cannot be fitted to rows of this
-        space."""
+        """Raise :class:`BadInput` if this model cannot be
+        fitted to rows of this space."""
         ...
 
     def stacks(self, space: Space) -> bool:
@@ -99,9 +97,8 @@ class Model(Protocol):
         ...
 
     def workspace(self, space: Space, m: int) -> int:
-        """About how many bytes of memory one
-        chain takes to be fitted to m rows, or to
-        draw m."""
+        """About how many bytes of memory one chain takes to
+        be fitted to m rows, or to draw m."""
         ...
 
     def fit(
@@ -111,9 +108,8 @@ class Model(Protocol):
         previous: Fit | None = None,
         progress: Progress = no_progress,
     ) -> Fit:
-        """R independent fits; ``previous`` is
-        the last generation's fit, for a warm
-        start."""
+        """R independent fits; ``previous`` is the last
+        generation's fit, for a warm start."""
         ...
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> Fit:
@@ -215,8 +211,7 @@ class Policy(ABC):
     @abstractmethod
     def compose(self, archive: Store, streams: RandomStreams, budget: int | None) -> Training:
         """The training set of generation
-        ``streams.generation`` >= 1, a view of
-        the archive."""
+        ``streams.generation`` >= 1, a view of the archive."""
 
     def check(self, n: int, budget: int | None, real: int) -> None:  # noqa: B027
         """Raise :class:`BadInput` if it cannot serve these settings; by default it serves
@@ -236,9 +231,8 @@ class Policy(ABC):
         return {}
 
     def needs_rows(self, budget: int | None) -> bool:
-        """Whether it draws from stored
-        synthetic rows, so that statistics are
-        not enough."""
+        """Whether it draws from stored synthetic rows, so
+        that statistics are not enough."""
         return False
 
 

@@ -83,9 +83,8 @@ class Generators:
     def _fill(
         self, host_name: str, device_draw: Any, shape: tuple[int, ...], dtype: torch.dtype
     ) -> Tensor:
-        """Numbers ``[R, *shape]`` by numpy's
-        method of this name, or by torch's
-        function."""
+        """Numbers ``[R, *shape]`` by numpy's method of this
+        name, or by torch's function."""
         if not self._host:
             options: dict[str, Any] = {"device": self.device, "dtype": dtype}
             rows = [device_draw(shape, generator=g, **options) for g in self._generators]

@@ -48,9 +48,8 @@ class TrainingSet:
 
     @property
     def in_place(self) -> bool:
-        """Whether :meth:`gather` reads memory
-        of its own device alone, the same every
-        time."""
+        """Whether :meth:`gather` reads memory of its own
+        device alone, the same every time."""
         return self.stream is None and self.synthetic.device == self.rows.device
 
     def gather(self, index: Tensor) -> Tensor:
@@ -83,9 +82,8 @@ class TrainingSet:
         return family.summarise(self.all(), self.weights)
 
     def origin(self) -> Tensor:
-        """Where each row came from, ``[R, m]``:
-        0 = real, g + 1 = sampled from generation
-        g."""
+        """Where each row came from, ``[R, m]``: 0 = real, g
+        + 1 = sampled from generation g."""
         N = self.real.shape[1]
         slots = len(self.slot_origin) - 1
         n = max(1, self.synthetic.shape[1] // max(1, slots))

@@ -60,9 +60,8 @@ class Arrays(RealSource):
         check_path("path", self.path, "give the .npz (x, optional y) or .npy (x) of your data")
 
     def read(self) -> Rows:
-        """All rows; raises BadInput (``path``) in
-        one line for whatever is wrong with the
-        file."""
+        """All rows; raises BadInput (``path``) in one line
+        for whatever is wrong with the file."""
         path = Path(os.path.expanduser(str(self.path)))
         remedy = "no such file: give an existing .npz or .npy"
         require(os.path.isfile(path), "path", self.path, remedy)  # Path.is_file may raise
@@ -110,9 +109,8 @@ class Arrays(RealSource):
         }
 
     def _header(self, name: str, member: Member) -> Header:
-        """The member's header, refused unless
-        the member is long enough for what it
-        says."""
+        """The member's header, refused unless the member is
+        long enough for what it says."""
         readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         with member.open() as stream:
             version = npy.read_magic(stream)

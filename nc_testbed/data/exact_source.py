@@ -124,9 +124,8 @@ class ExactSource(ABC):
         )
 
     def _check_classes(self, class_laws: ClassLaws) -> None:
-        """Refuse an imbalance without classes,
-        and a held-out set too small for all of
-        them."""
+        """Refuse an imbalance without classes, and a
+        held-out set too small for all of them."""
         C = len(class_laws.classes)
         remedy = f"give null: {class_laws.name} has {C or 'no'} class{'' if C == 1 else 'es'}"
         ok = self.imbalance_ratio is None or C > 1

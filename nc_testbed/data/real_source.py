@@ -89,9 +89,8 @@ class RealSource(ABC):
         return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
 
     def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
-        """What no seed and no chain changes: the
-        rows, their parts, and how they are
-        stored."""
+        """What no seed and no chain changes: the rows,
+        their parts, and how they are stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
         return rows, split, *self._represent(rows, split)

@@ -65,9 +65,8 @@ class Data:
 
     @property
     def provides(self) -> frozenset[str]:
-        """What these data offer to metrics, of:
-        labels, tail, image, planar, modes,
-        density."""
+        """What these data offer to metrics, of: labels,
+        tail, image, planar, modes, density."""
         offers = {
             "labels": self.y is not None,
             "tail": self.has_tail,
@@ -84,9 +83,8 @@ class Data:
         return len(self.x) == 1
 
     def rows_of(self, chain: int) -> Tensor:
-        """The stored rows ``[N, D]`` of a chain;
-        its ``training`` and ``reserve`` say
-        which."""
+        """The stored rows ``[N, D]`` of a chain; its
+        ``training`` and ``reserve`` say which."""
         return self.x[0 if self.has_shared_rows else chain]
 
     @property

@@ -86,9 +86,8 @@ class ImageSet:
         return data
 
     def _check_md5(self, packed: Path) -> None:
-        """Raise BadInput for an archive other
-        than torchvision's, where it publishes an
-        md5."""
+        """Raise BadInput for an archive other than
+        torchvision's, where it publishes an md5."""
         published = {} if self.split else dict(self.torchvision().resources)
         actual = hashlib.md5(packed.read_bytes(), usedforsecurity=False).hexdigest()
         if actual != published.get(packed.name, actual):
@@ -112,9 +111,8 @@ class ImageSet:
         )
 
     def _fetch(self) -> None:
-        """Let torchvision download the set to a
-        temporary folder, then copy it to the
-        root."""
+        """Let torchvision download the set to a temporary
+        folder, then copy it to the root."""
         options = {} if self.split is None else {"split": self.split}
         try:
             with TemporaryDirectory() as folder:

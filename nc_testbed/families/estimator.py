@@ -136,9 +136,8 @@ class FamilyFit:
     def columns(
         self, true_parameters: Iterable[tuple[Family, Parameters]]
     ) -> dict[str, Tensor]:
-        """Metrics of the parameters against
-        the truth's in this family, which must
-        exist."""
+        """Metrics of the parameters against the truth's in
+        this family, which must exist."""
         truth = next(
             parameters for family, parameters in true_parameters if family == self.family
         )

@@ -74,9 +74,8 @@ class Exponential(Family):
         return {"scale": parameters["scale"] * temperature}
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """``w2_squared = 2 (scale - truth)^2``,
-        ``kl = r - 1 - ln r``, r = scale /
-        truth."""
+        """``w2_squared = 2 (scale - truth)^2``, ``kl = r -
+        1 - ln r``, r = scale / truth."""
         scale = parameters["scale"]
         real = truth["scale"]
         ratio = scale / real

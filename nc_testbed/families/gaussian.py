@@ -65,9 +65,8 @@ class Gaussian(Family):
     def draw(
         self, parameters: Parameters, n: int, streams: RandomStreams, purpose: str
     ) -> Statistic:
-        """Mean ``mean + F z / sqrt n``;
-        Wishart(n - 1) scatter, by Bartlett's
-        decomposition."""
+        """Mean ``mean + F z / sqrt n``; Wishart(n - 1)
+        scatter, by Bartlett's decomposition."""
         draws = BlockGenerator(streams, purpose)
         F = parameters["factor"]
         # In place, as the mean of a million chains is large.

@@ -102,9 +102,8 @@ class LinearGaussian(Family):
         raise NotImplementedError("p^(1/T) is no law of this family")
 
     def columns(self, parameters: Parameters, truth: Parameters) -> dict[str, Tensor]:
-        """``risk = |w - w_0|^2``, test error
-        above the noise;
-        ``kl = risk / (2 noise^2)``."""
+        """``risk = |w - w_0|^2``, test error above the
+        noise; ``kl = risk / (2 noise^2)``."""
         risk = (parameters["weights"] - truth["weights"]).square().sum(1)
         return {"risk": risk, "kl": risk / (2 * self.noise**2)}
 

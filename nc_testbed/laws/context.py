@@ -69,9 +69,8 @@ class LawContext:
         return None
 
     def gaussian(self, variance: float, ddof: int) -> tuple[Function, Curve, Curve] | None:
-        """Function, E(mean - truth)^2 and E S
-        of a Gaussian with mean and variance
-        fitted."""
+        """Function, E(mean - truth)^2 and E S of a Gaussian
+        with mean and variance fitted."""
         if self.kind == "anchored":
             args = (self.sizes, self.k, variance, ddof, self.source)
             return anchors.anchored_gaussian, *anchors.anchored_gaussian(*args)

@@ -74,9 +74,8 @@ class Archive:
         self.generations += 1
 
     def part(self, part: slice) -> Archive:
-        """The archive of some of the chains,
-        a view: sets are added to the whole
-        alone."""
+        """The archive of some of the chains, a view: sets
+        are added to the whole alone."""
         view = copy(self)
         view.real = rows_of_chains(self.real, part)
         view.training = self.training[part]
@@ -129,24 +128,21 @@ class Archive:
         return thin(self.training, k, streams("anchors"))
 
     def fixed_rows(self, k: int, streams: RandomStreams) -> Tensor:
-        """Addresses ``[R, k]`` of real rows of
-        generation 0, the same in every
-        generation."""
+        """Addresses ``[R, k]`` of real rows of generation
+        0, the same in every generation."""
         return thin(self.training, k, streams.at(0)("anchors"))
 
     def collected_rows(self, k: int, streams: RandomStreams) -> Tensor:
-        """Addresses of generation 0's real
-        rows and of k fresh ones per generation
-        since."""
+        """Addresses of generation 0's real rows and of k
+        fresh ones per generation since."""
         count = streams.generation * k
         if count > self.reserve.shape[1]:
             raise AssertionError("the reserve has run out: a fresh row would be used twice")
         return torch.cat([self.training, self.reserve[:, :count]], 1)
 
     def addresses(self, generation: int) -> Tensor:
-        """Addresses ``[R, m]`` of one
-        generation's synthetic rows, if still in
-        the window."""
+        """Addresses ``[R, m]`` of one generation's
+        synthetic rows, if still in the window."""
         if not max(0, self.generations - self.window) <= generation < self.generations:
             raise IndexError(f"generation {generation} is not in the archive")
         slot = generation % self.window
@@ -160,9 +156,8 @@ class Archive:
         return TrainingSet(self.space, self.real, self.synthetic, rows, self.origins())
 
     def label_of(self, rows: Tensor) -> Tensor:
-        """The referee's class of synthetic
-        rows at addresses ``[R, m]``, 0 for
-        real ones."""
+        """The referee's class of synthetic rows at
+        addresses ``[R, m]``, 0 for real ones."""
         return self._opinion_of(rows, 0)
 
     def confidence_of(self, rows: Tensor) -> Tensor:

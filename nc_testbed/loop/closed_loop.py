@@ -103,9 +103,8 @@ def describe(
     training: Training,
     samples: Sequence[Tensor | None],
 ) -> dict[str, Tensor]:
-    """Metrics and status of one generation
-    ``{name: [R]}``, empty where it is not
-    recorded."""
+    """Metrics and status of one generation ``{name: [R]}``,
+    empty where it is not recorded."""
     if not run.is_recorded(streams.generation):
         return {}
     record = measure(run, fit, streams, first, training)

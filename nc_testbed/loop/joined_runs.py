@@ -51,9 +51,8 @@ class Pack(Policy):
         return self.policies[0].needs_classifier
 
     def compose(self, archive: Any, streams: RandomStreams, budget: int | None) -> TrainingSet:
-        """The training sets of all runs along
-        the chain axis, a view of the whole
-        archive."""
+        """The training sets of all runs along the chain
+        axis, a view of the whole archive."""
         sets = []
         for policy, run, reserve in zip(self.policies, self.runs, self.reserves, strict=True):
             part = archive.part(run)

@@ -24,6 +24,7 @@ class RowStore(LoopStore):
 
     draw = "rows"
     joins = True
+    shrinks = True
 
     def __init__(self, run: Run, past: Past = BEGINNING) -> None:
         self.run = run
@@ -45,9 +46,8 @@ class RowStore(LoopStore):
 
     @staticmethod
     def parts(run: Run, m: int) -> list[slice]:
-        """All chains on a GPU, a core's share
-        of them on a CPU, fewer where memory
-        says so."""
+        """All chains on a GPU, a core's share of them on a
+        CPU, fewer where memory says so."""
         space = run.data.space
         together = run.chains
         if run.device.type == "cpu":
@@ -128,9 +128,8 @@ def blank_archive(run: Run) -> Archive:
 
 
 def judge(run: Run, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The referee's labels and confidence
-    ``[R, n]`` of a synthetic set, if the policy
-    asks."""
+    """The referee's labels and confidence ``[R, n]`` of a
+    synthetic set, if the policy asks."""
     if not run.policy.needs_classifier:
         return None
     referee = run.reference.referee

@@ -122,6 +122,8 @@ class LoopStore(ABC):
     """What is drawn from a fit."""
     joins: ClassVar[bool]
     """Whether the chains of several runs can lie side by side in one store."""
+    shrinks: ClassVar[bool]
+    """Whether its parts get smaller where memory has run out; blocks are of one size."""
 
     @abstractmethod
     def __init__(self, run: Run, past: Past) -> None:
@@ -156,9 +158,7 @@ class LoopStore(ABC):
 
     @abstractmethod
     def add(self, fit: Fit, synthetic: Tensor | None) -> Tensor | None:
-        """Keep a generation for those to come;
-        its synthetic set as it lies in the
-        store."""
+        """Keep a generation for those to come; its synthetic set as it lies in the store."""
 
     @abstractmethod
     def pictures(self, fit: Fit) -> Tensor | None:
@@ -175,12 +175,11 @@ def over_chains(
     work: Callable[[slice, Progress], T],
     progress: Progress = no_progress,
 ) -> list[T]:
-    """``work(part, step)`` on all chains, some at a time with m rows each, in their
-    order.
+    """``work(part, step)`` on all chains in their order, some at a time with m rows each.
 
-    Parts are spread over the cores of a CPU; whenever memory runs out all is done
-    again, on half as many chains at once. ``step`` tells the progress of one part,
-    ``progress`` of all.
+    Parts are spread over the cores of a CPU; whenever memory runs out all is done again, on
+    half as many chains at once, if the store can do that. ``step`` tells the progress of
+    one part, ``progress`` of all.
     """
 
     def attempt() -> list[T]:
@@ -196,4 +195,4 @@ def over_chains(
 
         return each(work_on, range(len(slices)), run.device)
 
-    return within_memory(attempt, run.chains)
+    return within_memory(attempt, run.chains) if run.store.shrinks else attempt()

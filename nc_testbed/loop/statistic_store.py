@@ -59,6 +59,7 @@ class StatisticStore(LoopStore):
 
     draw = "statistics"
     joins = False
+    shrinks = False
 
     def __init__(self, run: Run, past: Past = BEGINNING) -> None:
         self.run = run
@@ -99,9 +100,8 @@ class StatisticStore(LoopStore):
         finished: list[Statistics] = []
 
         def compose_part(archive: Statistics) -> Statistic:
-            with (
-                torch.inference_mode()
-            ):  # torch's bookkeeping is a tenth of a small chain's time
+            # Without it torch's bookkeeping takes a tenth of a small chain's time.
+            with torch.inference_mode():
                 while archive.generation < streams.generation:
                     archive.advance(model, policy, budget)
                 statistic = archive.compose(policy, budget)
@@ -117,9 +117,7 @@ class StatisticStore(LoopStore):
         return UndrawnRows(Statistic(statistics[0].count, values), self.run.data.space)
 
     def sample(self, fit: Fit, streams: RandomStreams) -> None:
-        """Nothing: the next generation draws
-        the statistics of as many rows as it
-        takes."""
+        """Nothing: the next generation draws the statistics of as many rows as it takes."""
 
     def add(self, fit: Fit, synthetic: Tensor | None) -> None:
         """Keep a fit, which stands for its synthetic set."""

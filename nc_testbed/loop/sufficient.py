@@ -41,9 +41,8 @@ class Statistics:
     parameters: Parameters | None = None
 
     def advance(self, model: Any, policy: Any, budget: int | None) -> None:
-        """Go on by one generation: compose its
-        training statistics, fit them, keep the
-        fit."""
+        """Go on by one generation: compose its training
+        statistics, fit them, keep the fit."""
         self.add(model.estimate(self.compose(policy, budget)))
 
     def compose(self, policy: Any, budget: int | None) -> Statistic:

@@ -73,9 +73,8 @@ class Adam:
 
     @torch.no_grad()
     def checkpoint(self) -> None:
-        """Remember weights and moments as they
-        are, for :meth:`restart` and
-        :meth:`hold`."""
+        """Remember weights and moments as they are, for
+        :meth:`restart` and :meth:`hold`."""
         for name, leaf in self._leaves.items():
             remembered = self._checkpoint[name]
             current = {"weight": leaf.detach(), **self._adam.state[leaf]}
@@ -122,9 +121,8 @@ class Adam:
         return {name: weight.detach().contiguous() for name, weight in self.weights().items()}
 
     def _sound(self) -> Tensor:
-        """Chains ``[R]`` bool with finite
-        losses since the checkpoint and finite
-        weights."""
+        """Chains ``[R]`` bool with finite losses since the
+        checkpoint and finite weights."""
         weights = [finite(leaf) for leaf in self._leaves.values()]
         return torch.stack([self._finite_losses, *weights]).all(0)
 

@@ -110,9 +110,8 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def stacks(self, space: Space) -> bool:
-        """Whether chains have the same bits beside
-        others, see
-        :mod:`nc_testbed.core.exactness`."""
+        """Whether chains have the same bits beside others,
+        see :mod:`nc_testbed.core.exactness`."""
 
     @abstractmethod
     def widest(self, space: Space) -> int:
@@ -134,9 +133,8 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor], space: Space) -> AutoencoderFit:
-        """The fit whose ``state_dict()`` this
-        is; the weights alone are one that is not
-        over."""
+        """The fit whose ``state_dict()`` this is; the
+        weights alone are one that is not over."""
 
     @abstractmethod
     def layers(self, space: Space) -> Iterator[Layer]:
@@ -191,9 +189,8 @@ class Autoencoder(ABC):
             raise BadInput("likelihood", self.likelihood, remedy)
 
     def _initial(self, space: Space, draws: Generators) -> dict[str, Tensor]:
-        """Uniform(+-1/sqrt(inputs)) weights
-        and biases, the default of torch.nn's
-        layers."""
+        """Uniform(+-1/sqrt(inputs)) weights and biases, the
+        default of torch.nn's layers."""
         weights = {}
         for layer in self.layers(space):
             bound = 1 / math.sqrt(layer.inputs)

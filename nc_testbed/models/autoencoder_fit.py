@@ -40,9 +40,8 @@ class AutoencoderFit(ABC):
 
     @abstractmethod
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z | x),
-        both ``[R, B, L]``, of floats
-        ``[R, B, D]``."""
+        """Mean and log variance of q(z | x), both ``[R, B,
+        L]``, of floats ``[R, B, D]``."""
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
@@ -68,9 +67,8 @@ class AutoencoderFit(ABC):
         return {"fit_variance": self.weights["log_variance"].exp().flatten().double()}
 
     def bound(self, x: Tensor, eps: Tensor) -> Tensor:
-        """ELBO per row on given noise: x [R, B,
-        D] floats, eps [R, B, L] to ``[R, B]``
-        nats."""
+        """ELBO per row on given noise: x [R, B, D] floats,
+        eps [R, B, L] to ``[R, B]`` nats."""
         mean, log_var = (part.float() for part in self.encode(x))  # layers may be bfloat16
         z = mean + (0.5 * log_var).exp() * eps
         kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
@@ -88,9 +86,8 @@ class AutoencoderFit(ABC):
 
     @torch.no_grad()
     def sample(self, n: int, streams: RandomStreams, sampling: Sampling) -> Tensor:
-        """n stored rows per chain
-        ``[R, n, D]``, z ~ N(0, I); pixels or
-        means of pixels."""
+        """n stored rows per chain ``[R, n, D]``, z ~ N(0,
+        I); pixels or means of pixels."""
         latent = streams("sample.latent")
         pixel = streams("sample.pixel")
         z = latent.normal(n, self.latent_dim) * math.sqrt(sampling.temperature)
@@ -185,9 +182,8 @@ class AutoencoderFit(ABC):
         return self.log_likelihood(x, self.decode(z)) + log_ratio
 
     def _log_variance(self, like: Tensor) -> Tensor:
-        """Log variance of the Gaussian likelihood,
-        ``[R, 1, 1]`` if learned, else
-        ``[1, 1, 1]``."""
+        """Log variance of the Gaussian likelihood, ``[R, 1,
+        1]`` if learned, else ``[1, 1, 1]``."""
         if "log_variance" in self.weights:
             return self.weights["log_variance"]
         assert self.variance is not None

@@ -49,9 +49,8 @@ class ConvVAE(Autoencoder):
         require(ok, "channels", list(self.channels), "give at least one number >= 1")
 
     def check(self, space: Space) -> None:
-        """Refuse rows that are no images, or
-        images whose sides cannot be halved often
-        enough."""
+        """Refuse rows that are no images, or images whose
+        sides cannot be halved often enough."""
         if not space.image or len(space.event) not in (2, 3):
             remedy = "it convolves images and these rows are vectors; use model=vae"
             raise BadInput("_target_", type(self).__name__, remedy)
@@ -62,9 +61,8 @@ class ConvVAE(Autoencoder):
         require(ok, "channels", list(self.channels), f"{remedy}; give fewer, or use model=vae")
 
     def stacks(self, space: Space) -> bool:
-        """False: grouped convolutions on a CPU
-        are no faster, and round by the other
-        groups."""
+        """False: grouped convolutions on a CPU are no
+        faster, and round by the other groups."""
         return False
 
     def widest(self, space: Space) -> int:
@@ -73,17 +71,15 @@ class ConvVAE(Autoencoder):
         return space.size // first // 4 * self.channels[0]
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> ConvVAEFit:
-        """The fit whose ``state_dict()`` this
-        is; the weights alone are one that is not
-        over."""
+        """The fit whose ``state_dict()`` this is; the
+        weights alone are one that is not over."""
         weights = dict(state)
         diverged = weights.pop("diverged", None)
         return ConvVAEFit(self.likelihood, self.variance, weights, space, diverged)
 
     def layers(self, space: Space) -> Iterator[Layer]:
-        """Kernels ``[out, in, 4, 4]`` (transposed
-        ``[in, out, 4, 4]``), matrices
-        ``[in, out]``."""
+        """Kernels ``[out, in, 4, 4]`` (transposed ``[in,
+        out, 4, 4]``), matrices ``[in, out]``."""
         first = space.event[0] if len(space.event) == 3 else 1
         pairs = list(pairwise((first, *self.channels)))
         area = KERNEL * KERNEL
@@ -103,8 +99,7 @@ class ConvVAE(Autoencoder):
 @dataclass(frozen=True)
 class ConvVAEFit(AutoencoderFit):
     """R fitted convolutional networks, see
-    :meth:`ConvVAE.layers` for the shapes of
-    weights."""
+    :meth:`ConvVAE.layers` for the shapes of weights."""
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | x), both ``[R, B, L]``."""
@@ -116,9 +111,8 @@ class ConvVAEFit(AutoencoderFit):
         return self._apply(ConvVAEFit._decode, z)
 
     def rows_in_cache(self) -> int:
-        """Rows whose maps after the first
-        convolution of one chain take ``LAYER``
-        bytes."""
+        """Rows whose maps after the first convolution of
+        one chain take ``LAYER`` bytes."""
         kernel = self.weights["encoder.0.weight"]  # [R, out, in, 4, 4]
         return LAYER // (self.space.size // kernel.shape[2] * kernel.shape[1])
 

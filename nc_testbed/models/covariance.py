@@ -24,15 +24,13 @@ class Covariance(Protocol):
     """A kind of covariance, full or diagonal, as EM needs it."""
 
     def features(self, z: Tensor) -> Tensor:
-        """Moment features ``[R, F, N]`` of rows
-        ``[R, D, N]``: coordinates, then
-        products."""
+        """Moment features ``[R, F, N]`` of rows ``[R, D,
+        N]``: coordinates, then products."""
         ...
 
     def covariances(self, moments: Tensor, means: Tensor) -> Tensor:
-        """Covariances of components with mean
-        features ``[R, K, F]`` and means
-        ``[R, K, D']``."""
+        """Covariances of components with mean features
+        ``[R, K, F]`` and means ``[R, K, D']``."""
         ...
 
     def raise_to_floor(self, covariances: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,9 +43,8 @@ class Covariance(Protocol):
         ...
 
     def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
-        """``(w, b)`` with log N(x; mean,
-        covariance) = w . features(x) + b, [R, K,
-        F], [R, K]."""
+        """``(w, b)`` with log N(x; mean, covariance) = w .
+        features(x) + b, [R, K, F], [R, K]."""
         ...
 
 
@@ -92,9 +89,8 @@ class Full:
         return torch.where((info > 0)[..., None, None], diagonal, factors), low
 
     def quadratic(self, means: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
-        """w = (P m, -P_ij, -P_ii / 2) with the
-        precision P; b = -m'Pm/2 - log det L -
-        c."""
+        """w = (P m, -P_ij, -P_ii / 2) with the precision P;
+        b = -m'Pm/2 - log det L - c."""
         i, j = torch.tril_indices(self.D, self.D, device=means.device)
         whitening = invert_triangle(factors)
         precision = whitening.mT @ whitening  # D' is a multiple of 4: whole vectors

@@ -168,8 +168,7 @@ class EM:
 
     def expect(self, components: Components) -> tuple[Tensor, Tensor]:
         """Moments ``[R, K, F]`` of the rows by
-        responsibility, and log-likelihood per row
-        [R]."""
+        responsibility, and log-likelihood per row [R]."""
         weights, offset = self.covariance.quadratic(components.means, components.factors)
         offset = offset + components.weights.log().clamp(min=LOWEST)
         weights = torch.cat([offset[..., None], weights], dim=-1)
@@ -183,9 +182,8 @@ class EM:
         return torch.cat(moments), torch.cat(log_likelihood)
 
     def _expect(self, weights: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """:meth:`expect` for some chains, from
-        the weights ``[r, K, F]`` of the
-        features."""
+        """:meth:`expect` for some chains, from the weights
+        ``[r, K, F]`` of the features."""
         features = self.features[part]
         joint = torch.bmm(weights, features)  # log of weight times density
         shares = joint.softmax(1)
@@ -199,9 +197,8 @@ class EM:
         return torch.bmm(shares, features.mT), log_likelihood
 
     def maximise(self, moments: Tensor) -> Components:
-        """The components of largest likelihood
-        given moments ``[R, K, F]``, the first the
-        count."""
+        """The components of largest likelihood given
+        moments ``[R, K, F]``, the first the count."""
         counts = moments[..., 0]
         alive = counts > TINY
         moments = moments[..., 1:] / torch.where(alive, counts, 1.0)[..., None]

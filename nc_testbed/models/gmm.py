@@ -1,6 +1,5 @@
 """Gaussian mixture model fitted by
-expectation-maximisation, all chains at once in
-float64."""
+expectation-maximisation, all chains at once in float64."""
 
 from __future__ import annotations
 
@@ -126,8 +125,7 @@ class GMM:
         require(ok, "covariance", self.covariance, remedy)
 
     def stacks(self, space: Space) -> bool:
-        """True: rows are padded to whole
-        vectors, see
+        """True: rows are padded to whole vectors, see
         :mod:`nc_testbed.core.exactness`."""
         return True
 
@@ -149,9 +147,8 @@ class GMM:
         previous: Fit | None = None,
         progress: Progress = no_progress,
     ) -> Mixture:
-        """R independent fits; rows ``[R, m, D]``
-        are pixels in [0, 1] or vectors as they
-        are."""
+        """R independent fits; rows ``[R, m, D]`` are pixels
+        in [0, 1] or vectors as they are."""
         values = training.space.floats(training.all(), torch.float64)
         one_scale = self.covariance == "spherical"
         rows = standardise(values, one_scale, training.weights)

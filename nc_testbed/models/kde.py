@@ -107,9 +107,8 @@ class KDE:
         return scott if self.rule == "scott" else scott * (4 / (d + 2)) ** (1 / (d + 4))
 
     def exact_laws(self, truth: Mapping[str, Any], context: LawContext) -> dict[str, ExactLaw]:
-        """Under replace, the variance of a kernel
-        density with one bandwidth on Gaussian
-        data."""
+        """Under replace, the variance of a kernel density
+        with one bandwidth on Gaussian data."""
         if not context.replaces or self.bandwidth is None or "factor" not in truth:
             return {}
         variance = float(truth["factor"][0, 0]) ** 2
@@ -123,9 +122,8 @@ class KDE:
 
 @dataclass(frozen=True)
 class KDEFit:
-    """R kernel density estimates: rows
-    ``[R, m, D]``, bandwidths ``[R, D]``, weights
-    ``[R, m]``."""
+    """R kernel density estimates: rows ``[R, m, D]``,
+    bandwidths ``[R, D]``, weights ``[R, m]``."""
 
     space: Space
     rows: Tensor
@@ -157,9 +155,8 @@ class KDEFit:
         return {"fit_bandwidth": self.bandwidth.log().mean(1).exp()}
 
     def log_prob(self, rows: Tensor) -> Tensor:
-        """Log density ``[R, H]`` of stored
-        rows ``[H, D]``, nats, in blocks of all
-        pairs."""
+        """Log density ``[R, H]`` of stored rows ``[H, D]``,
+        nats, in blocks of all pairs."""
         m, D = self.rows.shape[1:]
         constant = D / 2 * math.log(2 * math.pi)
         pairs = BLOCK if rows.device.type == "cpu" else 64 * BLOCK
@@ -178,9 +175,8 @@ class KDEFit:
         return torch.stack(each(of_chain, range(len(self.rows)), rows.device))
 
     def columns(self, true_parameters: object) -> dict[str, Tensor]:
-        """``mean`` and, per coordinate,
-        ``variance``: the rows' (ddof 0) plus
-        bandwidth^2."""
+        """``mean`` and, per coordinate, ``variance``: the
+        rows' (ddof 0) plus bandwidth^2."""
         shares = (self.weights / self.weights.sum(1, keepdim=True))[..., None]
         mean = (shares * self.rows).sum(1)
         spread = (shares * (self.rows - mean[:, None]).square()).sum(1)

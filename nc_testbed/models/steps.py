@@ -63,9 +63,8 @@ class Inputs:
             yield len(positions)
 
     def take(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Rows ``[R, B, D]``, noise
-        ``[R, B, L]`` and weights ``[R, B]`` of
-        the next step."""
+        """Rows ``[R, B, D]``, noise ``[R, B, L]`` and
+        weights ``[R, B]`` of the next step."""
         step = {k: values.index_select(0, self._next)[0] for k, values in self._block.items()}
         self._next.add_(1)
         rows = step["rows"] if "rows" in step else self._training.gather(step["positions"])

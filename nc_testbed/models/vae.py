@@ -54,9 +54,8 @@ class VAE(Autoencoder):
         return max(space.size, *self.hidden)
 
     def restore(self, state: Mapping[str, Tensor], space: Space) -> VAEFit:
-        """The fit whose ``state_dict()`` this
-        is; the weights alone are one that is not
-        over."""
+        """The fit whose ``state_dict()`` this is; the
+        weights alone are one that is not over."""
         weights = dict(state)
         diverged = weights.pop("diverged", None)
         return VAEFit(self.likelihood, self.variance, weights, space, diverged)

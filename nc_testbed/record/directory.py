@@ -199,9 +199,8 @@ class RunDirectory:
         return self._load(generation, "weights")
 
     def statistic(self, generation: int) -> dict[str, Tensor] | None:
-        """The sufficient statistics that a
-        generation was fitted to, None where it
-        was to rows."""
+        """The sufficient statistics that a generation was
+        fitted to, None where it was to rows."""
         if not (self.folder(generation) / "statistic.safetensors").is_file():
             return None
         return self._load(generation, "statistic")

@@ -119,9 +119,8 @@ class Signals:
 
 
 def _tell(text: str) -> None:
-    """Write to standard error without its
-    buffer, which the signal may have found in
-    use."""
+    """Write to standard error without its buffer, which the
+    signal may have found in use."""
     with suppress(OSError):
         os.write(2, text.encode())
 

@@ -100,9 +100,8 @@ class SweepConsole:
         return "  ".join([*filter(None, parts), *self._time_left()])
 
     def _time_left(self) -> list[str]:
-        """An estimate by the rate of the new
-        jobs; those that were there before take
-        no time."""
+        """An estimate by the rate of the new jobs; those
+        that were there before take no time."""
         new = sum(word.state != "there" for word in self.ended.values())
         before = max(self._complete, len(self.ended) - new)
         missing = self._total - before - new

@@ -182,9 +182,8 @@ def absorbed_curve(n: int, p: float, generations: int) -> NDArray[np.float64]:
 
 
 def _curves(n, shares, generations, k, event) -> NDArray[np.float64]:
-    """P(X_t in the event) ``[C, T]``: one
-    backward iteration serves all shares of
-    replace."""
+    """P(X_t in the event) ``[C, T]``: one backward
+    iteration serves all shares of replace."""
     shares = np.asarray(shares, dtype=np.float64)
     if k:
         rows = (
@@ -196,9 +195,8 @@ def _curves(n, shares, generations, k, event) -> NDArray[np.float64]:
 
 
 def _backward(matrix, event, generations) -> NDArray[np.float64]:
-    """P(X_t in the event | X_1 = x)
-    ``[n+1, T]``: h_t = P h_{t-1}, h_1 the event
-    itself."""
+    """P(X_t in the event | X_1 = x) ``[n+1, T]``: h_t = P
+    h_{t-1}, h_1 the event itself."""
     h = np.empty((generations, len(matrix)))
     h[0] = event
     for t in range(1, generations):

@@ -22,7 +22,7 @@ from nc_testbed.core.machine import (
 )
 from nc_testbed.core.space import Space
 from nc_testbed.data.mixtures import Blobs
-from nc_testbed.loop import closed_loop as loop
+from nc_testbed.loop import row_store
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.row_store import RowStore
 from nc_testbed.loop.run import Run
@@ -125,7 +125,7 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
 def test_out_of_memory_halves_the_chains_and_changes_no_bit(error, monkeypatch):
     usual, heavy, said = bits(world()), Heavy(1, error), []
-    monkeypatch.setattr(loop, "CORES", 1)  # all chains in one part
+    monkeypatch.setattr(row_store, "CORES", 1)  # all chains in one part
     monkeypatch.setattr(GMM, "fit", heavy.fit(GMM.fit))
     own = Compute(say=said.append)
     assert bits(world(compute=own)) == usual

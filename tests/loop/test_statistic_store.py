@@ -278,7 +278,7 @@ class Cheat(Replace):
         return archive.view(archive.latest(3), getattr(archive, self.source)(2, streams))
 
 
-@pytest.mark.parametrize("source", ["fresh", "pool", "fixed", "collected"])
+@pytest.mark.parametrize("source", ["fresh", "pool", "fixed_rows", "collected_rows"])
 def test_the_assertion_on_real_rows_stays_on(source, monkeypatch):
     monkeypatch.setattr(Cheat, "source", source, raising=False)
     with pytest.raises(AssertionError, match="takes none"):

@@ -218,7 +218,7 @@ def test_policies_without_synthetic_rows_stay_what_they_are(referee, policy):
 
 
 def test_no_law_of_n_rows_is_held_against_a_stream(referee, monkeypatch):
-    monkeypatch.setattr(run, "expected", lambda *args: {"variance": args[3]})
+    monkeypatch.setattr(run, "expected_laws", lambda *args: {"variance": args[3]})
     data = GaussianSource(rows=300).load(3, 0, 0, 1)
     made = world(referee, data=data)
     parts = (

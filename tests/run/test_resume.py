@@ -241,7 +241,7 @@ def test_rows_that_cannot_be_drawn_as_recorded_end_in_one_line(
     run(monkeypatch, *base, "generations=2", "store=none", f"hydra.run.dir={where}")
     capsys.readouterr()
     monkeypatch.setattr(
-        "nc_testbed.run.execute.drawn_again", lambda w, fit, g: draw_again(w, fit, g) + 1e-9
+        "nc_testbed.run.execute.draw_again", lambda w, fit, g: draw_again(w, fit, g) + 1e-9
     )
     with pytest.raises(SystemExit) as left:
         run(monkeypatch, f"resume={where}", "generations=3")

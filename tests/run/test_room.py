@@ -98,7 +98,7 @@ def test_memory_that_holds_no_single_chain_is_one_line_too(
 
 
 def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, capsys):
-    def starved(*_):
+    def starved(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr("nc_testbed.run.prepare._load", starved)

@@ -23,7 +23,7 @@ COIN = ["data=bernoulli", "model=bernoulli", "n=20", "chains=50", "generations=4
 MODEL = """
 from dataclasses import dataclass
 import torch
-from nc_testbed.parallel import CORES
+from nc_testbed.core.machine import CORES
 from my_blob import Blob as Plain, BlobFit
 
 
