@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -94,7 +93,7 @@ def execute(folder: Path) -> None:
 
 
 def values(folder: Path) -> dict[str, dict[str, Any]]:
-    """``{run: {what: [hash, mean]}}`` of every run below a folder."""
+    """``{run: {what: [hash, mean]}}`` of every run below a folder, of a summary its length."""
     runs = sorted(path.parent for path in folder.rglob("summary.json"))
     return {str(run.relative_to(folder)): dict(_of_run(run)) for run in runs}
 
@@ -105,49 +104,36 @@ def _of_run(run: Path) -> Iterator[tuple[str, Any]]:
         yield f"metrics/{name}", _digest(table[name].to_pylist())
     summary = json.loads((run / "summary.json").read_text())
     for key in ("metrics", "headline", "status", "alarms", "laws"):
-        for path, value in _leaves(summary.get(key), key):
-            yield f"summary/{path}", _digest([value])
+        leaves = sorted(json.dumps(value) for value in _leaves(summary[key]))
+        yield f"summary/{key}", [_hash("".join(leaves).encode()), len(leaves)]
     for file in sorted(run.glob("generations/*/synthetic.safetensors")):
         for name, tensor in load(file.read_bytes()).items():
             data = tensor.contiguous().numpy().tobytes()
-            mean = float(tensor.double().mean())
-            yield f"{file.parent.name}/{name}", [hashlib.sha256(data).hexdigest()[:16], mean]
+            mean = float(f"{tensor.double().mean():.6g}")
+            yield f"{file.parent.name}/{name}", [_hash(data), mean]
 
 
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _leaves(node: Any) -> Iterator[Any]:
+    """Every number, text and list of a summary, but for the names and sources of laws."""
     if isinstance(node, Mapping):
-        for key in sorted(node):
-            yield from _leaves(node[key], f"{path}.{key}")
+        for key, value in node.items():
+            if key not in ("law", "source"):
+                yield from _leaves(value)
     elif isinstance(node, list) and any(isinstance(x, Mapping) for x in node):
-        for i, entry in enumerate(node):
-            yield from _leaves(entry, f"{path}.{i}")
-    elif not path.endswith((".law", ".source")):
-        yield path, node
+        for entry in node:
+            yield from _leaves(entry)
+    else:
+        yield node
 
 
 def _digest(column: list[Any]) -> list[Any]:
-    data = json.dumps(column).encode()
-    flat = column[0] if len(column) == 1 and isinstance(column[0], list) else column
-    numbers = [float(x) for x in flat if isinstance(x, int | float) and math.isfinite(x)]
-    mean = sum(numbers) / len(numbers) if numbers else None
-    return [hashlib.sha256(data).hexdigest()[:16], mean]
+    numbers = [float(x) for x in column if isinstance(x, int | float) and math.isfinite(x)]
+    mean = float(f"{sum(numbers) / len(numbers):.6g}") if numbers else None
+    return [_hash(json.dumps(column).encode()), mean]
 
 
-RENAMED = {
-    "gini": "heterozygosity",
-    "modes_held": "modes_captured",
-    "high_quality": "high_quality_share",
-}
-"""Columns that are called otherwise than in the kept values."""
-
-
-def renamed(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The kept values under the names of today."""
-    words = re.compile(rf"(?<![a-z])({'|'.join(RENAMED)})(?![a-z_])")
-    return {
-        run: {words.sub(lambda m: RENAMED[m[1]], what): value for what, value in found.items()}
-        for run, found in kept.items()
-    }
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], exact: bool) -> list[str]:
