@@ -69,7 +69,7 @@ class Following:
     def __init__(self, config: Mapping[str, Any]):
         self._config = config
         self._L = int(config["generations"]) - 1
-        rows = config.get("record", {}).get("chains", "rows") == "rows"
+        rows = config["record"]["chains"] == "rows"
         self._next = 0 if rows and self._L > 0 else None
         self._watches: dict[str, Watch] = {}
 
@@ -123,7 +123,7 @@ def _hits(
 ) -> dict[str, tuple[list[int], Array, Array]]:
     """Tail ranks, hits ``[R, T, tail]`` and trials ``[R, tail]`` of the kinds
     measured."""
-    facts = config.get("facts", {})
+    facts = config["facts"]
     kinds_measured = {}
     kinds = (
         ("accepted rows", "tail_mass", "accepted", facts.get("evaluation_rows"), False),

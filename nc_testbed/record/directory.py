@@ -102,7 +102,7 @@ class RunDirectory:
             files["metrics.parquet"] = parquet(table)
         entries = {name: manifest.entry(data) for name, data in files.items()}
         content = manifest.seal(self._manifest(config, generation, entries))
-        if config.get("store", "all") == "none":
+        if config["store"] == "none":
             files.pop(manifest.SYNTHETIC, None)
         files |= {manifest.NAME: content}
         with writing(final, sum(map(len, files.values())), temporary):
@@ -123,14 +123,14 @@ class RunDirectory:
         self, config: Mapping[str, Any], generation: Generation | None, files: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A manifest of a generation, or of the whole run."""
-        facts = config.get("facts", {})
+        facts = config["facts"]
         lineage = generation.lineage if generation else ()
         return {
             "generation": generation.number if generation else None,
             "config": config["hash"],
             "parent": self._head,
             "seed": config["seed"],
-            "store": config.get("store", "all"),
+            "store": config["store"],
             "versions": manifest.writer_versions(facts.get("device")),
             **({"lineage": lineage[0]} if lineage else {}),
             "files": dict(files),

@@ -15,7 +15,13 @@ from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.tables import Trajectories
 from nc_testbed.view.pictures import samples
 
-CONFIG = {"seed": 0, "hash": "h", "record": {"generations": "all", "chains": "rows"}}
+CONFIG = {
+    "seed": 0,
+    "hash": "h",
+    "record": {"generations": "all", "chains": "rows"},
+    "store": "all",
+    "facts": {},
+}
 
 
 def generation(number: int) -> Generation:
