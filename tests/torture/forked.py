@@ -22,7 +22,7 @@ def serve() -> None:
     import torch._dynamo  # noqa: F401  as autograd does
 
     from nc_testbed.cli import train as cli
-    from nc_testbed.run import prepare  # noqa: F401
+    from nc_testbed.run import execute, prepare  # noqa: F401
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GMM = ["data=digits", "model=gmm", "model.components=2", "model.covariance=diagonal",
-       "model.steps=5", "data.rows=100", "chains=2", "generations=4",
+       "model.max_iter=5", "data.rows=100", "chains=2", "generations=4",
        "metrics=[parameters]"]  # fmt: skip
 RUNS = {
     "anchor": [*GMM, "policy=anchor"],

@@ -16,7 +16,7 @@ from nc_testbed.core.status import WORDS
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.families.gaussian import GaussianModel
-from nc_testbed.loop import closed_loop as loop
+from nc_testbed.loop import row_store
 from nc_testbed.loop.archive import Archive
 from nc_testbed.loop.closed_loop import closed_loop
 from nc_testbed.loop.row_store import RowStore
@@ -293,7 +293,7 @@ def starved(stage: tuple[type, str], call: int, error: Exception, seed: int = 0)
         return plain(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "CORES", 1)  # all chains in one part
+        patch.setattr(row_store, "CORES", 1)  # all chains in one part
         patch.setattr(*stage, failing)
         made = world(_Z[None], _Z[:20], GMM(2, max_iter=5), Replace(), compute=own, seed=seed)
         out = bits(closed_loop(made), range(R))
