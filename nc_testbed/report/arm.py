@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,19 @@ def _curves(
         parts = [table.values[name][:, at] for table, at in zip(tables, columns, strict=True)]
         values[name] = np.concatenate(parts)
     return generations, values, {name: interval(values[name]) for name in names}
+
+
+def work_per_fit(model: Mapping[str, Any]) -> str:
+    """The work of one fit in words, from a model's settings; empty where they name none.
+
+    >>> work_per_fit({"steps": 1200}), work_per_fit({"max_iter": 100}), work_per_fit({})
+    ('1200 steps per fit', 'at most 100 EM steps per fit', '')
+    """
+    if model.get("steps"):
+        return f"{model['steps']} steps per fit"
+    if model.get("max_iter"):
+        return f"at most {model['max_iter']} EM steps per fit"
+    return ""
 
 
 def _shared_laws(laws: Sequence[dict[str, Any]]) -> dict[str, Any]:

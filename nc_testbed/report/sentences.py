@@ -6,7 +6,7 @@ import numpy as np
 
 from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.column import Column
-from nc_testbed.report.arm import Arm
+from nc_testbed.report.arm import Arm, work_per_fit
 from nc_testbed.report.comparison import Comparison, at, lost
 from nc_testbed.report.differences import change
 
@@ -22,14 +22,14 @@ def plain(name: str) -> str:
 def what_was_run(compared: Comparison) -> list[str]:
     """What was run on what, for how long, in sentences."""
     arms = compared.arms
-    model = compared.arms[0].config["model"]
     models = " and ".join(dict.fromkeys(arm.config["name"]["model"] for arm in arms))
-    work = f", {model['steps']} steps per fit" if model.get("steps") else ""
+    work = work_per_fit(arms[0].config["model"])
+    fitted = f"{models}, {work}" if work else models
     chains = sorted({arm.chains for arm in arms})
     count = " to ".join(str(n) for n in dict.fromkeys((chains[0], chains[-1])))
     device = ", ".join(dict.fromkeys(device for arm in arms for device in arm.devices))
     return [
-        f"Data: {compared.data}. Model: {models}{work}. Policies: "
+        f"Data: {compared.data}. Model: {fitted}. Policies: "
         f"{', '.join(arm.label for arm in arms)}.",
         f"Generations {compared.first} to {compared.last}, {count} chains per policy (independent "
         f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",

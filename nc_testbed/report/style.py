@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.core.intervals import Interval
-from nc_testbed.report.arm import Arm
+from nc_testbed.report.arm import Arm, work_per_fit
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct to colour-blind readers (Okabe and Ito, 2008,
@@ -64,15 +64,15 @@ def bars(intervals: Iterable[Interval]) -> tuple[np.ndarray, np.ndarray]:
 
 def caption(arms: Sequence[Arm]) -> str:
     """What the numbers rest on: data, model, work per fit, chains, device."""
-    model = arms[0].config["model"]
     names = [
         " and ".join(dict.fromkeys(arm.config["name"][key] for arm in arms))
         for key in ("data", "model")
     ]
-    work = f"{model['steps']} steps per fit, " if model.get("steps") else ""
+    work = work_per_fit(arms[0].config["model"])
+    parts = [*names, *([work] if work else [])]
     chains = ", ".join(sorted({str(arm.chains) for arm in arms}))
     device = ", ".join(sorted({device for arm in arms for device in arm.devices}))
-    return f"{', '.join(names)}, {work}{chains} chains; mean and 95% interval; {device}"
+    return f"{', '.join(parts)}, {chains} chains; mean and 95% interval; {device}"
 
 
 def write_caption(figure: Figure, text: str) -> None:

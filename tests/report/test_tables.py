@@ -1,15 +1,18 @@
 """Both ends of every arm: the wide table and the long one."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from fabricated import config, run
 from made import arm, comparison
 from scipy import stats
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import interval
+from nc_testbed.report.arm import work_per_fit
 from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.tables import long, markdown
@@ -37,6 +40,16 @@ def test_the_wide_table_holds_the_intervals_of_both_ends(runs):
     assert len(widths) == 1
     assert "digits, vae, 100 steps per fit, 6 chains" in written
     assert "cpu (2 threads)" in written
+
+
+def test_the_work_of_every_model_that_has_a_number_of_it_is_said():
+    """A key that is renamed must not silence what a figure says of the work behind it."""
+    keys = ("steps", "max_iter")
+    for file in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"):
+        model = yaml.safe_load(file.read_text())
+        counts = [str(model[key]) for key in keys if model.get(key)]
+        assert all(count in work_per_fit(model) for count in counts), file
+        assert bool(counts) == (file.stem in ("vae", "conv_vae", "gmm")), file
 
 
 def test_columns_can_be_chosen_and_unknown_ones_are_refused(runs):
