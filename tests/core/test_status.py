@@ -37,7 +37,7 @@ def table(rows) -> pa.Table:
 
 @pytest.mark.parametrize("rows", [chain_rows, summary_rows], ids=["chains", "summary"])
 def test_a_run_says_how_its_chains_ended_and_what_became_of_them(rows, tmp_path):
-    summary = summarise(table(rows), {"generations": 3}, 1.0, "cpu")
+    summary = summarise(table(rows), {"generations": 3, "facts": {}}, 1.0, "cpu")
     assert summary["status"] == {"ok": 2, "floored": 1, "extinct": 1}
     assert summary["troubles"] == {
         "floored": {"first": 1, "most": 1},
