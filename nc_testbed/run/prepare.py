@@ -23,7 +23,8 @@ from nc_testbed.families.family_source import FamilySource
 from nc_testbed.loop.run import LoopStore, Run
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters
-from nc_testbed.metrics.referee import Plain, referee_for
+from nc_testbed.metrics.referee import Plain
+from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.run import checks
 
 
