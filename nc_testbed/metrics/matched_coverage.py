@@ -59,7 +59,8 @@ def _halves(reference: Reference, c: int) -> tuple[Tensor, Tensor]:
     rows = reference.groups[c]
     streams = RandomStreams(0, (SHARED,), device=rows.device)
     order = streams(f"metrics/matched/{c}").permutation(len(rows))[0]
-    return rows[order].tensor_split([(len(rows) + 1) // 2])
+    half = (len(rows) + 1) // 2
+    return rows[order[:half]], rows[order[half:]]
 
 
 def _deep_halves(

@@ -103,7 +103,7 @@ class Referee:
     def _describe(self, x: Tensor) -> Tensor:
         """All depths ``[M, G]`` of pixels ``[M, D]`` in [0, 1]."""
         first, second = self._convolve(x)
-        cells = [min(CELLS, side) for side in second.shape[2:]]
+        cells = (min(CELLS, second.shape[2]), min(CELLS, second.shape[3]))
         return torch.cat(
             [
                 self._layer("hidden", second.flatten(1)).relu(),
