@@ -16,8 +16,8 @@ LISTED = 50
 """Most chains named one by one where people read."""
 MEANING = """A chain is alarmed when its rare classes are first seen to have less than half of
 what they had at generation 0: of *accepted rows*, samples that count for such a class (at most 5%
-of healthy chains are alarmed), or of *manifold hits*, its held-out rows that samples still reach
-(no guarantee)."""
+of healthy chains are alarmed, if their fits are alike), or of *matched rows*, its held-out rows
+that samples still cover (no guarantee)."""
 
 
 def alarms(runs: Trajectories, config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -98,8 +98,8 @@ class Following:
 def alarm_table(rung: Mapping[str, Array]) -> str:
     """What :class:`Following` knows, as a table in Markdown.
 
-    >>> print(alarm_table({"manifold hits": np.array([3.0, np.inf, 2.0])}).splitlines()[2])
-    | manifold hits | 2 of 3 | 2 | 3 | 3, -, 2 |
+    >>> print(alarm_table({"matched rows": np.array([3.0, np.inf, 2.0])}).splitlines()[2])
+    | matched rows | 2 of 3 | 2 | 3 | 3, -, 2 |
     """
     lines = [
         "| tail alarm on | chains alarmed | first at generation | median | every chain |",
@@ -127,7 +127,7 @@ def _hits(
     kinds_measured = {}
     kinds = (
         ("accepted rows", "tail_mass", "accepted", facts.get("evaluation_rows"), False),
-        ("manifold hits", "tail_recall", "recall", _held_out(facts), True),
+        ("matched rows", "tail_coverage", "matched", _covered(facts), True),
     )
     for on, tailed, column, trials, shares in kinds:
         ranks = _tail_ranks(values, column) if tailed in values else []
@@ -156,8 +156,10 @@ def _tail_ranks(values: Mapping[str, Array], column: str) -> list[int]:
     return list(range(C - max(1, C // 3), C)) if C else []
 
 
-def _held_out(facts: Mapping[str, Any]) -> Array | None:
-    """Held-out rows of the class of every rank, ``[R, C]``."""
+def _covered(facts: Mapping[str, Any]) -> Array | None:
+    """Rows to be covered of the class of every rank, ``[R, C]``: half of those held
+    out."""
     if "held_out_rows" not in facts:
         return None
-    return np.array(facts["held_out_rows"])[np.array(facts["rank_to_class"])]
+    held_out = np.array(facts["held_out_rows"])[np.array(facts["rank_to_class"])]
+    return (held_out + 1) // 2
