@@ -25,6 +25,8 @@ from nc_testbed.loop.closed_loop import closed_loop, draw_again
 from nc_testbed.loop.run import BEGINNING, Past, Run
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
+from nc_testbed.record.controls import NAME as CONTROLS
+from nc_testbed.record.controls import read_controls
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.disk_errors import exit_on_io_error, resume_command
 from nc_testbed.record.facts import with_facts
@@ -116,6 +118,7 @@ class OpenRun:
         directory.start(self.config)
         directory.forget(self.committed[:-1])
         directory.read_tables(self.committed)
+        self.controls = _recorded_controls(self.path, self.config)
         self._laws = laws_of(prepared)
         self._view = View(self._dashboard, self.path)
 
@@ -152,7 +155,9 @@ class OpenRun:
         table = self.directory.table()
         seconds = time.monotonic() - self._start
         device = self.config["facts"]["device"]
-        summary = summarise(table, self.config, seconds, device, laws=self._laws)
+        summary = summarise(
+            table, self.config, seconds, device, laws=self._laws, controls=self.controls
+        )
         text = json.dumps(summary, indent=1, allow_nan=False)
         self.directory.finish(self.config, text.encode())
         return summary
@@ -209,6 +214,15 @@ def laws_of(run: Prepared) -> dict[str, ExactLaw]:
         return {}
     truth = true_parameters[0][1]
     return expected_laws(run.model, truth, run.policy, run.sizes[:-1], settings.budget)
+
+
+def _recorded_controls(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The controls that a run's directory keeps, None where they must be measured."""
+    try:
+        return read_controls(path, config)
+    except ValueError as error:
+        print(f"{CONTROLS} is {error}; it is made again")
+        return None
 
 
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:
