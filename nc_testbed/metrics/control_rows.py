@@ -190,21 +190,13 @@ class ControlSet:
             pools = _stored_pools(data, data.reserve, streams, "reserve")
         if data.law is None:
             size = _largest(size, shares, tails, pools)
-        return cls(
-            data,
-            tuple(
-                ChainControls(
-                    data,
-                    pools[r],
-                    training[r],
-                    shares[r],
-                    tails[r],
-                    size,
-                    streams.part(slice(r, r + 1)),
-                )  # fmt: skip
-                for r in range(len(numbers))
-            ),
-        )
+        chains = []
+        for r in range(len(numbers)):
+            part = streams.part(slice(r, r + 1))
+            chains.append(
+                ChainControls(data, pools[r], training[r], shares[r], tails[r], size, part)
+            )
+        return cls(data, tuple(chains))
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,11 @@ class ControlValues:
 
     def summary(self, columns: Columns) -> Summary:
         """``{control: {column: [low, mean, high]}}``: means over chains with 95%
-        intervals."""
+        intervals, and the column ``rows``."""
+        rows = float(self.rows)
         return {
             control: {name: summarise_values(x, name, columns) for name, x in by_name.items()}
+            | {"rows": [rows, rows, rows]}
             for control, by_name in self.values.items()
         }
 
@@ -93,38 +95,56 @@ def measure_rows(
     return {name: value.to("cpu").double() for name, value in columns.items()}
 
 
-def measure_controls(
-    reference: Reference,
-    metrics: Mapping[str, Metric],
-    names: Iterable[str] | None,
-    say: Callable[[str], None],
-) -> ControlValues:
-    """Every metric of the controls with these names, None = all that the data have.
+@dataclass(frozen=True)
+class ControlRuler:
+    """Controls and what they are measured with: as many rows as were asked for, or as
+    there are unseen."""
 
-    They are measured on as many rows as the reference asks for; on fewer where unseen
-    rows are too few, which is said.
-    """
-    numbers = reference.streams.chains
-    controls = ControlSet.of(reference.data, reference.rows, numbers)
-    if not controls.has_unseen_rows:
-        say('no control "real": data.reserve=0 leaves no real rows unseen')
-    if controls.size < reference.rows:
-        say(
-            f"controls have {controls.size} rows a chain, not {reference.rows}: "
-            "the real rows held in reserve are no more"
-        )
-        if controls.size < FEWEST:
-            return ControlValues({}, controls.size)
-        reference = Reference.build(
-            reference.data, reference.referee, controls.size, chains=numbers
-        )
-    chosen = controls.names if names is None else list(filter(controls.has, names))
-    values: Values = {}
-    for name in chosen:
-        rows = controls.make(name).rows
-        columns = measure_rows(rows, controls.training_set(), reference, metrics, say)
-        values[name] = {column: value.numpy() for column, value in columns.items()}
-    return ControlValues(values, controls.size)
+    controls: ControlSet
+    reference: Reference
+    metrics: Mapping[str, Metric]
+    say: Callable[[str], None]
+
+    @classmethod
+    def of(
+        cls, reference: Reference, metrics: Mapping[str, Metric], say: Callable[[str], None]
+    ) -> Self:
+        """The controls of a reference's data; ``say`` is told what is left out, and
+        why."""
+        numbers = reference.streams.chains
+        controls = ControlSet.of(reference.data, reference.rows, numbers)
+        if not controls.has_unseen_rows:
+            say('no control "real": data.reserve=0 leaves no real rows unseen')
+        if controls.size < reference.rows and controls.size >= FEWEST:
+            reference = Reference.build(
+                reference.data, reference.referee, controls.size, chains=numbers
+            )
+        return cls(controls, reference, metrics, say)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The controls that can be measured; none on fewer than 20 rows."""
+        return self.controls.names if self.controls.size >= FEWEST else ()
+
+    def measure(self, name: str) -> dict[str, NDArray[np.float64]]:
+        """Every metric that asks no fit, ``{column: [R]}``, of one control."""
+        rows = self.controls.make(name).rows
+        training = self.controls.training_set()
+        columns = measure_rows(rows, training, self.reference, self.metrics, self.say)
+        return {column: value.numpy() for column, value in columns.items()}
+
+    def measure_each(self, names: Iterable[str]) -> ControlValues:
+        """Those of these controls that the data have."""
+        chosen = [name for name in names if self.names and self.controls.has(name)]
+        values = {name: self.measure(name) for name in chosen}
+        return ControlValues(values, self.controls.size)
+
+
+def few_rows(rows: int, asked: int) -> str:
+    """What is said of controls that have fewer rows than were asked for."""
+    if rows < FEWEST:
+        return f"there are no controls: unseen real rows make {rows} of {asked} rows a chain"
+    return f"controls have {rows} rows a chain, not {asked}: there are no more unseen real rows"
 
 
 def recall_controls(key: str, measure: Callable[[], ControlValues]) -> ControlValues:
@@ -146,24 +166,28 @@ def recall_controls(key: str, measure: Callable[[], ControlValues]) -> ControlVa
 
 
 def controls_key(
-    data: Data, source: object, referee: str, metrics: Mapping[str, Metric], rows: int
+    data: Data,
+    source: str,
+    referee: str,
+    metrics: Mapping[str, Metric],
+    evaluation: tuple[int, int, str],
 ) -> str:
     """Hash of all that controls depend on: real rows, referee, metrics, evaluation, and
     the code.
 
-    referee: its hash. Rows drawn from an exact law differ by seed and controls do not:
-    of those the law's settings count.
+    source: its settings. referee: its hash. evaluation: chains, rows, and the device.
+    Rows drawn from an exact law differ by seed and controls do not: of those the law's
+    settings count.
     """
     record = data.record
     drawn = data.law is not None
     parts = {
-        "source": repr(source),
+        "source": source,
         "rows": None if drawn else record.get("x_sha256"),
         "held_out": record.get("held_out_sha256"),
         "referee": referee,
         "metrics": {name: repr(metric) for name, metric in metrics.items()},
-        "evaluation": [len(data.training), rows],
-        "device": data.x.device.type,
+        "evaluation": evaluation,
         "code": _code_hash(metrics),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
