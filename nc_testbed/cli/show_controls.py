@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nc_testbed.cli.door import verb
 from nc_testbed.cli.ruler_words import SHARED, compose_words, split_words
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> None:
         summary = _measure(ruler)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "controls.json"
-    _write_json(path, summary)
+    write_json(path, summary)
     print(f"controls: {path}")
 
 
@@ -79,7 +79,7 @@ def _measure(ruler: Ruler) -> Summary:
     return summary
 
 
-def _write_json(path: Path, summary: Summary) -> None:
+def write_json(path: Path, summary: Any) -> None:
     """The file, there as a whole or not at all."""
     from nc_testbed.record.directory import write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class ArrayFile:
     path: str
 
     @contextmanager
-    def members(self) -> Iterator[dict[str, Member]]:
+    def members(self) -> Generator[dict[str, Member]]:
         """The arrays in the file by name: x, and y where there is one.
 
         Errors of any kind inside the context are the file's fault.
