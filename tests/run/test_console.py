@@ -132,7 +132,7 @@ def test_columns_line_up_and_long_paths_are_not_wrapped():
     console = Console(4, stream=stream)
     console.finish(summarise(metrics(config()), config(), 1.0, "cpu"), long)
     lines = stream.getvalue().splitlines()
-    column = lines[0].index("generation 3")
+    column = lines[0].index("start")
     rows = [line for line in lines[1:] if line.endswith("]")]
     assert len(rows) == 5
     assert all(line[column - 1] == " " != line[column] for line in rows)
