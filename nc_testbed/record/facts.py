@@ -51,10 +51,10 @@ def _of_rows(run: Run) -> dict[str, Any]:
         "classes": list(data.classes),
         "evaluation_rows": run.evaluation_rows,
     }
+    if data.rank is not None:
+        facts["rank_to_class"] = data.rank.argsort(1).tolist()
     if data.held_out_y is not None and run.evaluation_rows:
         facts["referee_accuracy"] = run.reference.accuracy(data.held_out_y)
-    if data.rank is not None and data.held_out_y is not None:
-        facts["rank_to_class"] = data.rank.argsort(1).tolist()
         facts["covered_rows"] = covered_rows(run.reference)
     return facts
 
