@@ -144,7 +144,7 @@ def _alarm_generations(arm: Arm, term: Term) -> NDArray[np.float64]:
     on = {"rows": "accepted rows", "hits": "matched rows"}[str(term.alarm)]
     generations = next((alarm["generation"] for alarm in arm.alarms if alarm["on"] == on), None)
     remedy = (
-        f"no tail was watched on {on}: record every generation, measure recall and tail_mass"
+        f"no tail was watched on {on}: record every generation, measure matched_coverage and tail_mass"
     )
     require(generations is not None, f"{term.run}.alarm", term.alarm, remedy)
     never = arm.generations[-1] + 1
