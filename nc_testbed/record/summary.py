@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 import nc_testbed
 from nc_testbed.core.intervals import Interval, share
 from nc_testbed.laws.law import ExactLaw
-from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import alarms
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories
 
@@ -40,8 +40,9 @@ def summarise(
     had no effect, floors that were hit), one sentence each. laws: exact laws by metric.
 
     ``metrics`` holds for every metric its mean, 95% interval and number of finite chains
-    at the first and the last generation. ``headline`` holds the collapsed chains and the
-    worst decile of the metric the run is judged by; null where none was measured.
+    at the first and the last generation, of fewer than eight chains also their
+    ``values``. ``headline`` holds the collapsed chains, the worst decile and the lowest
+    and highest chain of the metric the run is judged by; null where none was measured.
     ``status`` counts the chains by their status at the last generation, and ``troubles``
     holds, for every word but ok that occurred, the first generation that had such a chain
     and how many one had at most (see :func:`nc_testbed.core.status.status`). ``laws``
@@ -49,10 +50,11 @@ def summarise(
     the means and the last generation's verdict (see :mod:`nc_testbed.theory.rules`).
     ``alarms`` holds when the tail was seen to die (see :mod:`nc_testbed.record.alarms`).
     ``verdicts`` belong to analyses that a plain run does not make, so it leaves them
-    empty.
+    empty. ``notes`` end with what is to be said of the number of chains.
     """
-    runs = Trajectories.of(metrics)
-    columns = Columns.from_records(config)
+    statistics = ChainStatistics.from_records(config)
+    runs = Trajectories.of(metrics, statistics)
+    columns = statistics.columns
     first_and_last = {
         name: {
             "first": _numbers(runs.intervals[name][0]),
@@ -76,7 +78,7 @@ def summarise(
         "laws": {name: _beside_law(runs, name, law) for name, law in (laws or {}).items()},
         "alarms": alarms(runs, config),
         "verdicts": [],
-        "notes": list(notes),
+        "notes": [*notes, *statistics.notes(runs.chains)],
         "wall_s": round(wall_s, 3),
         "device": device,
         "versions": software_versions(),
@@ -127,6 +129,16 @@ def worst_decile(values: NDArray[np.float64]) -> float:
     return float(finite[: math.ceil(len(finite) / 10)].mean()) if len(finite) else math.nan
 
 
+def extremes(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The lowest and the highest of the finite values, NaN if there are none.
+
+    >>> extremes(np.array([3.0, 1.0, float("nan")]))
+    (1.0, 3.0)
+    """
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (math.nan, math.nan)
+
+
 def count_collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
     """How many chains lost three quarters of a falling metric, and how many could be
     judged.
@@ -148,15 +160,21 @@ def _headline(runs: Trajectories, name: str | None) -> dict[str, Any] | None:
         return None
     values = runs.values[name]
     count, comparable = count_collapsed(values)
-    worst = {
-        end: _number(worst_decile(values[:, t])) for end, t in (("first", 0), ("last", -1))
-    }
     return {
         "metric": name,
         "collapsed_below": COLLAPSED,
         "collapsed": {"count": count, **_numbers(share(count, comparable))},
-        "worst_decile": worst,
+        "worst_decile": _both_ends(worst_decile, values),
+        "lowest": _both_ends(lambda x: extremes(x)[0], values),
+        "highest": _both_ends(lambda x: extremes(x)[1], values),
     }
+
+
+def _both_ends(
+    statistic: Callable[[NDArray[np.float64]], float], values: NDArray[np.float64]
+) -> dict[str, float | None]:
+    """A statistic of the chains ``[R]`` at the first and the last generation."""
+    return {end: _number(statistic(values[:, t])) for end, t in (("first", 0), ("last", -1))}
 
 
 def _status(runs: Trajectories) -> dict[str, int]:
@@ -186,9 +204,22 @@ def _beside_law(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
     }
 
 
-def _numbers(ci: Interval) -> dict[str, float | int | None]:
+def interval_of(numbers: Mapping[str, Any]) -> Interval:
+    """A mean with its interval as a summary keeps it."""
+    mean, low, high = (_value(numbers[key]) for key in ("mean", "low", "high"))
+    listed = numbers.get("values")
+    values = None if listed is None else [_value(value) for value in listed]
+    return Interval.of(mean, low, high, numbers["chains"], values)
+
+
+def _numbers(ci: Interval) -> dict[str, Any]:
     numbers = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
-    return {**numbers, "chains": int(ci.chains)}
+    listed = {} if ci.values is None else {"values": [_number(value) for value in ci.values]}
+    return {**numbers, "chains": int(ci.chains)} | listed
+
+
+def _value(number: float | None) -> float:
+    return math.nan if number is None else number
 
 
 def _number(value: Any) -> float | None:

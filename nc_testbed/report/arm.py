@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nc_testbed.core.errors import require
-from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.core.intervals import Interval
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.summary import settings
 from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.read_run import FinishedRun
@@ -42,6 +43,10 @@ class Arm:
     laws: dict[str, Any]
     alarms: list[dict[str, Any]]
     paired_by: tuple[tuple[int, int], ...] = ()
+
+    def bounds(self, name: str) -> tuple[float, float]:
+        """The range of a column's values, infinite where the record tells of none."""
+        return ChainStatistics.from_records(self.config).bounds(name)
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """A metric's exact law, generations and values; None where there is none."""
@@ -167,7 +172,8 @@ def _curves(
     for name in names:
         parts = [table.values[name][:, at] for table, at in zip(tables, columns, strict=True)]
         values[name] = np.concatenate(parts)
-    return generations, values, {name: interval(values[name]) for name in names}
+    statistics = ChainStatistics.from_records(*(run.config for run in runs))
+    return generations, values, statistics.intervals(values)
 
 
 def work_per_fit(model: Mapping[str, Any]) -> str:

@@ -16,8 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
-from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.core.intervals import LISTED
 from nc_testbed.metrics.column import Columns, is_of_class
+from nc_testbed.record.chain_statistics import ChainStatistics
+from nc_testbed.run.final_table import end_rows
 
 LINES = 50
 """About so many generations get a line of their own in a log."""
@@ -29,18 +31,18 @@ class Console:
     """One progress line on a terminal, one plain line per generation anywhere else.
 
     generations: how many the run will have; start: the first that remains to be done.
-    columns: what is known of those that it measures. Use it as a context manager, so that
-    the progress line is taken away however the run ends.
+    statistics: what its means and their intervals rest on. Use it as a context manager,
+    so that the progress line is taken away however the run ends.
     """
 
     def __init__(
         self,
         generations: int,
         start: int = 0,
-        columns: Columns | None = None,
+        statistics: ChainStatistics | None = None,
         stream: TextIO | None = None,
     ):
-        self._columns = Columns({}) if columns is None else columns
+        self._statistics = statistics or ChainStatistics(Columns({}))
         self._stream = stream or sys.stdout
         self._generations = generations
         self._now = start
@@ -82,8 +84,8 @@ class Console:
         """Tell that generation ``g`` took so many seconds; ``record`` is {metric:
         [R]}."""
         means = {
-            name: interval(record[name].to("cpu").numpy())
-            for name in self._columns.beside(record)
+            name: self._statistics.interval(name, record[name].to("cpu").numpy())
+            for name in self._statistics.columns.beside(record)
         }
         self._now = g + 1
         if self._terminal is None:
@@ -98,15 +100,15 @@ class Console:
             self._update(completed=g + 1, description=self._place(), step="", last=last)
 
     def finish(self, summary: Mapping[str, Any], path: Path) -> None:
-        """Print the first and last generation's means with intervals, and where the run
-        is.
+        """Print the first and last generation's means with intervals (of fewer than eight
+        chains their values), and where the run is.
 
         Columns of single classes stay in metrics.parquet and are only counted here.
         """
         self._stop()
         rows = {k: v for k, v in summary["metrics"].items() if not is_of_class(k)}
         header = ["metric", f"generation {summary['first']}", f"generation {summary['last']}"]
-        cells = [[k, _text(v["first"]), _text(v["last"])] for k, v in rows.items()]
+        cells = end_rows(summary, rows)
         if summary["laws"]:
             header.append(f"law at generation {summary['last']}")
             for cell in cells:
@@ -167,11 +169,6 @@ def _is_terminal(terminal: Terminal, stream: TextIO) -> bool:
     return stream.isatty() and not terminal.is_dumb_terminal
 
 
-def _text(end: Mapping[str, Any]) -> str:
-    numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
-    return Interval.of(*numbers, chains=end["chains"]).text()
-
-
 def _law(law: Mapping[str, Any] | None) -> str:
     """The last value of a law, the distance of the mean from it, and the verdict."""
     if law is None or law["values"][-1] is None:
@@ -181,23 +178,16 @@ def _law(law: Mapping[str, Any] | None) -> str:
 
 
 def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
-    """What the table leaves out: incomplete means, collapsed chains, notes."""
+    """What the table leaves out: incomplete means, statuses, alarms, notes."""
     R = summary["chains"]
-    lines = [
-        f"means over {R} chain{'s' * (R != 1)} with 95% intervals; {summary['wall_s']:.1f} s"
-    ]
+    beside = "95% intervals" if R >= LISTED else "every chain's value"
+    lines = [f"means over {R} chain{'s' * (R != 1)} with {beside}; {summary['wall_s']:.1f} s"]
     if classes:
         lines.append(f"{classes} columns of single classes are in metrics.parquet")
     for name, values in summary["metrics"].items():
         fewest = min(values["first"]["chains"], values["last"]["chains"])
         if fewest < R:
             lines.append(f"{name} is undefined in {R - fewest} of {R} chains")
-    if summary["headline"]:
-        collapsed = summary["headline"]["collapsed"]
-        lines.append(
-            f"{collapsed['count']} of {collapsed['chains']} chains lost three quarters "
-            f"of their {summary['headline']['metric']}"
-        )
     if summary["troubles"]:
         lines.append(_status(summary))
     return lines + [_alarm(a, R) for a in summary["alarms"]] + list(summary["notes"])

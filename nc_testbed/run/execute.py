@@ -23,8 +23,8 @@ from nc_testbed.laws.expected import expected_laws
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.loop.closed_loop import closed_loop, draw_again
 from nc_testbed.loop.run import BEGINNING, Past, Run
-from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.disk_errors import exit_on_io_error, resume_command
 from nc_testbed.record.facts import with_facts
@@ -65,8 +65,8 @@ def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
 
 def _execute(opened: OpenRun, signals: Signals) -> None:
     """All generations of a run that are not there yet."""
-    columns = Columns.from_records(opened.config)
-    with Console(opened.run.generations, opened.next, columns) as console:
+    statistics = ChainStatistics.from_records(opened.config)
+    with Console(opened.run.generations, opened.next, statistics) as console:
         start = time.monotonic()
         for generation in opened.loop(signals.watch(console.step)):
             with signals.writing:

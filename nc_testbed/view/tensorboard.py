@@ -22,6 +22,7 @@ from nc_testbed.data.source import Data
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import Following, alarm_table
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
 from nc_testbed.theory.rules import Check
@@ -61,6 +62,7 @@ class Dashboard:
         self._data = data
         self._laws = laws or {}
         self._columns = Columns.from_records(config)
+        self._statistics = ChainStatistics.from_records(config)
         self._single = bool(config.get("dashboard", {}).get("single_chains", False))
         self._last = int(config["generations"]) - 1
         self._every = max(1, -(-self._last // (PICTURES - 1)))
@@ -74,7 +76,7 @@ class Dashboard:
 
     def generation(self, generation: Generation) -> None:
         """Add a generation that has just been measured."""
-        table = Trajectories.of(chain_rows(generation))
+        table = Trajectories.of(chain_rows(generation), self._statistics)
         values = {name: x[:, 0] for name, x in table.values.items()}
         self.write(
             generation.number, table, 0, values, generation.pictures, generation.synthetic
@@ -214,7 +216,7 @@ def rebuild(
     board = Dashboard(folder, config, data, laws=laws)
     if table is None:
         return board
-    runs = Trajectories.of(table)
+    runs = Trajectories.of(table, ChainStatistics.from_records(config))
     for t, g in enumerate(runs.generations.tolist()):
         values = {name: x[:, t] for name, x in runs.values.items()}
         files = run / "generations" / f"{g:04d}"
