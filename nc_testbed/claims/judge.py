@@ -121,9 +121,9 @@ def _mean(
     if question.over is None and question.minus is None:
         return interval(values, *bounds)
     if question.over is None and isinstance(question.minus, Term):
-        own = bounds if bounds == _bounds(question.minus, arms) else (-np.inf, np.inf)
+        shared = bounds if bounds == _bounds(question.minus, arms) else (-np.inf, np.inf)
         terms = (_term_values(term, arms) for term in (question.value, question.minus))
-        return paired_interval(*terms, *own)
+        return paired_interval(*terms, *shared)
     is_ratio = question.minus is None and bounds[0] >= 0
     return interval(values, low=0 if is_ratio else -np.inf)
 

@@ -34,9 +34,9 @@ def ratio_ends(mean, half, low, high):
 def logit_ends(mean, half, low, high):
     """The ends ``[2, ...]`` between two bounds."""
     width = high - low
-    place = np.clip((mean - low) / width, 1e-300, 1 - 2**-53)
-    reach = half / (width * place * (1 - place))
-    return np.stack([low + width * expit(logit(place) + way * reach) for way in (-1, 1)])
+    position = np.clip((mean - low) / width, 1e-300, 1 - 2**-53)
+    reach = half / (width * position * (1 - position))
+    return np.stack([low + width * expit(logit(position) + way * reach) for way in (-1, 1)])
 
 
 def within_rotations(x, finite, rotation):

@@ -54,8 +54,8 @@ class Interval:
     ) -> Interval:
         """One mean from plain numbers."""
         bounds = (np.asarray(value, dtype=np.float64) for value in (mean, low, high))
-        listed = None if values is None else np.asarray(values, dtype=np.float64)
-        return Interval(*bounds, np.asarray(chains), listed)
+        by_chain = None if values is None else np.asarray(values, dtype=np.float64)
+        return Interval(*bounds, np.asarray(chains), by_chain)
 
     def __getitem__(self, at: Any) -> Interval:
         values = None
@@ -121,25 +121,25 @@ def interval(
     >>> interval([1.0] * 10, 0, 1).text()
     '1.00 [0.69, 1.00]'
     """
-    given = np.asarray(values, dtype=np.float64)
-    finite = np.isfinite(given)
-    low, high = _kept_range(given, finite, low, high)
-    x = np.where(finite, np.clip(given, low, high), 0.0)
+    measured = np.asarray(values, dtype=np.float64)
+    finite = np.isfinite(measured)
+    low, high = _kept_range(measured, finite, low, high)
+    x = np.where(finite, np.clip(measured, low, high), 0.0)
     count = np.asarray(finite.sum(0))
     with np.errstate(all="ignore"):
         mean = x.sum(0) / count
         half, is_within = _half_width(x, finite, mean, count, rotation)
-        ends = _symmetric_ends(x, finite, mean, half, is_within)
-        ends = np.where(
-            np.isfinite(low) | np.isfinite(high), ratio_ends(mean, half, low, high), ends
+        limits = _symmetric_ends(x, finite, mean, half, is_within)
+        limits = np.where(
+            np.isfinite(low) | np.isfinite(high), ratio_ends(mean, half, low, high), limits
         )
-        ends = np.where(np.isfinite(high - low), logit_ends(mean, half, low, high), ends)
+        limits = np.where(np.isfinite(high - low), logit_ends(mean, half, low, high), limits)
     smallest = np.where(finite, x, np.inf).min(0)
     is_equal = (count > 1) & (smallest == np.where(finite, x, -np.inf).max(0))
     # Of equal values the mean is that value, which a sum over many need not give.
-    mean, *ends = (np.where(is_equal, smallest, value) for value in (mean, *ends))
-    ends = _exact_ends(x, finite, count, low, high, ends)
-    return Interval(mean, *ends, count, given if len(given) < LISTED else None)
+    mean, *limits = (np.where(is_equal, smallest, value) for value in (mean, *limits))
+    limits = _exact_ends(x, finite, count, low, high, limits)
+    return Interval(mean, *limits, count, measured if len(measured) < LISTED else None)
 
 
 def share(successes: int, trials: int) -> Interval:
@@ -203,24 +203,24 @@ def _half_width(x, finite, mean, count, rotation):
 
 def _symmetric_ends(x, finite, mean, half, is_within):
     """The ends ``[2, ...]`` without bounds: t, or the bootstrap of so many chains."""
-    ends = np.stack([mean - half, mean + half])
+    limits = np.stack([mean - half, mean + half])
     count = finite.sum(0)
     is_resampled = (count >= BOOTSTRAP) & (count < MANY) & ~is_within
     if np.any(is_resampled) and len(x) < MANY:
-        ends = np.where(is_resampled, bootstrap_quantiles(x, finite), ends)
-    return ends
+        limits = np.where(is_resampled, bootstrap_quantiles(x, finite), limits)
+    return limits
 
 
-def _exact_ends(x, finite, count, low, high, ends):
+def _exact_ends(x, finite, count, low, high, limits):
     """Clopper and Pearson's ends where all values lie at one of two bounds, else those
     given."""
     is_at_end = (~finite | (x == low) | (x == high)).all(0)
     is_exact = is_at_end & (count > 1) & np.isfinite(high - low)
     if not np.any(is_exact):
-        return ends
+        return limits
     start = np.where(is_exact, low, 0.0)
     width = np.where(is_exact, high, 0.0) - start
     exact = clopper_pearson((finite & (x == high)).sum(0), count)
     return [
-        np.where(is_exact, start + width * e, end) for e, end in zip(exact, ends, strict=True)
+        np.where(is_exact, start + width * e, end) for e, end in zip(exact, limits, strict=True)
     ]

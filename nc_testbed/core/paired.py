@@ -52,13 +52,13 @@ def paired_interval(
     reach = high - low if is_kept else np.inf
     if np.isfinite(reach) and np.all((pairs == low) | (pairs == high)):
         b, c = ((a > z).sum() for a, z in (pairs, pairs[::-1]))
-        ends = [reach * end for end in tango(int(b), int(c), pairs.shape[1])]
+        limits = [reach * end for end in tango(int(b), int(c), pairs.shape[1])]
     elif np.ptp(differences[is_pair]) <= ROUNDING * np.abs(pairs).max():
-        ends = _ends_of_equal(float(plain.mean), reach, pairs.shape[1])
+        limits = _ends_of_equal(float(plain.mean), reach, pairs.shape[1])
     else:
-        ends = [max(float(plain.low), -reach), min(float(plain.high), reach)]
-    listed = differences if len(differences) < LISTED else None
-    return Interval.of(float(plain.mean), *ends, int(plain.chains), listed)
+        limits = [max(float(plain.low), -reach), min(float(plain.high), reach)]
+    by_chain = differences if len(differences) < LISTED else None
+    return Interval.of(float(plain.mean), *limits, int(plain.chains), by_chain)
 
 
 def tango(b: int, c: int, n: int) -> tuple[float, float]:

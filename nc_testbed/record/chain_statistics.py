@@ -75,10 +75,9 @@ class ChainStatistics:
         if self.rotation is None or len(self.rotation) != chains:
             return []
         C = self.rotations
-        seen, counts = np.unique(self.rotation, return_counts=True)
-        subject = f"{chains} chain{'s are' if chains != 1 else ' is'}"
-        if len(seen) < C:
-            part = f"{len(seen)} of the {C} rotations of which class is rare"
+        covered, counts = np.unique(self.rotation, return_counts=True)
+        if len(covered) < C:
+            part = f"{len(covered)} of the {C} rotations of which class is rare"
         elif np.ptp(counts):
             part = f"no full rounds of the {C} rotations of which class is rare"
         elif counts[0] == 1:
@@ -89,7 +88,7 @@ class ChainStatistics:
             ]
         else:
             return []
-        return [f"{subject} {part}: multiples of {C} balance them"]
+        return [f"{chains} chains are {part}: multiples of {C} balance them"]
 
     def _full_rotation(self, chains: int) -> NDArray[np.int64] | None:
         """Which rotation each chain has; None unless every one that there is has a chain."""

@@ -207,15 +207,17 @@ def _beside_law(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
 def interval_of(numbers: Mapping[str, Any]) -> Interval:
     """A mean with its interval as a summary keeps it."""
     mean, low, high = (_value(numbers[key]) for key in ("mean", "low", "high"))
-    listed = numbers.get("values")
-    values = None if listed is None else [_value(value) for value in listed]
+    numbers_of_chains = numbers.get("values")
+    values = None
+    if numbers_of_chains is not None:
+        values = [_value(number) for number in numbers_of_chains]
     return Interval.of(mean, low, high, numbers["chains"], values)
 
 
 def _numbers(ci: Interval) -> dict[str, Any]:
     numbers = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
-    listed = {} if ci.values is None else {"values": [_number(value) for value in ci.values]}
-    return {**numbers, "chains": int(ci.chains)} | listed
+    of_chains = {} if ci.values is None else {"values": [_number(x) for x in ci.values]}
+    return {**numbers, "chains": int(ci.chains)} | of_chains
 
 
 def _value(number: float | None) -> float:

@@ -79,13 +79,13 @@ def unpaired_interval(
     '1.00 [0.56, 1.00]'
     """
     x, y = (sample[np.isfinite(sample)] for sample in (x, y))
-    both = np.concatenate([x, y])
+    pooled = np.concatenate([x, y])
     is_plain = min(len(x), len(y)) < 2 or min(np.ptp(x), np.ptp(y)) > 0
-    if is_plain and not np.all((both == low) | (both == high)):
+    if is_plain and not np.all((pooled == low) | (pooled == high)):
         ci = welch(x, y)
-        reach = high - low if np.all((both >= low) & (both <= high)) else np.inf
-        ends = (np.maximum(ci.low, -reach), np.minimum(ci.high, reach))
-        return Interval(ci.mean, *ends, ci.chains)
+        reach = high - low if np.all((pooled >= low) & (pooled <= high)) else np.inf
+        limits = (np.maximum(ci.low, -reach), np.minimum(ci.high, reach))
+        return Interval(ci.mean, *limits, ci.chains)
     a, b = interval(x, low, high), interval(y, low, high)
     mean = a.mean - b.mean
     below = np.hypot(a.mean - a.low, b.high - b.mean)
@@ -120,8 +120,8 @@ def welch(x: np.ndarray, y: np.ndarray) -> Interval:
 
 def change(arm: Arm, metric: str, first: int, last: int) -> Interval:
     """How far a metric moved within chains, from one generation to another."""
-    ends = (of_chains(arm, metric, generation) for generation in (last, first))
-    return paired_interval(*ends, *arm.bounds(metric))
+    limits = (of_chains(arm, metric, generation) for generation in (last, first))
+    return paired_interval(*limits, *arm.bounds(metric))
 
 
 def pairs(compared: Comparison) -> list[tuple[Arm, Arm]]:

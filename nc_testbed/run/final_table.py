@@ -13,8 +13,8 @@ def end_rows(summary: Mapping[str, Any], rows: Mapping[str, Any]) -> list[list[s
     highest chain, and below it the share of chains that were lost: where one chain in ten
     dies no interval of a mean tells of it."""
     cells = []
-    for name, ends in rows.items():
-        texts = [interval_of(ends[end]).text() for end in ("first", "last")]
+    for name, limits in rows.items():
+        texts = [interval_of(limits[end]).text() for end in ("first", "last")]
         headline = summary["headline"]
         if headline is None or headline["metric"] != name:
             cells.append([name, *texts])

@@ -8,7 +8,9 @@ import pytest
 import torch
 from fabricated import config, described, metrics, run
 
+from nc_testbed.core.intervals import share
 from nc_testbed.laws.law import ExactLaw
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.summary import summarise
 from nc_testbed.run.console import Console, advice
 
@@ -30,7 +32,7 @@ def terminal(monkeypatch):
 
 
 def work(stream: io.StringIO) -> str:
-    with Console(2, columns=described(), stream=stream) as console:
+    with Console(2, statistics=ChainStatistics(described()), stream=stream) as console:
         for g in range(2):
             for done in range(50):
                 console.step(done, 50)
@@ -41,8 +43,8 @@ def work(stream: io.StringIO) -> str:
 def test_one_plain_line_per_generation_into_a_file(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # set by many CI machines
     assert work(io.StringIO()).splitlines() == [
-        "generation 0/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
-        "generation 1/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
+        "generation 0/1  1.2 s  tail_recall 0.25 (each of 2)",
+        "generation 1/1  1.2 s  tail_recall 0.25 (each of 2)",
     ]
 
 
@@ -91,26 +93,31 @@ def test_steps_are_cheap_and_seldom_drawn(kind):
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, Screen])
-def test_the_final_table(kind, tmp_path):
+def test_the_final_table(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     stream = kind()
-    folder = run(tmp_path / "run", config())
+    folder = run(tmp_path / "run", config(chains=9))
     summary = json.loads((folder / "summary.json").read_text())
     with Console(4, stream=stream) as console:
         console.finish(summary, folder)
     text = stream.getvalue()
     lines = [line for line in text.splitlines() if "[" in line.replace("\x1b[", "")]
     assert "tail_recall" in lines[0]
-    assert "precision" in lines[1]
-    assert "coverage" in lines[2]
+    assert "precision" in lines[2]
+    assert "coverage" in lines[3]
     first = summary["metrics"]["tail_recall"]["first"]
-    assert f"{first['low']:.2f}" in lines[0]
-    assert f"{first['high']:.2f}" in lines[0]
+    assert f"{first['low']:.3f}, {first['high']:.3f}" in lines[0]
+    for end in ("first", "last"):
+        lowest, highest = (summary["headline"][key][end] for key in ("lowest", "highest"))
+        assert f"], {lowest:.3g} to {highest:.3g}" in lines[0]
+    count = summary["headline"]["collapsed"]["count"]
+    assert "chains that lost 3/4" in lines[1]
+    assert f"{count} of 9: {share(count, 9).text()}" in lines[1]
     assert "generation 0" in text
     assert "generation 3" in text
     assert "recall_rank_0" not in text
     assert "1 columns of single classes" in text
-    assert "3 chains" in text
-    assert "of 3 chains lost three quarters of their tail_recall" in text
+    assert "means over 9 chains with 95% intervals" in text
     assert f"run: {folder}\n" in text
     assert ("\x1b" in text) == (kind is Screen)
 
@@ -133,8 +140,8 @@ def test_columns_line_up_and_long_paths_are_not_wrapped():
     console.finish(summarise(metrics(config()), config(), 1.0, "cpu"), long)
     lines = stream.getvalue().splitlines()
     column = lines[0].index("generation 3")
-    rows = [line for line in lines[1:] if line.endswith("]")]
-    assert len(rows) == 5
+    rows = [line for line in lines[1:] if line.endswith((")", "]")) and line[column:].strip()]
+    assert len(rows) == 7
     assert all(line[column - 1] == " " != line[column] for line in rows)
     assert f"run: {long}" in lines
 
@@ -151,7 +158,20 @@ def test_incomplete_means_and_notes_are_said(kind):
     Console(4, stream=stream).finish(summary, Path("there"))
     assert "coverage is undefined in 1 of 2 chains" in stream.getvalue()
     assert "2 floors were hit" in stream.getvalue()
-    assert "[n/a]" in stream.getvalue()
+    assert "(n/a 0." in stream.getvalue()
+
+
+def test_below_eight_chains_the_table_lists_their_values(tmp_path):
+    stream = io.StringIO()
+    folder = run(tmp_path / "run", config(chains=3))
+    summary = json.loads((folder / "summary.json").read_text())
+    Console(4, stream=stream).finish(summary, folder)
+    lines = stream.getvalue().splitlines()
+    values = summary["metrics"]["tail_recall"]["first"]["values"]
+    assert len(values) == 3
+    assert f"({' '.join(f'{value:.3f}' for value in values)})" in lines[1]
+    assert " to " not in lines[1]  # lowest and highest are among them
+    assert "means over 3 chains with every chain's value" in stream.getvalue()
 
 
 def test_alarms_have_a_line_each():
