@@ -134,8 +134,8 @@ def interval(
             np.isfinite(low) | np.isfinite(high), ratio_ends(mean, half, low, high), limits
         )
         limits = np.where(np.isfinite(high - low), logit_ends(mean, half, low, high), limits)
-    smallest = np.where(finite, x, np.inf).min(0)
-    is_equal = (count > 1) & (smallest == np.where(finite, x, -np.inf).max(0))
+    smallest = np.where(finite, x, np.inf).min(0, initial=np.inf)
+    is_equal = (count > 1) & (smallest == np.where(finite, x, -np.inf).max(0, initial=-np.inf))
     # Of equal values the mean is that value, which a sum over many need not give.
     mean, *limits = (np.where(is_equal, smallest, value) for value in (mean, *limits))
     limits = _exact_ends(x, finite, count, low, high, limits)
@@ -181,9 +181,9 @@ def _form(mean: float, width: float) -> str:
 def _kept_range(x, finite, low, high) -> tuple[Floats, Floats]:
     """The declared bounds ``[...]``; none where a value lies outside of them."""
     low, high = (np.broadcast_to(np.float64(bound), x.shape[1:]) for bound in (low, high))
-    smallest = np.where(finite, x, np.inf).min(0)
-    largest = np.where(finite, x, -np.inf).max(0)
-    slack = SLACK * np.maximum(1, np.where(finite, np.abs(x), 0).max(0))
+    smallest = np.where(finite, x, np.inf).min(0, initial=np.inf)
+    largest = np.where(finite, x, -np.inf).max(0, initial=-np.inf)
+    slack = SLACK * np.maximum(1, np.where(finite, np.abs(x), 0).max(0, initial=0))
     is_kept = (smallest >= low - slack) & (largest <= high + slack) & (low < high)
     return np.where(is_kept, low, -np.inf), np.where(is_kept, high, np.inf)
 

@@ -11,13 +11,11 @@ import numpy as np
 
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
+from nc_testbed.record.arm_labels import labels
 from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.summary import settings
 from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.read_run import FinishedRun
-
-UNLABELLED = ("seed", "chains", "generations", "device")
-"""Settings that no label names."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,6 @@ def shared_generations(recorded: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(sorted(shared))
 
 
-def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """The policy of each run, and whichever settings but the seed tell runs of it apart.
-
-    >>> first = {"name": {"policy": "anchor"}, "policy": {"k": 1}, "seed": 0}
-    >>> labels([first, {**first, "policy": {"k": 9}}, {**first, "seed": 1}])
-    ['anchor k=1', 'anchor k=9', 'anchor k=1']
-    """
-    flat = [dict(settings(config)) for config in configs]
-    return [_label(config, flat) for config in flat]
-
-
 def value_of(arm: Arm, key: str) -> Any:
     """The value of a dotted key such as ``policy.k`` or ``n``; None where the arm has no
     such key.
@@ -125,14 +112,6 @@ def distinct_arms(arms: Sequence[Arm]) -> list[Arm]:
             different.append(arm)
     names = labels([arm.config for arm in different])
     return [replace(arm, label=name) for arm, name in zip(different, names, strict=True)]
-
-
-def _label(config: dict[str, Any], configs: Sequence[dict[str, Any]]) -> str:
-    """A run's policy, and its settings that other runs of the policy have not."""
-    alike = [other for other in configs if other["policy"] == config["policy"]]
-    keys = [k for k, v in config.items() if any(other.get(k, v) != v for other in alike)]
-    differing = [f"{k.rpartition('.')[2]}={config[k]}" for k in keys if k not in UNLABELLED]
-    return " ".join([config["policy"], *differing])
 
 
 def _join(label: str, runs: list[FinishedRun]) -> Arm:

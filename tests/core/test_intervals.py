@@ -168,6 +168,7 @@ def test_one_chain_has_no_interval():
     assert math.isnan(float(ci.low))
     assert math.isnan(float(ci.high))
     assert interval([float("nan")]).text() == "n/a"
+    assert interval([]).text() == interval([], 0, 1).text() == "n/a"
 
 
 @settings(deadline=None, max_examples=30)
