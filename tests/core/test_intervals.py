@@ -203,7 +203,7 @@ def test_share_of_nothing_is_undefined():
 
 def test_below_eight_chains_the_values_are_printed_in_their_order():
     assert interval([0.31, 0.2, 0.25, 0.29], 0, 1).text() == "0.26 (0.31 0.20 0.25 0.29)"
-    assert interval([1.0, np.nan, 0.0]).text() == "0.50 (1.00 n/a 0.00)"
+    assert interval([1.0, np.nan, 0.0]).text() == "0.5 (1.0 n/a 0.0)"
     assert interval([1.0] * 7, 0, 1).text() == "1 (each of 7)"
     assert interval(np.linspace(0.3, 0.37, LISTED), 0, 1).text() == "0.335 [0.315, 0.356]"
 
