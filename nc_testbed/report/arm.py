@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
 from nc_testbed.record.arm_labels import labels
 from nc_testbed.record.chain_statistics import ChainStatistics
+from nc_testbed.record.controls import Controls
 from nc_testbed.record.summary import settings
 from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.read_run import FinishedRun
@@ -27,7 +28,7 @@ class Arm:
     only. means: ``{metric: interval [T]}``. laws: as summary.json has them, those alone
     that all runs share; of several runs without z. alarms: a single run's own. paired_by:
     the seed of every chain and its number in its run: chains of other arms with the same
-    two share their streams.
+    two share their streams. controls: as :func:`join_controls` has them.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Arm:
     laws: dict[str, Any]
     alarms: list[dict[str, Any]]
     paired_by: tuple[tuple[int, int], ...] = ()
+    controls: Controls = field(default_factory=dict)
 
     def bounds(self, name: str) -> tuple[float, float]:
         """The range of a column's values, infinite where the record tells of none."""
@@ -132,7 +134,28 @@ def _join(label: str, runs: list[FinishedRun]) -> Arm:
         laws[0] if is_single else _shared_laws(laws),
         summaries[0]["alarms"] if is_single else [],
         tuple((run.config["seed"], i) for run in runs for i in range(run.trajectories.chains)),
+        join_controls([summary["controls"] for summary in summaries]),
     )
+
+
+def join_controls(controls: Sequence[Controls]) -> Controls:
+    """The controls of several runs as one: of every column that was defined the lowest
+    end, the mean of means, the highest end; runs without controls do not count.
+
+    >>> join_controls([{"noise": {"x": [0, 0.1, 0.5]}}, {"noise": {"x": [0.1, 0.3, None]}}, {}])
+    {'noise': {'x': [0, 0.2, 0.5]}}
+    """
+    joined: dict[str, dict[str, list[float | None]]] = {}
+    keys = [(control, name) for x in controls for control in x for name in x[control]]
+    for control, name in dict.fromkeys(keys):
+        rows = [x[control][name] for x in controls if name in x.get(control, {})]
+        low, mean, high = ([x for x in end if x is not None] for end in zip(*rows, strict=True))
+        joined.setdefault(control, {})[name] = [
+            min(low, default=None),
+            sum(mean) / len(mean) if mean else None,
+            max(high, default=None),
+        ]
+    return joined
 
 
 def _curves(

@@ -167,7 +167,7 @@ def test_a_column_that_is_not_there_gets_the_nearest_name():
 
 
 def test_the_warning_is_the_time_from_the_alarm_to_the_fall():
-    rung = [{"on": "manifold hits", "generation": [1, None]}]
+    rung = [{"on": "matched rows", "generation": [1, None]}]
     values = [[1, 0.9, 0.9, 0.4], [1, 1, 1, 1]]
     arms = {"replace": arm(coverage=values, alarms=rung), "real": KEPT}
     asked = question(

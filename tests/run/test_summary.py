@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from fabricated import config, metrics
+from fabricated import CONTROLS, blind, config, metrics
 
 import nc_testbed
 from nc_testbed.core.intervals import interval, share
@@ -42,7 +42,7 @@ def test_first_and_last_generation_of_every_metric_headline_first():
     settings = config()
     made = metrics(settings)
     summary = summarise(made, settings, 1.0, "cpu")
-    assert list(summary["metrics"])[:3] == ["tail_recall", "precision", "coverage"]
+    assert list(summary["metrics"])[:3] == ["tail_coverage", "fidelity", "coverage"]
     assert set(summary["metrics"]) == set(made.column_names) - {"generation", "chain"}
     last = Trajectories.of(made).values["nll"][:, -1]
     expected = interval(last)
@@ -59,7 +59,7 @@ def test_first_and_last_generation_of_every_metric_headline_first():
 
 def test_collapsed_chains_are_judged_against_their_own_start():
     tail = [[0.4, 0.09], [0.8, 0.11], [0.1, 0.026], [0.0, 0.0], [0.4, float("nan")]]
-    summary = summarise(table({"tail_recall": tail}, 5, 2), config(), 1.0, "cpu")
+    summary = summarise(table({"tail_coverage": tail}, 5, 2), config(), 1.0, "cpu")
     expected, found = share(2, 3), summary["headline"]["collapsed"]
     assert (found["count"], found["chains"]) == (2, 3)
     assert found["low"] == float(expected.low)
@@ -71,12 +71,12 @@ def test_collapsed_chains_are_judged_against_their_own_start():
 
 def test_undefined_values_are_null_and_counted():
     nan = float("nan")
-    values = {"recall": [[0.5, nan], [0.7, nan]], "kid": [[0.5, 0.1], [nan, 0.1]]}
+    values = {"matched_coverage": [[0.5, nan], [0.7, nan]], "kid": [[0.5, 0.1], [nan, 0.1]]}
     summary = summarise(table(values, 2, 2), config(), 1.0, "cpu", notes=["floored"])
     json.dumps(summary, allow_nan=False)
     nothing = {"mean": None, "low": None, "high": None, "chains": 0, "values": [None, None]}
     single = {"mean": 0.5, "chains": 1, "values": [0.5, None]}
-    assert summary["metrics"]["recall"]["last"] == nothing
+    assert summary["metrics"]["matched_coverage"]["last"] == nothing
     assert summary["metrics"]["kid"]["first"] == nothing | single
     assert summary["metrics"]["kid"]["last"] == {
         "mean": 0.1,
@@ -85,7 +85,7 @@ def test_undefined_values_are_null_and_counted():
         "chains": 2,
         "values": [0.1, 0.1],
     }
-    assert summary["headline"]["metric"] == "recall"
+    assert summary["headline"]["metric"] == "matched_coverage"
     assert summary["notes"] == ["floored"]
 
 
@@ -104,7 +104,7 @@ def rotating(chains: int) -> dict:
     ],
 )
 def test_a_number_of_chains_that_does_not_balance_the_rotations_is_noted(chains, line):
-    made = table({"tail_recall": np.full((chains, 2), 0.5).tolist()}, chains, 2)
+    made = table({"tail_coverage": np.full((chains, 2), 0.5).tolist()}, chains, 2)
     notes = summarise(made, rotating(chains), 1.0, "cpu")["notes"]
     assert len(notes) == (line is not None)
     assert all(note.startswith(line) for note in notes)
@@ -113,9 +113,9 @@ def test_a_number_of_chains_that_does_not_balance_the_rotations_is_noted(chains,
 def test_from_two_rounds_on_the_interval_is_of_the_residual_within_rotations():
     effects = np.tile([0.2, 0.4, 0.6, 0.8], 2)
     chain = 0.01 * np.random.default_rng(0).normal(size=8)
-    made = table({"tail_recall": np.stack([effects + chain] * 2, 1).tolist()}, 8, 2)
-    level = summarise(made, rotating(8), 1.0, "cpu")["metrics"]["tail_recall"]["last"]
-    plain = summarise(made, config(chains=8), 1.0, "cpu")["metrics"]["tail_recall"]["last"]
+    made = table({"tail_coverage": np.stack([effects + chain] * 2, 1).tolist()}, 8, 2)
+    level = summarise(made, rotating(8), 1.0, "cpu")["metrics"]["tail_coverage"]["last"]
+    plain = summarise(made, config(chains=8), 1.0, "cpu")["metrics"]["tail_coverage"]["last"]
     assert level["mean"] == plain["mean"]
     assert level["high"] - level["low"] < 0.1 * (plain["high"] - plain["low"])
 
@@ -124,20 +124,48 @@ def test_columns_keep_to_their_range():
     """A share of chains once had [-0.006, 0.089] beside it, or no width."""
     absorbed = [[0.0, float(c == 0)] for c in range(20)]
     recall = [[1.0, 0.02 * (c == 0)] for c in range(20)]
-    made = table({"absorbed": absorbed, "tail_recall": recall}, 20, 2)
+    made = table({"absorbed": absorbed, "recall": recall}, 20, 2)
     measured = summarise(made, config(chains=20), 1.0, "cpu")["metrics"]
     for count, end in ((0, "first"), (1, "last")):
         expected = share(count, 20)
         assert measured["absorbed"][end]["low"] == float(expected.low)
         assert measured["absorbed"][end]["high"] == float(expected.high)
-    assert measured["tail_recall"]["first"]["low"] == float(share(20, 20).low)
-    assert 0 < measured["tail_recall"]["last"]["low"] < 0.001
+    assert measured["recall"]["first"]["low"] == float(share(20, 20).low)
+    assert 0 < measured["recall"]["last"]["low"] < 0.001
 
 
 def test_without_a_headline_nothing_is_judged():
     summary = summarise(table({"kid": [[0.1, 0.2]]}, 1, 2), config(), 1.0, "cpu")
     assert summary["headline"] is None
     assert summary["alarms"] == summary["verdicts"] == []
+
+
+def test_controls_are_repeated_and_what_is_undefined_is_null():
+    measured = {"real": {"tail_coverage": [0.9, float("nan"), float("inf")]}}
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=measured)
+    json.dumps(summary, allow_nan=False)
+    assert summary["controls"] == {"real": {"tail_coverage": [0.9, None, None]}}
+    assert summarise(metrics(config()), config(), 1.0, "cpu")["controls"] == {}
+
+
+def test_a_headline_that_reads_much_where_nothing_is_is_refused_in_words():
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=blind())
+    assert summary["headline"] is None
+    assert summary["headline_refused"] == (
+        "tail_coverage is no measure here: rows without the tail read 0.59 "
+        "(at most 0.1 is allowed)"
+    )
+    sound = summarise(metrics(config()), config(), 1.0, "cpu", controls=CONTROLS)
+    assert sound["headline"]["metric"] == "tail_coverage"
+    assert sound["headline_refused"] is None
+    assert sound["classes_refused"] is None
+
+
+def test_how_good_the_referee_is_comes_from_the_facts():
+    settings = config(facts={"event": [8, 8], "referee_accuracy": 0.991})
+    summary = summarise(metrics(settings), settings, 1.0, "cpu")
+    assert summary["referee_accuracy"] == 0.991
+    assert summarise(metrics(config()), config(), 1.0, "cpu")["referee_accuracy"] is None
 
 
 def test_versions_are_those_of_this_process():
