@@ -54,8 +54,8 @@ def _text(end: Mapping[str, Any], is_narrow: bool) -> str:
         return text
     if ci.values is not None and np.isfinite(ci.mean):
         lowest, highest = extremes(ci.values)
-        text = f"{ci.mean:.3g} ({lowest:.3g} to {highest:.3g})"
-        shorter = f"{ci.mean:.2g} ({lowest:.2g} to {highest:.2g})"
+        text = f"{ci.mean:.3g} ({lowest:.3g}..{highest:.3g})"
+        shorter = f"{ci.mean:.2g} ({lowest:.2g}..{highest:.2g})"
         return text if len(text) <= WIDEST else shorter
     return min(text, f"{ci.mean:.3g} [{ci.low:.3g}, {ci.high:.3g}]", key=len)
 
