@@ -88,8 +88,9 @@ class Evaluation:
     rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from
     the n rows the next generation trains on. first: generation 0's fit. training: what
     this fit was trained on (with ``stream`` the stored rows of the law that it was
-    trained on). Both are None where samples are measured outside a loop. Parts are
-    computed when first asked for.
+    trained on). Both are None where samples are measured outside a loop.
+    classes: ``[R, M]`` int64, what each sample was made as, where the generator says.
+    Parts are computed when first asked for.
     """
 
     fit: Fit
@@ -98,6 +99,7 @@ class Evaluation:
     streams: RandomStreams
     first: Fit | None = None
     training: TrainingSet | None = None
+    classes: Tensor | None = None
 
     @property
     def data(self) -> Data:
