@@ -66,8 +66,7 @@ class RealSource(ABC):
         same class law, from the reserve part. Raises BadInput where a setting does not
         fit the data.
         """
-        # By the repr: settings of an extension need not be hashable, and equal ones print alike.
-        rows, split, x, held_out, space = from_cache((type(self), repr(self)), self._split)
+        rows, split, x, held_out, space = self._cached_split()
         _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes = rows.sizes(y[split.training])
@@ -90,6 +89,26 @@ class RealSource(ABC):
             | {"rows_per_chain": training.shape[1]},
         )
         return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
+
+    def original_space(self) -> Space:
+        """The space of the rows as they are read, before any projection."""
+        return self._cached_split()[0].space
+
+    def original_rows(self, positions: np.ndarray) -> np.ndarray:
+        """Rows ``[m, D]`` at these positions in the pool in the units they are read in,
+        neither standardised nor projected."""
+        rows, split, *_ = self._cached_split()
+        return rows.x[split.pool[positions]]
+
+    def represent(self, x: np.ndarray) -> np.ndarray:
+        """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
+        rows, split, *_ = self._cached_split()
+        return self._represent(rows, replace(split, held_out=x))[1]
+
+    def _cached_split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
+        """What :meth:`_split` gives, once a command."""
+        # By the repr: settings of an extension need not be hashable, and equal ones print alike.
+        return from_cache((type(self), repr(self)), self._split)
 
     def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
         """What no seed and no chain changes: the rows,

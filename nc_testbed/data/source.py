@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -90,6 +90,10 @@ class Data:
         """The stored rows ``[N, D]`` of a chain; its
         ``training`` and ``reserve`` say which."""
         return self.x[0 if self.has_shared_rows else chain]
+
+    def without_labels(self) -> Data:
+        """The same rows as if nobody knew their classes."""
+        return replace(self, y=None, held_out_y=None, shares=None, rank=None, classes=())
 
     @property
     def has_tail(self) -> bool:

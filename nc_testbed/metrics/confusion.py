@@ -25,7 +25,7 @@ def entropies(probabilities: Tensor) -> Tensor:
     )
 
 
-def undecided(probabilities: Tensor) -> Tensor:
+def is_undecided(probabilities: Tensor) -> Tensor:
     """Which rows ``[M]`` bool the referee cannot tell the class of: no class has 0.9."""
     return probabilities.amax(1) < CONFIDENT
 
@@ -75,7 +75,7 @@ class Confusion:
             is_class = ~evaluation.is_none[chain]
             features = evaluation.described[chain]
             probabilities = reference.referee.probabilities(features)[is_class]
-            shares = undecided(probabilities).to(torch.float64)
+            shares = is_undecided(probabilities).to(torch.float64)
             return torch.stack([entropies(probabilities).mean(), shares.mean()])
 
         columns = torch.stack(each(one, range(evaluation.chains), evaluation.rows.device))

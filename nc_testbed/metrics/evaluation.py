@@ -30,6 +30,7 @@ __all__ = [
     "Reference",
     "fit_provides",
     "missing",
+    "needs_fit",
     "rank_columns",
 ]
 
@@ -45,6 +46,9 @@ COLLAPSES = {
 }
 """The eight definitions of collapse counted by Schaeffer et al. (2025, arXiv
 2503.03150)."""
+
+OF_FITS = frozenset({"exact", "likelihood", "parameters", "encoder"})
+"""What a metric can require of a fit, see :func:`fit_provides`."""
 
 
 @runtime_checkable
@@ -88,12 +92,12 @@ class Evaluation:
     rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from
     the n rows the next generation trains on. first: generation 0's fit. training: what
     this fit was trained on (with ``stream`` the stored rows of the law that it was
-    trained on). Both are None where samples are measured outside a loop.
-    classes: ``[R, M]`` int64, what each sample was made as, where the generator says.
-    Parts are computed when first asked for.
+    trained on). Both are None where samples are measured outside a loop, and so is fit
+    where rows are not of one. classes: ``[R, M]`` int64, what each sample was made as, where the
+    generator says. Parts are computed when first asked for.
     """
 
-    fit: Fit
+    fit: Fit | None
     rows: Tensor
     reference: Reference
     streams: RandomStreams
@@ -220,6 +224,11 @@ def fit_provides(fit: Any) -> frozenset[str]:
     }
     words["encoder"] = bound and hasattr(fit, "latent_means")
     return frozenset(word for word, holds in words.items() if holds)
+
+
+def needs_fit(metric: Metric) -> bool:
+    """Whether a metric asks the fit, and so says nothing of rows that are not of one."""
+    return bool(metric.requires & OF_FITS)
 
 
 def missing(metric: Metric, provides: frozenset[str]) -> frozenset[str]:

@@ -25,6 +25,8 @@ VECTOR_UNITS = 64
 """Width of the hidden layer for vectors."""
 UNTRAINED_UNITS = 128
 """Width of the untrained layer on vectors."""
+RELIABLE = 0.9
+"""Least accuracy on held-out rows of a referee whose labels are used."""
 CELLS = 3
 """Cells per axis that the second convolution is averaged over."""
 

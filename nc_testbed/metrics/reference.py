@@ -141,11 +141,11 @@ class Reference:
         """Held-out rows ``[H]`` bool that the referee takes for one of the classes."""
         return ~self._said.is_none
 
-    @property
-    def accuracy(self) -> float:
-        """Share of the held-out rows that the referee labels as their class."""
-        right = self.is_labelled & (self.labels == self.group)
-        return float(right.double().mean())
+    def accuracy(self, classes: Tensor) -> float:
+        """Share of the held-out rows, of these classes ``[H]``, that the referee labels
+        rightly."""
+        said = self.referee.classify(self.described)
+        return float(((said.label == classes) & ~said.is_none).double().mean())
 
     @cached_property
     def _depths(self) -> Depths:

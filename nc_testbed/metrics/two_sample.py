@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nc_testbed.metrics.column import Column
-from nc_testbed.metrics.discriminant import shrunk
+from nc_testbed.metrics.discriminant import shrink
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.spectra import covariance, eigenvectors
@@ -31,9 +31,9 @@ def area_under_curve(x: Tensor, u: Tensor, y: Tensor, v: Tensor) -> Tensor:
     >>> area_under_curve(two, torch.ones(2), two, torch.tensor([1.0, 0.0])).item()
     0.75
     """
-    values, place = torch.cat([x, y]).unique(return_inverse=True)
-    a = torch.zeros_like(values).index_add_(0, place[: len(x)], u.to(values))
-    b = torch.zeros_like(values).index_add_(0, place[len(x) :], v.to(values))
+    values, position = torch.cat([x, y]).unique(return_inverse=True)
+    a = torch.zeros_like(values).index_add_(0, position[: len(x)], u.to(values))
+    b = torch.zeros_like(values).index_add_(0, position[len(x) :], v.to(values))
     below = b.cumsum(0) - b / 2
     return (a * below).sum() / (a.sum() * b.sum())
 
@@ -60,8 +60,8 @@ def _fold(samples: Tensor, real: Tensor, weights: Tensor, is_real: Tensor, fold:
     sample_mean = samples[~is_sample].mean(0)
     r = (real[~is_real] - real_mean) * weight.sqrt()
     s = samples[~is_sample] - sample_mean
-    within = shrunk((r.T @ r + s.T @ s / len(s)) / 2, SHRINKAGE)
-    axis = torch.linalg.solve(within, sample_mean - real_mean)
+    pooled = shrink((r.T @ r + s.T @ s / len(s)) / 2, SHRINKAGE)
+    axis = torch.linalg.solve(pooled, sample_mean - real_mean)
     scores = samples[is_sample] @ axis
     equal = torch.ones_like(scores)
     return area_under_curve(scores, equal, real[is_real] @ axis, weights[is_real])
