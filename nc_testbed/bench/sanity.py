@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,21 +159,20 @@ def judge(check: Check, values: Values, column: str) -> Verdict:
         score = subject.read(np.array(values[case][column]))
         for rule in check.rules_of(subject.kind, case):
             is_asked = True
-            if not _meets(rule, score):
+            if not _meets(rule, score.tolist()):
                 return Verdict(False, say_rule(check, rule, case))
     return Verdict(True if is_asked else None)
 
 
-def _meets(rule: Rule, score: Sequence[float]) -> bool:
-    values = [float(value) for value in score]
+def _meets(rule: Rule, values: list[float]) -> bool:
     return all(math.isfinite(value) for value in values) and rule.holds(values)
 
 
 def say_rule(check: Check, rule: Rule, case: str) -> str:
     """A demand in words, with the points as numbers."""
     says = rule.says
-    for place in range(-1, len(check.points)):
-        says = says.replace(f"{{{place}}}", f"{check.points[place]:g}")
+    for i in range(-1, len(check.points)):
+        says = says.replace(f"{{{i}}}", f"{check.points[i]:g}")
     return f"{says} ({case})" if case else says
 
 
