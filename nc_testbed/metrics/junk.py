@@ -43,16 +43,20 @@ class Images(NamedTuple):
         return low + (high - low) * self.uniform(len(self.x), 1, 1, 1)
 
     def others(self) -> Tensor:
-        """For every image one of another class, as far as classes allow.
+        """For every image one of another class, if there is another.
 
         Images in random order within classes, classes one after the other, moved by a
-        third to two thirds of their number: partners differ in class unless one class has
-        more than a third of the images.
+        third to two thirds of their number; those that meet their own class, as they can
+        where one has more than a third of the images, get a random one of another.
         """
         order = (self.y + 0.9 * self.uniform(len(self.x))).argsort()
         step = int(len(self.x) * (1 + float(self.uniform(1))) / 3)
         partner = torch.empty_like(order)
         partner[order] = order.roll(step)
+        for i in (self.y[partner] == self.y).nonzero()[:, 0].tolist():
+            others = (self.y != self.y[i]).nonzero()[:, 0]
+            if len(others):
+                partner[i] = others[int(float(self.uniform(1)) * len(others))]
         return self.x[partner]
 
 
@@ -202,3 +206,20 @@ UNSEEN: dict[str, Kind] = {
 }
 """Kinds that no referee learns, for controls."""
 IMAGE_JUNK = LEARNT | UNSEEN
+OF_TWO_CLASSES = ("patchwork_rows", "patchwork_columns", "unions", "pixel_mixtures")
+SMALLEST = 4
+"""Fewest pixels along an axis of images that patchworks and tiles change."""
+
+
+def learnt_kinds(classes: int, height: int, width: int) -> list[str]:
+    """The kinds that a referee learns to refuse: none that could be a real image.
+
+    >>> "unions" in learnt_kinds(1, 8, 8), "patchwork_rows" in learnt_kinds(2, 1, 64)
+    (False, False)
+    """
+    refused = set(OF_TWO_CLASSES) if classes < 2 else set()
+    if height < SMALLEST:
+        refused |= {"patchwork_rows", "shuffled_tiles", "rolled"}
+    if width < SMALLEST:
+        refused |= {"patchwork_columns", "shuffled_tiles", "rolled"}
+    return [name for name in LEARNT if name not in refused]
