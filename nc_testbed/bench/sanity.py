@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from nc_testbed.bench.clipped_scores import ClippedScores
-from nc_testbed.bench.sanity_checks import CHECKS, Check, Scene
-from nc_testbed.bench.sanity_rules import Rule
+from nc_testbed.bench.sanity_checks import CHECKS, SanityCheck, Scene
+from nc_testbed.bench.sanity_rules import Demand
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.space import Space
@@ -50,7 +50,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def _unchanged(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _identity(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
@@ -73,7 +73,7 @@ class Subject:
     """One column under check: of which kind it is, and how it is read as a score."""
 
     kind: str
-    read: Callable[[NDArray[np.float64]], NDArray[np.float64]] = _unchanged
+    read: Callable[[NDArray[np.float64]], NDArray[np.float64]] = _identity
 
 
 SUBJECTS: dict[str, Subject] = {
@@ -98,7 +98,7 @@ Values = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """Whether a metric meets a check, and the first demand that it does not meet.
 
     is_met: None where the check asks nothing of the metric's kind.
@@ -151,24 +151,24 @@ def measure_scene(scene: Scene, metrics: Iterable[Metric]) -> dict[str, float]:
     return record
 
 
-def judge(check: Check, values: Values, column: str) -> Verdict:
+def outcome_of(check: SanityCheck, values: Values, column: str) -> Outcome:
     """Whether a column meets all that a check asks of its kind, in every case."""
     subject = SUBJECTS[column]
-    is_asked = False
+    is_judged = False
     for case in check.cases:
         score = subject.read(np.array(values[case][column]))
         for rule in check.rules_of(subject.kind, case):
-            is_asked = True
+            is_judged = True
             if not _meets(rule, score.tolist()):
-                return Verdict(False, say_rule(check, rule, case))
-    return Verdict(True if is_asked else None)
+                return Outcome(False, say_rule(check, rule, case))
+    return Outcome(True if is_judged else None)
 
 
-def _meets(rule: Rule, values: list[float]) -> bool:
+def _meets(rule: Demand, values: list[float]) -> bool:
     return all(math.isfinite(value) for value in values) and rule.holds(values)
 
 
-def say_rule(check: Check, rule: Rule, case: str) -> str:
+def say_rule(check: SanityCheck, rule: Demand, case: str) -> str:
     """A demand in words, with the points as numbers."""
     says = rule.says
     for i in range(-1, len(check.points)):
@@ -185,9 +185,11 @@ def run_checks(draws: int = DRAWS, say: Callable[[str], Any] = print) -> dict[st
     return results
 
 
-def verdicts(results: Mapping[str, Values]) -> dict[str, dict[str, Verdict]]:
+def verdicts(results: Mapping[str, Values]) -> dict[str, dict[str, Outcome]]:
     """``{column: {check: verdict}}``."""
     return {
-        column: {name: judge(CHECKS[name], values, column) for name, values in results.items()}
+        column: {
+            name: outcome_of(CHECKS[name], values, column) for name, values in results.items()
+        }
         for column in SUBJECTS
     }

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from nc_testbed.bench.sanity_rules import (
     Bell,
+    Demand,
     Either,
     Falls,
     Flat,
     Near,
     Rises,
-    Rule,
     Settles,
     Throughout,
 )
@@ -51,7 +51,7 @@ Make = Callable[[Generators, float], Scene]
 
 
 @dataclass(frozen=True)
-class Check:
+class SanityCheck:
     """A law that changes along some points, and what each kind of metric must say.
 
     title: what changes. points: along which. cases: how rows are made at a point, by name.
@@ -62,9 +62,9 @@ class Check:
     title: str
     points: tuple[float, ...]
     cases: Mapping[str, Make]
-    rules: Mapping[str, tuple[Rule, ...]]
+    rules: Mapping[str, tuple[Demand, ...]]
 
-    def rules_of(self, kind: str, case: str) -> tuple[Rule, ...]:
+    def rules_of(self, kind: str, case: str) -> tuple[Demand, ...]:
         """What is asked of a kind of metric in a case."""
         return self.rules.get(f"{kind}/{case}", self.rules.get(kind, ()))
 
@@ -79,20 +79,20 @@ def uniform(draws: Generators, n: int, d: int) -> Tensor:
     return draws.uniform(n, d, dtype=torch.float64)[0]
 
 
-def shifted(draws: Generators, shift: float) -> Scene:
+def shift_samples(draws: Generators, shift: float) -> Scene:
     """Samples whose every coordinate is shifted."""
     return Scene(normal(draws), normal(draws), normal(draws) + shift)
 
 
 def with_outlier(draws: Generators, shift: float, among: str) -> Scene:
     """The same with one row far out, among the real rows or among the samples."""
-    scene = shifted(draws, shift)
+    scene = shift_samples(draws, shift)
     far = torch.full((1, D), FAR, dtype=torch.float64)
     rows = torch.cat([getattr(scene, among), far])
     return scene._replace(**{among: rows})
 
 
-def scaled(draws: Generators, deviation: float) -> Scene:
+def scale_samples(draws: Generators, deviation: float) -> Scene:
     """Samples of another standard deviation."""
     return Scene(normal(draws), normal(draws), normal(draws) * deviation)
 
@@ -130,9 +130,8 @@ def mixture(draws: Generators, weights: Tensor, centres: Tensor, deviation: floa
 def modes_on_axes(draws: Generators, modes: float) -> Scene:
     """Real rows of five modes, samples of the first so many of ten."""
     centres = 10 * torch.eye(D, dtype=torch.float64)[:MODES]
-    some = (torch.arange(MODES) < modes).double()
-    five = (torch.arange(MODES) < 5).double()
-    weights = (five, five, some)
+    real = (torch.arange(MODES) < 5).double()
+    weights = (real, real, (torch.arange(MODES) < modes).double())
     return Scene(*(mixture(draws, w, centres, 0.25) for w in weights))
 
 
@@ -195,7 +194,7 @@ def ball_and_torus(draws: Generators, n: float, is_real_ball: bool) -> Scene:
     return Scene(real(draws, N), real(draws, N), other(draws, int(n)))
 
 
-def rounded(draws: Generators, scale: float, is_real_rounded: bool) -> Scene:
+def round_one_set(draws: Generators, scale: float, is_real_rounded: bool) -> Scene:
     """One column in units of 1/scale standard deviations, rounded in one set only."""
     real, training, samples = (scale * normal(draws, d=1) for _ in range(3))
     if is_real_rounded:
@@ -215,14 +214,14 @@ FAITHFUL = (Near(0, 1), Near(-1, 1), Flat())
 CUBES = {"fidelity": SETTLED, "diversity": SETTLED, "both": (Settles(),)}
 WIDE = Either(Near(-1, 1), Near(-1, 0))
 
-CHECKS: dict[str, Check] = {
-    "mean shift": Check(
+CHECKS: dict[str, SanityCheck] = {
+    "mean shift": SanityCheck(
         "shift of every coordinate",
         (-FAR, -0.75, -0.25, 0, 0.25, 0.75, FAR),
-        {"": shifted},
+        {"": shift_samples},
         {**SHIFT_RULES, **SPREAD_ONLY, **NEW},
     ),
-    "with an outlier": Check(
+    "with an outlier": SanityCheck(
         "the same with one row far out",
         (-FAR, -0.75, -0.25, 0, 0.25, 0.75, FAR),
         {
@@ -231,10 +230,10 @@ CHECKS: dict[str, Check] = {
         },
         {**SHIFT_RULES, **SPREAD_ONLY, **NEW},
     ),
-    "standard deviation": Check(
+    "standard deviation": SanityCheck(
         "standard deviation of the samples",
         (0.25, 0.5, 0.8, 1, 1.25, 2, 4),
-        {"": scaled},
+        {"": scale_samples},
         {
             "fidelity": (Near(3, 1), Near(0, 1), Near(-1, 0), Falls()),
             "diversity": (Near(3, 1), Near(0, 0), WIDE, Either(Bell(3), Rises())),
@@ -244,19 +243,19 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "one disjoint column": Check(
+    "one disjoint column": SanityCheck(
         "equal columns beside one that is shifted by 6",
         (1, 7, 31, 127),
         {"": disjoint_column},
         {**NOTHING_SHARED, "distance": (Flat(),), **SPREAD_ONLY, **NEW},
     ),
-    "scale of a column": Check(
+    "scale of a column": SanityCheck(
         "scale of one column of two, the other shifted by 6",
         (0.001, 0.03, 1, 30, 1000),
         {"": scaled_column},
         {**NOTHING_SHARED, "distance": (Flat(),), **SPREAD_ONLY, **NEW},
     ),
-    "two modes, one wide": Check(
+    "two modes, one wide": SanityCheck(
         "distance of two real modes, in every coordinate; one wide mode of samples",
         (0, 1, 2, 3, 5),
         {"": one_wide_mode},
@@ -268,7 +267,7 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "modes lost, invented": Check(
+    "modes lost, invented": SanityCheck(
         "modes of the samples, the first five of them real",
         (1, 3, 5, 7, 10),
         {"": modes_on_axes},
@@ -281,7 +280,7 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "modes lost together": Check(
+    "modes lost together": SanityCheck(
         "part that nine of ten modes have lost",
         (0, 0.25, 0.5, 0.75, 0.95, 1),
         {"": dropped_together},
@@ -294,7 +293,7 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "modes lost in turn": Check(
+    "modes lost in turn": SanityCheck(
         "modes of ten that are gone",
         (0, 2, 5, 7, 9),
         {"": dropped_in_turn},
@@ -307,19 +306,19 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "cubes, more rows": Check(
+    "cubes, more rows": SanityCheck(
         "real rows and samples of each of two cubes that share 0.2",
         (100, 300, 1000, 3000),
         {"": cubes},
         {**CUBES, "distance": (Settles(),), **SPREAD_ONLY, **NEW},
     ),
-    "cubes, more samples": Check(
+    "cubes, more samples": SanityCheck(
         "samples of one of two cubes that share 0.2",
         (100, 300, 1000, 3000),
         {"": partial(cubes, real=N)},
         {**CUBES, "distance": (Settles(),), **SPREAD_ONLY, **NEW},
     ),
-    "radius of a sphere": Check(
+    "radius of a sphere": SanityCheck(
         "radius of the samples' sphere, that of the real rows is 1",
         (0.1, 0.55, 0.9, 1, 1.1, 1.45, 1.9),
         {"": spheres},
@@ -330,7 +329,7 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "ball and torus": Check(
+    "ball and torus": SanityCheck(
         "samples of a body that does not meet that of the real rows",
         (100, 300, 1000, 3000),
         {
@@ -343,12 +342,12 @@ CHECKS: dict[str, Check] = {
             **NEW,
         },
     ),
-    "rounded numbers": Check(
+    "rounded numbers": SanityCheck(
         "units of a standard deviation, rounded in one set",
         (1, 10, 100, 1000),
         {
-            "real rows": partial(rounded, is_real_rounded=True),
-            "samples": partial(rounded, is_real_rounded=False),
+            "real rows": partial(round_one_set, is_real_rounded=True),
+            "samples": partial(round_one_set, is_real_rounded=False),
         },
         {
             "fidelity/real rows": (Throughout(0),),

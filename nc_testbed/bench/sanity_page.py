@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nc_testbed.bench.sanity import DRAWS, SUBJECTS, Values, Verdict, judge, say_rule
-from nc_testbed.bench.sanity_checks import CHECKS, Check
+from nc_testbed.bench.sanity import DRAWS, SUBJECTS, Outcome, Values, outcome_of, say_rule
+from nc_testbed.bench.sanity_checks import CHECKS, SanityCheck
 
 HEAD = """# Sanity of the metrics
 
@@ -55,7 +55,7 @@ SHOWN = (
 """Columns of the table of controls, ours and others of the same purpose side by side."""
 
 
-def page(verdicts: Mapping[str, Mapping[str, Verdict]], results: Mapping[str, Values]) -> str:
+def page(verdicts: Mapping[str, Mapping[str, Outcome]], results: Mapping[str, Values]) -> str:
     """The section of the checks: the table, what is asked, and every value."""
     parts = [CHECKS_HEAD, verdict_table(verdicts), "### What fails\n"]
     parts.append(failures(verdicts))
@@ -78,20 +78,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(text) + "\n"
 
 
-def verdict_table(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+def verdict_table(verdicts: Mapping[str, Mapping[str, Outcome]]) -> str:
     """Metrics by checks, and how many each passes."""
     words = {True: "yes", False: "**no**", None: "-"}
     rows = []
     for column, checks in verdicts.items():
-        asked = [verdict for verdict in checks.values() if verdict.is_met is not None]
-        passed = sum(verdict.is_met is True for verdict in asked)
+        applicable = [verdict for verdict in checks.values() if verdict.is_met is not None]
+        passes = sum(verdict.is_met is True for verdict in applicable)
         cells = [words[checks[name].is_met] for name in CHECKS]
         kind = SUBJECTS[column].kind
-        rows.append([f"`{column}`", kind, f"{passed} of {len(asked)}", *cells])
+        rows.append([f"`{column}`", kind, f"{passes} of {len(applicable)}", *cells])
     return table(["metric", "kind", "passes", *CHECKS], rows)
 
 
-def failures(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+def failures(verdicts: Mapping[str, Mapping[str, Outcome]]) -> str:
     """The first demand of a check that each metric does not meet."""
     rows = []
     for column, checks in verdicts.items():
@@ -100,7 +100,7 @@ def failures(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
     return table(["metric", "first demand not met"], rows)
 
 
-def demands(check: Check) -> str:
+def demands(check: SanityCheck) -> str:
     """What a check asks, by kind of metric."""
     kinds = dict.fromkeys(key.partition("/")[0] for key in check.rules)
     lines = []
@@ -122,7 +122,7 @@ def value_tables(name: str, values: Values) -> str:
     for case, columns in values.items():
         rows = []
         for column in SUBJECTS:
-            verdict = judge(check, values, column)
+            verdict = outcome_of(check, values, column)
             if column in columns:
                 cells = [f"{value:.3g}" for value in columns[column]]
                 rows.append([f"`{column}`", *cells, _word(verdict)])
@@ -131,7 +131,7 @@ def value_tables(name: str, values: Values) -> str:
     return "\n".join(parts)
 
 
-def _word(verdict: Verdict) -> str:
+def _word(verdict: Outcome) -> str:
     return {True: "yes", False: "no", None: "-"}[verdict.is_met]
 
 

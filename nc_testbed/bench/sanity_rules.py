@@ -19,7 +19,7 @@ SLACK = 0.1
 """Most that a curve may leave its shape by."""
 
 
-class Rule(Protocol):
+class Demand(Protocol):
     """A demand on the values of a metric along a check."""
 
     @property
@@ -87,10 +87,10 @@ class Bell:
     def holds(self, values: Sequence[float]) -> bool:
         """Whether the values have this shape."""
         top = values[self.top]
-        ends = (values[0], values[-1])
-        is_high = all(top - end >= HEIGHT for end in ends)
-        lowest = min(values)
-        return is_high and max(values) - top <= SLACK and min(ends) - lowest <= SLACK
+        lower = min(values[0], values[-1])
+        higher = max(values[0], values[-1])
+        is_top = top - higher >= HEIGHT and max(values) - top <= SLACK
+        return is_top and lower - min(values) <= SLACK
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,14 @@ class Either:
     """One demand or the other: whether samples spread too widely are diverse is a matter
     of definition."""
 
-    one: Rule
-    other: Rule
+    first: Demand
+    second: Demand
 
     @property
     def says(self) -> str:
         """The demand in words."""
-        return f"{self.one.says} or {self.other.says}"
+        return f"{self.first.says} or {self.second.says}"
 
     def holds(self, values: Sequence[float]) -> bool:
         """Whether the values meet one of them."""
-        return self.one.holds(values) or self.other.holds(values)
+        return self.first.holds(values) or self.second.holds(values)
