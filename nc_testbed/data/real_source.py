@@ -16,7 +16,7 @@ from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.ranges import check_at_least, check_range
-from nc_testbed.data.representation import binarize, project, sha256, standardize
+from nc_testbed.data.representation import Standardization, binarize, project, sha256
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
@@ -93,6 +93,8 @@ class RealSource(ABC):
         their parts, and how they are stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
+        if rows.standardize:
+            rows, split = _standardize(rows, split)
         return rows, split, *self._represent(rows, split)
 
     def _read_binarized(self) -> Rows:
@@ -117,13 +119,11 @@ class RealSource(ABC):
     def _represent(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
         """Pool and held-out rows as they are stored, and their space.
 
-        Means, deviations and axes are those of the pool alone.
+        Axes are those of the pool alone.
         """
         x = rows.x[split.pool]
         held_out = split.held_out
         space = rows.space
-        if rows.standardize:
-            x, held_out = standardize(x, held_out)
         if self.projection is not None:
             scale = 255.0 if space.image else 1.0
             x, held_out = project(x / scale, held_out / scale, self.projection)
@@ -146,6 +146,19 @@ class RealSource(ABC):
             "binarize": self.binarize,
             "projection": self.projection,
         }
+
+
+def _standardize(rows: Rows, split: Split) -> tuple[Rows, Split]:
+    """All rows in standard deviations from the mean of those that chains may train on.
+
+    Held-out rows and the reserve have no say in it; the record tells the units.
+    """
+    units = Standardization.of(rows.x[split.pool[split.training]])
+    record = rows.record | {"standardized": units.as_record()}
+    held_out = units.apply(split.held_out)
+    return replace(rows, x=units.apply(rows.x), record=record), replace(
+        split, held_out=held_out
+    )
 
 
 def _with_labels(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:

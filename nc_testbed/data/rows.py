@@ -16,7 +16,7 @@ class Rows:
     x: ``[N, D]`` in stored form, uint8 pixels or float64. y: ``[N]`` int64 classes
     0..C-1, or None. test_x, test_y: the source's own test split, where it has one.
     standardize: whether columns are to be brought to mean 0 and standard deviation 1
-    (over the rows that are not held out).
+    (over the rows that chains may train on).
     """
 
     name: str

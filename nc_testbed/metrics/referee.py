@@ -58,9 +58,10 @@ class Referee:
 
     @torch.no_grad()
     def features(self, rows: Tensor) -> Tensor:
-        """Stored rows ``[M, D]`` to features ``[M, F]`` float32."""
+        """Stored rows ``[M, D]`` to features ``[M, F]``: float32 units, or vectors as they
+        are."""
         if not self.space.image:
-            return self.space.floats(rows)
+            return rows
         # The first layer's maps of one block should stay in the cache of a CPU.
         blocks = row_blocks(len(rows), 48 if rows.device.type == "cpu" else 1024)
         return torch.cat([self._hidden(self.space.floats(rows[block])) for block in blocks])
@@ -69,7 +70,7 @@ class Referee:
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[M, F]`` to the likeliest class ``[M]`` and its probability
         ``[M]``."""
-        logits = self._out(features if self.space.image else self._hidden(features))
+        logits = self._out(features if self.space.image else self._hidden(features.float()))
         confidence, label = logits.softmax(1).max(1)
         return label, confidence
 
@@ -111,8 +112,8 @@ class NearestCentre:
         return self
 
     def features(self, rows: Tensor) -> Tensor:
-        """The rows themselves, ``[M, D]`` float32."""
-        return rows.float()
+        """The rows themselves, ``[M, D]`` float64."""
+        return rows.double()
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Nearest centre ``[M]`` and its posterior probability ``[M]`` of features ``[M,
@@ -135,8 +136,8 @@ class Plain:
         return self
 
     def features(self, rows: Tensor) -> Tensor:
-        """The rows themselves, ``[M, D]`` float32."""
-        return rows.float()
+        """The rows themselves, ``[M, D]`` float64."""
+        return rows.double()
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Never called: there are no classes."""

@@ -38,7 +38,7 @@ class Classifier(Protocol):
         ...
 
     def features(self, rows: Tensor) -> Tensor:
-        """Features ``[M, F]`` float32 of stored rows ``[M, D]``."""
+        """Features ``[M, F]`` of stored rows ``[M, D]``: float32, vectors float64 as they are."""
         ...
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:

@@ -60,6 +60,7 @@ class Prepared:
         system's own.
         """
         settings = self.settings
+        say_constant(self.data, say)
         data = _move_data(self.data, self.device)
         return Run(
             store=self.store,
@@ -227,6 +228,20 @@ def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[s
     for key, node, kind in sorted(nodes, key=lambda entry: not of_package(entry[1])):
         parts[key] = build_target(node, key, settings.extensions, kind)
     return parts, auto
+
+
+def say_constant(data: Data, say: Callable[[str], None]) -> None:
+    """Say once which columns of the real training rows never vary."""
+    units: Any = data.record.get("standardized", {})
+    columns = units.get("constant_columns", [])
+    if not columns:
+        return
+    shown = ", ".join(map(str, columns[:5])) + (", .." if len(columns) > 5 else "")
+    never = "column never varies" if len(columns) == 1 else "columns never vary"
+    say(
+        f"{data.name}: {len(columns)} {never} ({shown}, counted from 0): a point mass, "
+        "left out of log_spread and of a mixture's log_variance"
+    )
 
 
 def _applicable(
