@@ -30,20 +30,35 @@ def log_det(points: Tensor, m: int) -> Tensor:
     return torch.where(sign > 0, value, -torch.inf).mean()
 
 
-def _bases(reference: Reference) -> list[Tensor]:
-    """Leading principal directions ``[F, d]`` of each chain's real rows that are not held
-    out.
+def _halves(reference: Reference) -> list[tuple[Tensor, Tensor]]:
+    """For each chain two halves of every class's held-out rows, as positions.
 
-    Not of the held-out rows, which vary most in the directions that are chosen by them.
-    d = 8, or fewer where there are fewer features that vary, or some class has few
-    held-out rows.
+    One gives the directions, the other is measured in them: rows vary most in directions
+    that they chose themselves, and so do samples of a fit in those of its training rows.
+    In random order, since a file may be sorted.
+    """
+    orders = reference.streams("metrics/spread").permutation(len(reference.group))
+    halves = []
+    for order in orders:
+        classes = [order[reference.group[order] == c] for c in range(len(reference.groups))]
+        first = torch.cat([rows[: len(rows) // 2] for rows in classes])
+        second = torch.cat([rows[len(rows) // 2 :] for rows in classes])
+        halves.append((first, second))
+    return halves
+
+
+def _bases(reference: Reference) -> list[Tensor]:
+    """Leading principal directions ``[F, d]`` of each chain's first half of the held-out
+    features.
+
+    d = 8, or fewer where there are fewer features that vary, or some class has few rows.
     """
     smallest = min(len(rows) for rows in reference.groups)
     bases = []
-    for points in reference.real:
-        values, vectors = eigenvectors(covariance(points))
+    for rows, _ in reference.once(_halves):
+        values, vectors = eigenvectors(covariance(reference.features[rows]))
         vary = int((values > FLAT * len(values) * values[-1]).sum())
-        d = min(DIRECTIONS, vary, smallest - 2)
+        d = min(DIRECTIONS, vary, (smallest + 1) // 2 - 2)
         bases.append(vectors[:, len(values) - d :])
     return bases
 
@@ -54,12 +69,6 @@ def _labels(reference: Reference) -> Tensor:
     if not reference.has_labels:
         return reference.group
     return reference.referee.classify(reference.features)[0]
-
-
-def _orders(reference: Reference) -> Tensor:
-    """The held-out rows in a random order for every chain, ``[R, H]``: a file may be
-    sorted."""
-    return reference.streams("metrics/spread").permutation(len(reference.group))
 
 
 def gap(synthetic: Tensor, real: Tensor) -> Tensor:
@@ -81,14 +90,14 @@ def gap(synthetic: Tensor, real: Tensor) -> Tensor:
 class Spread:
     """Log determinant of the within-class covariance of the features, against real rows.
 
-    In the 8 leading principal directions of the chain's real rows, fixed for the run;
-    classes are the referee's labels, of real rows too (one class where there are none).
-    Mean over the classes with more than 8 rows of ``log det S_synthetic - log det
-    S_real``, both of as many rows: the larger set counts as the mean of its blocks. So
-    neither few rows nor the shape of a law looks like less spread; a change since
-    generation 0 is the difference of two values. -inf: some class has collapsed onto
-    fewer dimensions. NaN: no class has enough rows. Directions in which real rows do not
-    vary are left out.
+    In the 8 leading principal directions of half of the held-out rows, fixed for the run,
+    against the other half. Classes are the referee's labels, of real rows too (one class
+    where there are none). Mean over the classes with more than 8 rows of
+    ``log det S_synthetic - log det S_real``, both of as many rows: the larger set counts
+    as the mean of its blocks. So neither few rows nor the shape of a law looks like less
+    spread; a change since generation 0 is the difference of two values. -inf: some class
+    has collapsed onto fewer dimensions. NaN: no class has enough rows. Directions in
+    which real rows do not vary are left out.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -122,10 +131,10 @@ class Spread:
         """The difference of every class of one chain, ``[C]``."""
         reference = evaluation.reference
         basis = reference.once(_bases)[r]
-        order = reference.once(_orders)[r]
+        rows = reference.once(_halves)[r][1]
         synthetic = reference.subtract_centre(evaluation.features[r]) @ basis
-        real = (reference.subtract_centre(reference.features) @ basis)[order]
-        real_labels = reference.once(_labels)[order]
+        real = reference.subtract_centre(reference.features[rows]) @ basis
+        real_labels = reference.once(_labels)[rows]
         labels = evaluation.labels[r]
         classes = range(len(reference.groups))
         return torch.stack(
