@@ -127,7 +127,9 @@ def project(
 
     solver = "covariance_eigh" if len(x) >= x.shape[1] else "full"
     pca = PCA(dimensions, svd_solver=solver)
-    return pca.fit_transform(x), pca.transform(others)
+    projected = pca.fit_transform(x)
+    # It refuses to project no rows, as calibrators may be.
+    return projected, pca.transform(others) if len(others) else projected[:0]
 
 
 def sha256(x: np.ndarray) -> str:

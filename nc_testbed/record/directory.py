@@ -141,7 +141,7 @@ class RunDirectory:
         chain."""
         self.write_table()
         write(self.path / "summary.json", summary)
-        names = ("config.yaml", "metrics.parquet", "summary.json")
+        names = ("config.yaml", "controls.json", "metrics.parquet", "summary.json")
         files = [self.path / name for name in names if (self.path / name).is_file()]
         entries = {file.name: manifest.entry(file.read_bytes()) for file in files}
         write(self.path / manifest.NAME, manifest.seal(self._manifest(config, None, entries)))

@@ -17,6 +17,8 @@ from nc_testbed.core.intervals import Interval, share
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import alarms
+from nc_testbed.record.controls import Controls, as_plain
+from nc_testbed.record.floors import floor_refusal, refused_classes
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories
 
@@ -32,16 +34,24 @@ def summarise(
     device: str,
     notes: Sequence[str] = (),
     laws: Mapping[str, ExactLaw] | None = None,
+    controls: Controls | None = None,
 ) -> dict[str, Any]:
     """The content of summary.json, safe for JSON: what is undefined is null.
 
     metrics: a table of :mod:`nc_testbed.record.tables`. config: the resolved settings.
     wall_s: seconds the run took. notes: what the run has to say of itself (settings that
     had no effect, floors that were hit), one sentence each. laws: exact laws by metric.
+    controls: what every column reads on rows whose worth is known, None where that was not
+    measured.
 
     ``metrics`` holds for every metric its mean, 95% interval and number of finite chains
     at the first and the last generation. ``headline`` holds the collapsed chains and the
-    worst decile of the metric the run is judged by; null where none was measured.
+    worst decile of the metric the run is judged by; null where none was measured, and
+    where its floor is so high that it is no measure: ``headline_refused`` then says so in a
+    sentence. ``classes_refused`` names the single classes of which that is true, null for
+    none (see :mod:`nc_testbed.record.floors`). ``controls`` is as given, ``{}`` for None.
+    ``referee_accuracy`` is the share of held-out rows whose class the referee tells, null
+    where it tells none.
     ``status`` counts the chains by their status at the last generation, and ``troubles``
     holds, for every word but ok that occurred, the first generation that had such a chain
     and how many one had at most (see :func:`nc_testbed.core.status.status`). ``laws``
@@ -52,6 +62,7 @@ def summarise(
     empty.
     """
     runs = Trajectories.of(metrics)
+    levels = as_plain(controls or {})
     columns = Columns.from_records(config)
     first_and_last = {
         name: {
@@ -60,6 +71,8 @@ def summarise(
         }
         for name in columns.in_reading_order(runs.intervals)
     }
+    judged_by = columns.headline(runs.values)
+    refusal = None if judged_by is None else floor_refusal(levels, judged_by)
     return {
         "name": dict(config.get("name", {})),
         "policy": config.get("name", {}).get("policy"),
@@ -70,7 +83,11 @@ def summarise(
         "first": int(runs.generations[0]),
         "last": int(runs.generations[-1]),
         "metrics": first_and_last,
-        "headline": _headline(runs, columns.headline(runs.values)),
+        "headline": _headline(runs, None if refusal else judged_by),
+        "headline_refused": refusal,
+        "classes_refused": refused_classes(levels, judged_by) if judged_by else None,
+        "controls": levels,
+        "referee_accuracy": config.get("facts", {}).get("referee_accuracy"),
         "status": _status(runs),
         "troubles": _troubles(runs),
         "laws": {name: _beside_law(runs, name, law) for name, law in (laws or {}).items()},

@@ -14,6 +14,8 @@ from nc_testbed.config.config_file import load_config, root, settings_hash
 from nc_testbed.config.settings import RecordSettings, of_run
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.record import manifest
+from nc_testbed.record.controls import NAME as CONTROLS
+from nc_testbed.record.controls import read_controls
 from nc_testbed.record.directory import RunDirectory, parquet
 
 
@@ -66,6 +68,7 @@ def verify(run: Path) -> RecordCheck:
         verdict.notes.append(
             f"not finished: {len(chain)} of {len(expected) or '?'} generations"
         )
+    _controls(run, verdict)
     _table(run, chain, verdict)
     return verdict
 
@@ -120,6 +123,17 @@ def _generation(
     if finding.manifest is not None and not finding.faults:
         verdict.manifests[g] = finding.manifest
     return finding.digest
+
+
+def _controls(run: Path, verdict: RecordCheck) -> None:
+    """Hold ``controls.json`` against its own sha256 and the settings; runs of before have
+    none."""
+    if verdict.config is None or any(fault.startswith(CONTROLS) for fault in verdict.faults):
+        return
+    try:
+        read_controls(run, verdict.config)
+    except (ValueError, OSError):
+        verdict.faults.append(f"{CONTROLS} is altered")
 
 
 def _table(run: Path, chain: Sequence[int], verdict: RecordCheck) -> None:

@@ -16,11 +16,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
-from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.core.intervals import interval
 from nc_testbed.metrics.column import Columns, is_of_class
+from nc_testbed.run.run_end import closing_remarks, final_table
 
 LINES = 50
 """About so many generations get a line of their own in a log."""
+FEWEST = 6
+"""Rows of the last table that even the lowest terminal gets."""
 REFRESH = 0.1
 """Seconds between two refreshes of the progress line."""
 
@@ -98,24 +101,27 @@ class Console:
             self._update(completed=g + 1, description=self._place(), step="", last=last)
 
     def finish(self, summary: Mapping[str, Any], path: Path) -> None:
-        """Print the first and last generation's means with intervals, and where the run
-        is.
+        """Print the last and first generation's means with intervals beside what the
+        controls read, and where the run is.
 
-        Columns of single classes stay in metrics.parquet and are only counted here.
+        Columns of single classes stay in metrics.parquet and are only counted here. A
+        terminal gets as many columns as it has lines for, the headline first.
         """
         self._stop()
         rows = {k: v for k, v in summary["metrics"].items() if not is_of_class(k)}
-        header = ["metric", f"generation {summary['first']}", f"generation {summary['last']}"]
-        cells = [[k, _text(v["first"]), _text(v["last"])] for k, v in rows.items()]
-        if summary["laws"]:
-            header.append(f"law at generation {summary['last']}")
-            for cell in cells:
-                cell.append(_law(summary["laws"].get(cell[0])))
+        notes = closing_remarks(summary, len(summary["metrics"]) - len(rows))
+        names = list(rows)
+        if self._terminal is not None:
+            # Lines around the rows: the table's head and end, the advice, the prompt.
+            names = names[: max(FEWEST, self._terminal.height - len(notes) - 9)]
+        header, cells = final_table(summary, names, is_narrow=self._terminal is not None)
         if self._terminal is None:
             self._plain(header, cells)
         else:
             self._table(header, cells)
-        for line in _remarks(summary, len(summary["metrics"]) - len(rows)):
+        if len(names) < len(rows):
+            self._line(f"{len(rows) - len(names)} more columns are in summary.json")
+        for line in notes:
             self._line(line)
         command, link = advice(path)
         self._line(f"run: {path}")
@@ -143,7 +149,9 @@ class Console:
             self._line("  ".join(padded).rstrip())
 
     def _table(self, header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-        table = Table(*header, box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        for name in header:
+            table.add_column(name, no_wrap=True)
         for i, row in enumerate(cells):
             table.add_row(*map(escape, row), style="bold" * (i == 0))
         assert self._terminal is not None
@@ -165,63 +173,3 @@ def advice(run: Path) -> tuple[str, str]:
 def _is_terminal(terminal: Terminal, stream: TextIO) -> bool:
     # The stream is asked, not rich, which takes FORCE_COLOR in a log file for a terminal.
     return stream.isatty() and not terminal.is_dumb_terminal
-
-
-def _text(end: Mapping[str, Any]) -> str:
-    numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
-    return Interval.of(*numbers, chains=end["chains"]).text()
-
-
-def _law(law: Mapping[str, Any] | None) -> str:
-    """The last value of a law, the distance of the mean from it, and the verdict."""
-    if law is None or law["values"][-1] is None:
-        return ""
-    z = "" if law["z"][-1] is None else f"z {law['z'][-1]:+.1f}, "
-    return f"{law['values'][-1]:.4g} ({z}{law['verdict']})"
-
-
-def _remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
-    """What the table leaves out: incomplete means, collapsed chains, notes."""
-    R = summary["chains"]
-    lines = [
-        f"means over {R} chain{'s' * (R != 1)} with 95% intervals; {summary['wall_s']:.1f} s"
-    ]
-    if classes:
-        lines.append(f"{classes} columns of single classes are in metrics.parquet")
-    for name, values in summary["metrics"].items():
-        fewest = min(values["first"]["chains"], values["last"]["chains"])
-        if fewest < R:
-            lines.append(f"{name} is undefined in {R - fewest} of {R} chains")
-    if summary["headline"]:
-        collapsed = summary["headline"]["collapsed"]
-        lines.append(
-            f"{collapsed['count']} of {collapsed['chains']} chains lost three quarters "
-            f"of their {summary['headline']['metric']}"
-        )
-    if summary["troubles"]:
-        lines.append(_status(summary))
-    return lines + [_alarm(a, R) for a in summary["alarms"]] + list(summary["notes"])
-
-
-def _status(summary: Mapping[str, Any]) -> str:
-    """How many chains ended ok, and what became of the others.
-
-    >>> ended = {"last": 9, "status": {"ok": 62, "diverged": 2}}
-    >>> _status(ended | {"troubles": {"diverged": {"first": 3, "most": 4}}})
-    'status at generation 9: 62 ok, 2 diverged (first at generation 3, at most 4)'
-    """
-    counts = [f"{summary['status'].get('ok', 0)} ok"]
-    for word, trouble in summary["troubles"].items():
-        times = f"first at generation {trouble['first']}, at most {trouble['most']}"
-        counts.append(f"{summary['status'].get(word, 0)} {word} ({times})")
-    return f"status at generation {summary['last']}: {', '.join(counts)}"
-
-
-def _alarm(alarm: Mapping[str, Any], chains: int) -> str:
-    """In how many chains the tail was seen to die, and when.
-
-    >>> _alarm({"on": "manifold hits", "alarmed": 4, "median": 3.0}, 4)
-    'tail alarm in 4 of 4 chains, median generation 3 (manifold hits)'
-    """
-    median = "" if alarm["median"] is None else f", median generation {alarm['median']:g}"
-    return f"tail alarm in {alarm['alarmed']} of {chains} chains{median} ({alarm['on']})"

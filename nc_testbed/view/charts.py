@@ -10,6 +10,8 @@ from tensorboard.compat.proto import summary_pb2, tensor_pb2, types_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from nc_testbed.metrics.column import Columns
+from nc_testbed.record.controls import Controls
+from nc_testbed.record.floors import LABELS, drawn_means
 
 # The classes of a protocol buffer are made when it is imported: no type checker sees them.
 CHARTS: Any = layout_pb2
@@ -48,27 +50,50 @@ def alarm_tag(on: str) -> str:
     return f"alarms/{on}"
 
 
+def control_tag(name: str, control: str) -> str:
+    """The tag of what a metric reads on a control.
+
+    >>> control_tag("tail_recall", "tail_absent")
+    'controls/tail_recall/no tail'
+    """
+    return f"controls/{name}/{LABELS[control]}"
+
+
+def control_lines(columns: Columns, controls: Controls, name: str) -> dict[str, float]:
+    """Tags and values of the flat lines in a metric's chart: its ceiling and floors."""
+    means = drawn_means(controls, name, columns[name])
+    return {control_tag(name, control): mean for control, mean in means.items()}
+
+
 def layout(
     columns: Columns,
     names: Iterable[str],
     several: bool,
     laws: Iterable[str] = (),
     alarms: Iterable[str] = (),
+    controls: Controls | None = None,
 ) -> Any:
     """First what must be read side by side: mean recall of common and rare classes in one
     chart, headline, alarms, precision, overall quality; then all metrics by group, closed
     unless a law is among them.
 
     With several chains a chart is a band (mean, low, high), with one chain a line; the
-    law of a metric that has one is drawn over it. Charts are listed from the last to the
-    first: TensorBoard 2.21 draws those of a category in reverse where they are bands (it
-    inserts each before the end of the one above).
+    law of a metric that has one is drawn over it, and what it reads on each control is a
+    flat line; in a chart that metrics share those of the headline, else of the first.
+
+    Charts are listed from the last to the first: TensorBoard 2.21 draws those of a
+    category in reverse where they are bands (it inserts each before the end of the one
+    above).
     """
     names = list(names)
     exact = {name: [law_tag(name)] for name in laws}
-    groups = {FIRST: _read_together(columns, names, exact, alarms)}
+    lines = {
+        name: [*exact.get(name, []), *control_lines(columns, controls or {}, name)]
+        for name in names
+    }
+    groups = {FIRST: _read_together(columns, names, lines, alarms)}
     for name in columns.in_reading_order(names):
-        chart = (name, [name], exact.get(name, []))
+        chart = (name, [name], lines[name])
         groups.setdefault(columns[name].group, []).append(chart)
     opened = {FIRST, *(columns[name].group for name in exact)}
     order = -1 if several else 1
@@ -90,21 +115,27 @@ def has_limits(columns: Columns, names: Iterable[str]) -> bool:
 
 
 def _read_together(
-    columns: Columns, names: list[str], exact: dict[str, list[str]], alarms: Iterable[str]
+    columns: Columns, names: list[str], lines: dict[str, list[str]], alarms: Iterable[str]
 ) -> list[Chart]:
-    """The charts of the first page."""
-    charts: list[Chart] = [
-        (name, [name], exact.get(name, [])) for name in columns.beside(names)
-    ]
+    """The charts of the first page; lines: tags of laws and controls by metric."""
+    charts: list[Chart] = [(name, [name], lines[name]) for name in columns.beside(names)]
     for title, metrics in columns.charts(names).items():
         # Means alone: the bands of many runs would hide each other.
         tags = [scalar_tag(columns, name) for name in metrics]
         limits = list(LIMITS) if has_limits(columns, metrics) else []
-        charts.insert(0, (title, [], [*tags, *limits]))
+        flat = [
+            tag for tag in lines[_foremost(columns, metrics)] if tag.startswith("controls/")
+        ]
+        charts.insert(0, (title, [], [*tags, *flat, *limits]))
     rung = [alarm_tag(on) for on in alarms]
     if rung:
         charts.insert(2, ("tail alarms: share of chains", [], [*rung, *LIMITS]))
     return charts
+
+
+def _foremost(columns: Columns, names: list[str]) -> str:
+    """The headline among the metrics of one chart, else the first."""
+    return columns.headline(names) or names[0]
 
 
 def event(chart: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from nc_testbed.data.source import Data
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import Following, alarm_table
+from nc_testbed.record.controls import Controls, read_controls
+from nc_testbed.record.floors import caveats_of, floor_refusal
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
 from nc_testbed.theory.rules import Check
@@ -46,7 +49,8 @@ class Dashboard:
     planar samples be drawn over the real rows and true modes; images need only
     ``facts.event`` of the config. start: the first generation that will be written;
     whatever an interrupted run wrote from there on is purged. laws: exact laws by metric,
-    drawn over their curves.
+    drawn over their curves. controls: what every metric reads on rows whose worth is
+    known, flat lines in its chart.
     """
 
     def __init__(
@@ -56,10 +60,12 @@ class Dashboard:
         data: Data | None = None,
         start: int = 0,
         laws: Mapping[str, ExactLaw] | None = None,
+        controls: Controls | None = None,
     ):
         self._config = config
         self._data = data
         self._laws = laws or {}
+        self._controls = controls or {}
         self._columns = Columns.from_records(config)
         self._single = bool(config.get("dashboard", {}).get("single_chains", False))
         self._last = int(config["generations"]) - 1
@@ -98,6 +104,9 @@ class Dashboard:
         rung = self._following.see(generation, values)
         if self._at < 0:
             self._summary(charts.event(self._layout(runs, rung)))
+            caveats = caveats_of(self._config, self._controls, runs.intervals)
+            if caveats:
+                self._writer.add_text("caveats", "\n\n".join(caveats), generation)
         for name, ci in runs.intervals.items():
             self._metric(generation, name, ci[t], runs.chains)
             if name in self._laws:
@@ -117,6 +126,7 @@ class Dashboard:
                 self._writer.add_image(tag, picture, generation, dataformats="HWC")
         compared = [name for names in shared.values() for name in names]
         names = dict.fromkeys([*self._columns.beside(runs.intervals), *compared])
+        names = [name for name in names if not floor_refusal(self._controls, name)]
         self._at = generation
         self._final = {name: runs.intervals[name].mean[t] for name in names}
         self._rung = rung
@@ -136,7 +146,9 @@ class Dashboard:
     def _layout(self, runs: Trajectories, alarms: Iterable[str]) -> Any:
         """Which charts the custom-scalars page has."""
         several = runs.chains > 1
-        return charts.layout(self._columns, runs.intervals, several, self._laws, alarms)
+        return charts.layout(
+            self._columns, runs.intervals, several, self._laws, alarms, self._controls
+        )
 
     def _alarm(self, generation: int, on: str, first: np.ndarray) -> None:
         """A step from the share of chains alarmed before to that alarmed by now."""
@@ -149,6 +161,8 @@ class Dashboard:
         if ci.chains < chains:
             missing = chains - int(ci.chains)
             self._writer.add_scalar(f"chains without a value/{name}", missing, generation)
+        for tag, mean in charts.control_lines(self._columns, self._controls, name).items():
+            self._writer.add_scalar(tag, mean, generation)
         if ci.chains:
             self._writer.add_scalar(
                 charts.scalar_tag(self._columns, name), float(ci.mean), generation
@@ -206,12 +220,16 @@ def rebuild(
     out: the folder written to, ``tensorboard/`` of the run by default.
 
     table: metrics of the generations already there (see :mod:`nc_testbed.record.tables`),
-    None at the start of a run. Their samples are read from the run's directory.
+    None at the start of a run. Their samples are read from the run's directory, as are the
+    controls; where these are damaged the view goes without.
     """
     folder = run / "tensorboard" if out is None else out
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
-    board = Dashboard(folder, config, data, laws=laws)
+    controls = None
+    with suppress(ValueError):
+        controls = read_controls(run, config)
+    board = Dashboard(folder, config, data, laws=laws, controls=controls)
     if table is None:
         return board
     runs = Trajectories.of(table)

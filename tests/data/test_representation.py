@@ -91,6 +91,7 @@ def test_projection_keeps_the_principal_axes():
     for shape in ((60, 8), (6, 20)):
         x = rng.normal(size=shape) * np.linspace(3, 1, shape[1])
         own, other = project(x, x[:2] + 1, 3)
+        assert project(x, x[:0], 3)[1].shape == (0, 3)
         _, _, axes = np.linalg.svd(x - x.mean(0), full_matrices=False)
         expected = (x - x.mean(0)) @ axes[:3].T
         assert np.allclose(np.abs(own), np.abs(expected))
