@@ -62,6 +62,7 @@ class Prepared:
         system's own.
         """
         settings = self.settings
+        say_constant(self.data, say)
         data = move_data(self.data, self.device)
         reference = self._reference(data, say)
         return Run(

@@ -133,7 +133,7 @@ def test_features_are_the_hidden_units_of_images_and_the_rows_of_vectors():
     alone = torch.cat([images.describe(row[None]) for row in digits.held_out[:5]])
     assert torch.allclose(alone, images.describe(digits.held_out)[:5], atol=1e-5)
     vectors = train(wine.space, wine.x[0], wine.y[0], epochs=1)
-    assert torch.equal(vectors.describe(wine.held_out), wine.held_out.float())
+    assert torch.equal(vectors.describe(wine.held_out), wine.held_out)
 
 
 def test_no_bit_of_a_feature_depends_on_the_other_rows():
@@ -159,7 +159,7 @@ def test_a_mixture_is_judged_by_its_nearest_centre():
 def test_rows_without_classes_are_their_own_features(tmp_path, monkeypatch):
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
     data = SwissRoll(rows=50, test_rows=60).load(1, 0, 0, 1)
-    assert torch.equal(referee_for(data).describe(data.held_out), data.held_out.float())
+    assert torch.equal(referee_for(data).describe(data.held_out), data.held_out)
     moons = Moons(rows=200, test_rows=400).load(2, 0, 0, 1)
     assert isinstance(referee_for(moons), Referee)
     assert accuracy(moons, referee_for(moons)) > 0.95
