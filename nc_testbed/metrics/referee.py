@@ -178,7 +178,7 @@ class UntrainedLayer:
         raise NotImplementedError("an untrained layer knows no classes")
 
 
-def untrained(space: Space) -> Referee | UntrainedLayer:
+def untrained_network(space: Space) -> Referee | UntrainedLayer:
     """The layers of a referee before any training: a second feature space, made unlike
     the first.
 
@@ -269,7 +269,7 @@ def initial_weights(space: Space, classes: int, draws: Generators) -> dict[str, 
     outputs = classes
     if space.image:
         channels = space.event[0] if len(space.event) == 3 else 1
-        h, w = (_halved(_halved(side)) for side in space.event[-2:])
+        h, w = (_half(_half(side)) for side in space.event[-2:])
         shapes = {"conv1": (16, channels, 3, 3), "conv2": (32, 16, 3, 3)}
         shapes["hidden"] = (IMAGE_UNITS, 32 * h * w)
         outputs = classes + 1
@@ -288,6 +288,6 @@ def _uniform(shape: tuple[int, ...], draws: Generators) -> tuple[Tensor, Tensor]
     return weight, bias
 
 
-def _halved(side: int) -> int:
+def _half(side: int) -> int:
     """What a convolution leaves of a side: half of it, or the one pixel there is."""
     return max(1, side // 2)

@@ -12,7 +12,7 @@ from nc_testbed.data.planar_curves import Moons, SwissRoll
 from nc_testbed.data.scikit import Digits, Wine
 from nc_testbed.metrics import referee_store as store
 from nc_testbed.metrics.junk import IMAGE_JUNK, Images, white_noise
-from nc_testbed.metrics.referee import IMAGE_UNITS, Referee, initial_weights, untrained
+from nc_testbed.metrics.referee import IMAGE_UNITS, Referee, initial_weights, untrained_network
 from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.metrics.referee_training import train
 
@@ -77,9 +77,14 @@ def test_an_untrained_network_is_described_by_the_same_layers():
     space = Space((28, 28), image=True)
     rows = (RandomStreams(0, (0,))("rows").uniform(5, 784)[0] * 256).byte()
     referee = Referee(space, initial_weights(space, 10, RandomStreams(0, (0,))("weights")))
-    assert untrained(space).describe(rows).shape == referee.describe(rows).shape
-    assert torch.equal(untrained(space).describe(rows), untrained(space).describe(rows))
-    assert untrained(Space((3,), image=False)).describe(torch.ones(2, 3)).shape == (2, 128)
+    assert untrained_network(space).describe(rows).shape == referee.describe(rows).shape
+    assert torch.equal(
+        untrained_network(space).describe(rows), untrained_network(space).describe(rows)
+    )
+    assert untrained_network(Space((3,), image=False)).describe(torch.ones(2, 3)).shape == (
+        2,
+        128,
+    )
 
 
 def test_long_tailed_mnist_shares_the_referee_of_its_representation(no_training):
