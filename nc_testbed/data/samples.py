@@ -77,8 +77,8 @@ def _check_shape(file: ArrayFile, header: Header, space: Space) -> bool:
     """Whether x has an axis of chains; refuse what has not the shape of these data."""
     shape = header.shape
     right = header.dtype == np.uint8 if space.image else header.dtype.kind == "f"
-    numbers = "uint8 from 0 to 255" if space.image else "floats"
-    file.refuse_unless(right, f"x is {header.dtype}: rows of these data are {numbers}")
+    remedy = "images are uint8 from 0 to 255" if space.image else "vectors are floats"
+    file.refuse_unless(right, f"x is {header.dtype}: {remedy}")
     has_chains = [n for n in (0, 1) if shape[1 + n :] in _forms(space)]
     listed = ", ".join(str(list(form)) for form in _forms(space))
     file.refuse_unless(

@@ -36,7 +36,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Request:
+class SampleRequest:
     """samples, train: files. chain: whose law the samples are of, and whether it was
     given."""
 
@@ -47,7 +47,7 @@ class Request:
 
 
 def measure_samples(
-    config: Mapping[str, Any], request: Request, say: Callable[[str], None]
+    config: Mapping[str, Any], request: SampleRequest, say: Callable[[str], None]
 ) -> Summary:
     """``{samples: {column: [low, mean, high]}}`` and the same of the controls, printed.
 
@@ -86,7 +86,7 @@ def _check_train(samples: UserRows, train: UserRows, path: str) -> None:
 
 
 def _sized(
-    ruler: Ruler, samples: UserRows, request: Request, say: Callable[[str], None]
+    ruler: Ruler, samples: UserRows, request: SampleRequest, say: Callable[[str], None]
 ) -> Ruler:
     """The ruler for as many rows as are to be measured: those asked for, else as a run
     measures, else all there are."""
