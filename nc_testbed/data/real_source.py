@@ -3,6 +3,7 @@ chains share, split once and for all."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
@@ -28,8 +29,9 @@ class RealSource(ABC):
 
     rows: training rows per chain (None: all that fit). imbalance_ratio: ratio >= 1 of the
     commonest to the rarest class, which rotates over chains (None: natural shares).
-    test_rows: rows per class never trained on (None: all that balance allows of a test
-    split, else a fifth of the smallest class, or of all rows where there are no labels).
+    test_rows: rows per class never trained on (None: where the source has a test file, all
+    that balance allows of as large a part of the pool of both files, else a fifth of the
+    smallest class, or of all rows where there are no labels).
     reserve: share in [0, 1) of what remains, per class, kept unseen for FRESH anchors.
     binarize: pixels drawn as 0 or 255. projection: principal axes to keep (None: no PCA).
     Raises BadInput where one is out of range.
@@ -82,6 +84,7 @@ class RealSource(ABC):
             reserve=torch.from_numpy(reserve),
             held_out=torch.from_numpy(held_out),
             classes=rows.classes,
+            referee_rows=torch.from_numpy(split.training),
             record=self._record(rows, split, x, held_out)
             | {"rows_per_chain": training.shape[1]},
         )
@@ -129,9 +132,7 @@ class RealSource(ABC):
             return rows
         require(rows.space.image, "binarize", "true", f"give false: {rows.name} has no pixels")
         draws = RandomStreams(0, (SHARED,))("binarize")
-        x = binarize(rows.x, draws)
-        test_x = None if rows.test_x is None else binarize(rows.test_x, draws)
-        return replace(rows, x=x, test_x=test_x)
+        return replace(rows, x=binarize(rows.x, draws))
 
     def _represent(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
         """Pool and held-out rows as they are stored, and their space.
@@ -153,18 +154,30 @@ class RealSource(ABC):
         self, rows: Rows, split: Split, x: np.ndarray, held_out: np.ndarray
     ) -> dict[str, object]:
         """What was read and how it was split, for the run's provenance."""
-        return rows.record | {
-            "source": rows.name,
-            "x_sha256": sha256(x),
-            "held_out_sha256": sha256(held_out),
-            "split": {
-                "held_out": len(held_out),
-                "reserve": len(split.reserve),
-                "training": len(split.training),
-            },
-            "binarize": self.binarize,
-            "projection": self.projection,
-        }
+        pooled = {} if rows.test_share is None else {"files": "pooled and shuffled"}
+        return (
+            rows.record
+            | pooled
+            | {
+                "source": rows.name,
+                "x_sha256": sha256(x),
+                "referee_rows_sha256": _sha256_of_lessons(rows, split, x),
+                "held_out_sha256": sha256(held_out),
+                "split": {
+                    "held_out": len(held_out),
+                    "reserve": len(split.reserve),
+                    "training": len(split.training),
+                },
+                "binarize": self.binarize,
+                "projection": self.projection,
+            }
+        )
+
+
+def _sha256_of_lessons(rows: Rows, split: Split, x: np.ndarray) -> str:
+    """Hash of the rows that a referee may learn from, and of their classes."""
+    lessons = sha256(x[split.training]) + sha256(rows.labels[split.pool[split.training]])
+    return hashlib.sha256(lessons.encode()).hexdigest()
 
 
 def _with_labels(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:

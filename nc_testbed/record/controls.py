@@ -35,7 +35,7 @@ def unseal_controls(data: bytes, config: Mapping[str, Any]) -> dict[str, Any]:
         sealed = {key: value for key, value in content.items() if key != "sha256"}
         is_whole = manifest.seal(sealed) == data and content["config"] == config["hash"]
         controls = content["controls"]
-    except (AttributeError, KeyError, TypeError, RecursionError):
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise ValueError("altered") from None
     if not is_whole or not are_controls(controls):
         raise ValueError("altered")

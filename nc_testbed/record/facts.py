@@ -50,6 +50,8 @@ def _of_rows(run: Run) -> dict[str, Any]:
         "classes": list(data.classes),
         "evaluation_rows": run.evaluation_rows,
     }
+    if data.held_out_y is not None and run.evaluation_rows:
+        facts["referee_accuracy"] = run.reference.accuracy(data.held_out_y)
     if data.rank is not None and data.held_out_y is not None:
         facts["rank_to_class"] = data.rank.argsort(1).tolist()
         facts["held_out_rows"] = data.held_out_y.bincount(minlength=len(data.classes)).tolist()

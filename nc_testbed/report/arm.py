@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.record.controls import Controls
 from nc_testbed.record.summary import settings
 from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.read_run import FinishedRun
@@ -28,7 +29,7 @@ class Arm:
     only. means: ``{metric: interval [T]}``. laws: as summary.json has them, those alone
     that all runs share; of several runs without z. alarms: a single run's own. paired_by:
     the seed of every chain and its number in its run: chains of other arms with the same
-    two share their streams.
+    two share their streams. controls: as :func:`join_controls` has them.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Arm:
     laws: dict[str, Any]
     alarms: list[dict[str, Any]]
     paired_by: tuple[tuple[int, int], ...] = ()
+    controls: Controls = field(default_factory=dict)
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """A metric's exact law, generations and values; None where there is none."""
@@ -148,7 +150,28 @@ def _join(label: str, runs: list[FinishedRun]) -> Arm:
         laws[0] if is_single else _shared_laws(laws),
         summaries[0]["alarms"] if is_single else [],
         tuple((run.config["seed"], i) for run in runs for i in range(run.trajectories.chains)),
+        join_controls([summary["controls"] for summary in summaries]),
     )
+
+
+def join_controls(controls: Sequence[Controls]) -> Controls:
+    """The controls of several runs as one: of every column that was defined the lowest
+    end, the mean of means, the highest end; runs without controls do not count.
+
+    >>> join_controls([{"noise": {"x": [0, 0.1, 0.5]}}, {"noise": {"x": [0.1, 0.3, None]}}, {}])
+    {'noise': {'x': [0, 0.2, 0.5]}}
+    """
+    joined: dict[str, dict[str, list[float | None]]] = {}
+    keys = [(control, name) for x in controls for control in x for name in x[control]]
+    for control, name in dict.fromkeys(keys):
+        rows = [x[control][name] for x in controls if name in x.get(control, {})]
+        low, mean, high = ([x for x in end if x is not None] for end in zip(*rows, strict=True))
+        joined.setdefault(control, {})[name] = [
+            min(low, default=None),
+            sum(mean) / len(mean) if mean else None,
+            max(high, default=None),
+        ]
+    return joined
 
 
 def _curves(

@@ -3,7 +3,7 @@ which."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import numpy as np
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.column import Columns, is_of_class
+from nc_testbed.record.floors import caveats_of, floor_refusal
 from nc_testbed.record.summary import count_collapsed
 from nc_testbed.report.arm import Arm, as_arms, shared_generations
 from nc_testbed.report.read_run import FinishedRun
@@ -22,7 +23,8 @@ class Comparison:
     """Arms on one source of data.
 
     names: the metrics shown. judged_by: the headline metric, None where none was
-    measured. first, last: the first and last generation that all arms recorded.
+    measured or where its floor is too high in any arm. first, last: the first and last
+    generation that all arms recorded.
     """
 
     data: str
@@ -41,6 +43,25 @@ class Comparison:
     def per_chain(self) -> bool:
         """Whether every arm kept a row of metrics per chain."""
         return all(arm.values for arm in self.arms)
+
+    @property
+    def caveats(self) -> list[str]:
+        """What a reader of these arms must know of their measures, each sentence after the
+        arms it is true of, if these are not all."""
+        arms_of: dict[str, list[str]] = {}
+        for arm in self.arms:
+            for sentence in caveats_of(arm.config, arm.controls, arm.means):
+                arms_of.setdefault(sentence, []).append(arm.label)
+        return [
+            sentence if len(labels) == len(self.arms) else f"{', '.join(labels)}: {sentence}"
+            for sentence, labels in arms_of.items()
+        ]
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why the headline is no measure of these data, a sentence per floor that is too
+        high."""
+        return _refusals(self.arms, self.arms[0].means)
 
     @property
     def overall(self) -> tuple[str, ...]:
@@ -80,7 +101,10 @@ def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Compa
     shared = [name for name in arms[0].means if all(name in arm.means for arm in arms)]
     described = Columns.from_records(*(arm.config for arm in arms))
     several = [name for name in shared if not is_of_class(name)]
-    names = list(columns) or described.beside(shared)
+    headline = described.headline(shared)
+    judged_by = None if _refusals(arms, shared) else headline
+    beside = [x for x in described.beside(shared) if judged_by is not None or x != headline]
+    names = list(columns) or beside
     names = names or described.in_reading_order(several)[:3]
     for name in names:
         require(name in shared, "columns", name, f"choose from {', '.join(shared)}")
@@ -88,8 +112,16 @@ def _comparison(data: str, arms: Sequence[Arm], columns: Sequence[str]) -> Compa
     generations = shared_generations([arm.generations for arm in arms])
     first = int(generations[0])
     last = int(generations[-1])
-    judged_by = described.headline(shared)
     return Comparison(data, tuple(arms), tuple(names), judged_by, first, last)
+
+
+def _refusals(arms: Sequence[Arm], names: Iterable[str]) -> list[str]:
+    """The refusals of the headline among these columns, of any arm."""
+    headline = Columns.from_records(*(arm.config for arm in arms)).headline(names)
+    if headline is None:
+        return []
+    sentences = (floor_refusal(arm.controls, headline) for arm in arms)
+    return list(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
 def _index(arm: Arm, generation: int) -> int:

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.status import WORDS
 from nc_testbed.metrics.column import Column, Columns
+from nc_testbed.record.controls import Controls
 from nc_testbed.record.tables import pivot_chains, pivot_summaries
 from nc_testbed.report.find_runs import is_finished
 from nc_testbed.report.read_run import (
@@ -47,6 +48,8 @@ def load_run(path: str | Path) -> xarray.Dataset:
     Columns of single classes are one variable, ``recall_rank``
     ``(chain, generation, rank)``, rank 0 the commonest class, with the coordinate
     ``label`` ``(chain, rank)``, the class that has this rank in this chain.
+    ``recall_control`` ``(control, bound)`` is what a column reads on the run's controls
+    (real, tail_absent, independent, noise), its bounds low, mean and high.
     ``variance_law`` ``(generation)`` is the exact law of the mean of ``variance`` over
     chains, where there is one. ``status`` is 0 ok, 1 floored, 2 extinct or 3 diverged. A
     run that kept summaries alone (``record.chains=summary``) has
@@ -72,9 +75,14 @@ def load_run(path: str | Path) -> xarray.Dataset:
             variables, coordinates = _chains(table, facts, columns)
     with refuse_damage(folder / SUMMARY, "a run's summary"):
         laws = _law_variables(summary["laws"], coordinates["generation"])
+    controls = _control_variables(summary["controls"])
+    if controls:
+        coordinates |= {"control": list(summary["controls"]), "bound": ["low", "mean", "high"]}
     coordinates |= {key: config["name"][key] for key in ("policy", "data", "model")}
     attrs = {"path": str(path), "settings": config, "facts": facts, "summary": summary}
-    return xr.Dataset(variables | laws, coordinates | {"seed": config.get("seed")}, attrs)
+    return xr.Dataset(
+        variables | laws | controls, coordinates | {"seed": config.get("seed")}, attrs
+    )
 
 
 def load_samples(
@@ -234,4 +242,13 @@ def _law_variables(laws: Mapping[str, Any], generations: NDArray[np.int64]) -> d
             np.array(values, dtype=np.float64),
             attrs,
         )
+    return variables
+
+
+def _control_variables(controls: Controls) -> dict[str, Any]:
+    """What every column reads on each control, NaN where it is undefined."""
+    variables = {}
+    for name in dict.fromkeys(name for columns in controls.values() for name in columns):
+        rows = [columns.get(name, (None,) * 3) for columns in controls.values()]
+        variables[f"{name}_control"] = (("control", "bound"), np.array(rows, dtype=np.float64))
     return variables

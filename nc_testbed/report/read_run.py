@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.safe_loading import OWN, read_yaml
 from nc_testbed.metrics.column import Columns
+from nc_testbed.record.controls import are_controls
 from nc_testbed.record.tables import Trajectories
 
 CONFIG = "config.yaml"
@@ -114,6 +115,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
     are_curves = all(_is_curve(law) for law in laws)
     are_curves = are_curves and all(_are_numbers(alarm["generation"]) for alarm in alarms)
     _check(are_curves, path, "has laws or alarms that are no curves")
+    # Runs of before measured no controls.
+    _check(are_controls(summary.setdefault("controls", {})), path, "has controls that are none")
     return summary
 
 

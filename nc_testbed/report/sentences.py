@@ -33,6 +33,7 @@ def what_was_run(compared: Comparison) -> list[str]:
         f"{', '.join(arm.label for arm in arms)}.",
         f"Generations {compared.first} to {compared.last}, {count} chains per policy (independent "
         f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
+        *(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in compared.caveats),
     ]
 
 
@@ -42,7 +43,7 @@ def outcome(arm: Arm, compared: Comparison) -> str:
     name = compared.judged_by
     (first, last) = (compared.first, compared.last)
     if name is None:
-        return "no headline metric was measured"
+        return "; ".join(compared.refusals) or "no headline metric was measured"
     start, end = (at(arm, name, g).text() for g in (first, last))
     if first == last:
         return f"{plain(name)} {end} (generation {last}, the only one all runs recorded)"

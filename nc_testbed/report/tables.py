@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from nc_testbed.core.intervals import share
+from nc_testbed.record.controls import Controls
+from nc_testbed.record.floors import LABELS, TABLED, control_means
 from nc_testbed.record.summary import worst_decile
-from nc_testbed.report.arm import Arm
+from nc_testbed.report.arm import Arm, join_controls
 from nc_testbed.report.comparison import Comparison, at, lost, of_chains
 from nc_testbed.report.differences import change
 from nc_testbed.report.sentences import plain
@@ -13,7 +15,8 @@ from nc_testbed.report.style import caption
 
 def markdown(compared: Comparison) -> str:
     """A line per arm: each metric at both ends, of the headline also the chains that lost
-    three quarters of it; and what the numbers rest on."""
+    three quarters of it; a line per control that was measured, its mean below the last
+    generation's; and what the numbers rest on."""
     ends = _ends(compared)
     judge = compared.judged_by
     header = ["policy", "chains"]
@@ -25,6 +28,7 @@ def markdown(compared: Comparison) -> str:
         line = [arm.label, str(arm.chains)]
         line += [at(arm, name, g).text() for name in compared.names for g in ends]
         lines.append(line + (["{} of {}".format(*lost(arm, compared))] if has_losses else []))
+    lines += _control_lines(compared, len(header))
     rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"{rows}\n{caption(compared.arms)}\n"
 
@@ -32,16 +36,20 @@ def markdown(compared: Comparison) -> str:
 def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
     """A header, and a line per arm and metric: both ends and the change within chains; of
     the headline also the chains that lost three quarters of it, with the interval of
-    their share, and its worst decile at both ends."""
+    their share, and its worst decile at both ends; and what real rows, rows without the
+    tail and independent columns read, where that was measured."""
     ends = _ends(compared)
     header = ["policy", "metric", *(f"generation {g}" for g in ends)]
     if compared.per_chain:
         header += ["change within chains", "chains that lost 3/4", "worst decile"]
+    tabled = _controls_to_table(compared)
+    header += [LABELS[control] for control in tabled]
     lines = []
     for arm in compared.arms:
         for name in compared.names:
             line = [arm.label, plain(name), *(at(arm, name, g).text() for g in ends)]
-            lines.append(line + (_of_chains(arm, name, compared) if compared.per_chain else []))
+            line += _of_chains(arm, name, compared) if compared.per_chain else []
+            lines.append(line + [_level(arm.controls, name, control) for control in tabled])
     return header, lines
 
 
@@ -52,6 +60,30 @@ def _of_chains(arm: Arm, name: str, compared: Comparison) -> list[str]:
     count, of = lost(arm, compared)
     worst = (f"{worst_decile(of_chains(arm, name, g)):.3g}" for g in _ends(compared))
     return [*moved, f"{count} of {of}: {share(count, of).text()}", " to ".join(worst)]
+
+
+def _control_lines(compared: Comparison, width: int) -> list[list[str]]:
+    """A line per control: its means, below those of the last generation."""
+    controls = join_controls([arm.controls for arm in compared.arms])
+    blank = [""] * (len(_ends(compared)) - 1)
+    lines = []
+    for control in _controls_to_table(compared):
+        line = [LABELS[control], ""]
+        for name in compared.names:
+            line += [*blank, _level(controls, name, control)]
+        lines.append(line + [""] * (width - len(line)))
+    return lines
+
+
+def _controls_to_table(compared: Comparison) -> list[str]:
+    """The controls that tables show, those that any arm has."""
+    return [x for x in TABLED if any(x in arm.controls for arm in compared.arms)]
+
+
+def _level(controls: Controls, name: str, control: str) -> str:
+    """The mean of a column on a control, empty where it is undefined."""
+    mean = control_means(controls, name).get(control)
+    return "" if mean is None else f"{mean:.3g}"
 
 
 def _ends(compared: Comparison) -> list[int]:

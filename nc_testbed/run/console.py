@@ -113,8 +113,8 @@ class Console:
         names = list(rows)
         if self._terminal is not None:
             # Lines around the rows: the table's head and end, the advice, the prompt.
-            names = names[: max(FEWEST, self._terminal.height - len(notes) - 8)]
-        header, cells = final_table(summary, names)
+            names = names[: max(FEWEST, self._terminal.height - len(notes) - 9)]
+        header, cells = final_table(summary, names, is_narrow=self._terminal is not None)
         if self._terminal is None:
             self._plain(header, cells)
         else:
@@ -149,7 +149,9 @@ class Console:
             self._line("  ".join(padded).rstrip())
 
     def _table(self, header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-        table = Table(*header, box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        for name in header:
+            table.add_column(name, no_wrap=True)
         for i, row in enumerate(cells):
             table.add_row(*map(escape, row), style="bold" * (i == 0))
         assert self._terminal is not None

@@ -28,7 +28,7 @@ from nc_testbed.metrics import control_rows
 from nc_testbed.metrics.column import Columns
 from nc_testbed.metrics.control_rows import ControlSet
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference, needs_fit
-from nc_testbed.metrics.referee import cache
+from nc_testbed.metrics.referee_store import cache
 
 FEWEST = 20
 """The fewest rows that controls are measured on."""

@@ -23,7 +23,8 @@ from nc_testbed.families.family_source import FamilySource
 from nc_testbed.loop.run import LoopStore, Run
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters
-from nc_testbed.metrics.referee import Plain, referee_for
+from nc_testbed.metrics.referee import RELIABLE, Plain, Referee
+from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.run import checks
 
 
@@ -62,13 +63,14 @@ class Prepared:
         """
         settings = self.settings
         data = move_data(self.data, self.device)
+        reference = self._reference(data, say)
         return Run(
             store=self.store,
             data=data,
             model=self.model,
             policy=self.policy,
-            metrics=self.metrics,
-            reference=self._reference(data, say),
+            metrics=self._measurable(reference, say),
+            reference=reference,
             sampling=settings.sampling,
             seed=settings.seed,
             chains=settings.chains,
@@ -87,7 +89,27 @@ class Prepared:
         if self.evaluation_rows == 0:  # no held-out row is compared with
             return Reference(data, Plain(), 0, RandomStreams(0, (), device=self.device))
         referee = referee_for(self.data, say).to(self.device)
-        return Reference.build(data, referee, self.evaluation_rows)
+        reference = Reference.build(data, referee, self.evaluation_rows)
+        if not isinstance(referee, Referee) or data.held_out_y is None:
+            return reference
+        accuracy = reference.accuracy(data.held_out_y)
+        if accuracy >= RELIABLE:
+            return reference
+        say(
+            f"the referee is right on {accuracy:.1%} of held-out rows: below {RELIABLE:.0%} no "
+            "class is told apart, and rows are measured as if they had no labels"
+        )
+        return Reference.build(data.without_labels(), referee, self.evaluation_rows)
+
+    def _measurable(
+        self, reference: Reference, say: Callable[[str], None]
+    ) -> dict[str, Metric]:
+        """The metrics, less those that need classes which the referee cannot tell apart."""
+        provides = self.model.provides | reference.data.provides | {"parameters"}
+        rests = {name for name, metric in self.metrics.items() if missing(metric, provides)}
+        if rests:
+            say(f"left out, since they rest on the referee: {', '.join(sorted(rests))}")
+        return {name: m for name, m in self.metrics.items() if name not in rests}
 
 
 def prepare(config: Mapping[str, Any]) -> Prepared:

@@ -13,7 +13,8 @@ from nc_testbed.core.errors import require
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.control_rows import RUN_CONTROLS
 from nc_testbed.metrics.evaluation import Metric, Reference
-from nc_testbed.metrics.referee import Plain, referee_for
+from nc_testbed.metrics.referee import Plain
+from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.run import checks
 from nc_testbed.run.control_values import (
     ControlRuler,

@@ -10,20 +10,26 @@ import numpy as np
 from nc_testbed.core.intervals import Interval
 from nc_testbed.record.floors import LABELS, TABLED, control_means, referee_sentence
 
-WIDEST = 24
-"""Most letters of a mean with its interval; a longer one is cut to three digits each."""
+WIDEST = 22
+"""Letters of a mean with its interval beyond which a terminal gets three digits of each."""
 
 
 def final_table(
-    summary: Mapping[str, Any], names: Sequence[str]
+    summary: Mapping[str, Any], names: Sequence[str], is_narrow: bool = False
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table that ends a run: last and first generation with 95%
-    intervals, the means of the controls that were measured, and laws where there are any."""
+    intervals, the means of the controls that were measured, and laws where there are any.
+
+    is_narrow: whether long intervals are shortened, so that 100 letters are enough.
+    """
     controls = summary["controls"]
     tabled = [control for control in TABLED if control in controls]
     header = ["metric", "now", "start", *(LABELS[control] for control in tabled)]
     metrics = summary["metrics"]
-    rows = [[name, *(_text(metrics[name][end]) for end in ("last", "first"))] for name in names]
+    rows = []
+    for name in names:
+        texts = [_text(metrics[name][end], is_narrow) for end in ("last", "first")]
+        rows.append([name, *texts])
     for row in rows:
         means = control_means(controls, row[0])
         row += [_number(means.get(control)) for control in tabled]
@@ -34,13 +40,14 @@ def final_table(
     return header, rows
 
 
-def _text(end: Mapping[str, Any]) -> str:
+def _text(end: Mapping[str, Any], is_narrow: bool) -> str:
+    """A mean with its interval."""
     numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
     ci = Interval.of(*numbers, chains=end["chains"])
     text = ci.text()
-    if len(text) <= WIDEST or not np.isfinite(ci.low):
+    if not is_narrow or len(text) <= WIDEST or not np.isfinite(ci.low):
         return text
-    return f"{ci.mean:.3g} [{ci.low:.3g}, {ci.high:.3g}]"
+    return min(text, f"{ci.mean:.3g} [{ci.low:.3g}, {ci.high:.3g}]", key=len)
 
 
 def _number(value: float | None) -> str:
@@ -100,8 +107,8 @@ def _status(summary: Mapping[str, Any]) -> str:
 def _alarm(alarm: Mapping[str, Any], chains: int) -> str:
     """In how many chains the tail was seen to die, and when.
 
-    >>> _alarm({"on": "manifold hits", "alarmed": 4, "median": 3.0}, 4)
-    'tail alarm in 4 of 4 chains, median generation 3 (manifold hits)'
+    >>> _alarm({"on": "matched rows", "alarmed": 4, "median": 3.0}, 4)
+    'tail alarm in 4 of 4 chains, median generation 3 (matched rows)'
     """
     median = "" if alarm["median"] is None else f", median generation {alarm['median']:g}"
     return f"tail alarm in {alarm['alarmed']} of {chains} chains{median} ({alarm['on']})"

@@ -19,7 +19,7 @@ from nc_testbed.data.source import Data
 from nc_testbed.metrics.column import Columns
 from nc_testbed.metrics.control_rows import RUN_CONTROLS
 from nc_testbed.metrics.evaluation import Reference
-from nc_testbed.metrics.referee import referee_for
+from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.record.floors import floor_refusal
 from nc_testbed.run.control_table import control_line, header_line, table_columns
 from nc_testbed.run.control_values import (

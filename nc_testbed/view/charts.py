@@ -81,8 +81,9 @@ def layout(
     law of a metric that has one is drawn over it, and what it reads on each control is a
     flat line; in a chart that metrics share those of the headline, else of the first.
 
-    Charts are listed from the last to the first: TensorBoard 2.21 draws those of a category in reverse where they are bands (it
-    inserts each before the end of the one above).
+    Charts are listed from the last to the first: TensorBoard 2.21 draws those of a
+    category in reverse where they are bands (it inserts each before the end of the one
+    above).
     """
     names = list(names)
     exact = {name: [law_tag(name)] for name in laws}

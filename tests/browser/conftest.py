@@ -1,5 +1,7 @@
 """A headless Chromium for tests that look at pages, and a folder that keeps what they saw.
 
+Lets the tests import the fabricated run of the tests of run/.
+
 The browser is Debian's ``chromium``, or the one that ``playwright install chromium`` fetches.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +18,8 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+sys.path.append(str(Path(__file__).parents[1] / "run"))
 
 QUIET = (
     "--no-sandbox",

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pyarrow.parquet as pq
 import pytest
+from fabricated import blind, config
+from fabricated import run as fabricated_run
 
 from nc_testbed.cli import train as cli
 from nc_testbed.run.console import advice
+from nc_testbed.view.tensorboard import rebuild
 
 pytestmark = pytest.mark.browser
 SEEN = "metrics=[recall,precision,coverage,tail_mass]"
@@ -188,6 +192,29 @@ def test_one_chain_has_lines(page, made, screenshots):
         curves += [("tail alarms: share of chains", 4), ("precision", 1), ("coverage", 1)]
         charts(page, curves, generations=6, kind="multi-line")
         page.screenshot(path=screenshots / "one-chain-1280.png")
+
+
+def test_ceiling_and_floors_are_flat_lines_in_their_charts(page, tmp_path, screenshots):
+    """Four in the chart of a share; of a loss real rows alone, so that its curve is not
+    flattened; of one chain and of several."""
+    for chains, kind in ((3, "margin"), (1, "multi-line")):
+        settings = config(chains=chains)
+        folder = fabricated_run(tmp_path / str(chains), settings, blind())
+        rebuild(folder, settings, pq.read_table(folder / "metrics.parquet")).close()
+        with served(folder) as (address, link):
+            page.set_viewport_size({"width": 1280, "height": 1000})
+            page.goto("about:blank")
+            page.goto(link)
+            curves = [("recall: head, medium, tail", 1 + 4 + 2), ("tail_recall", 1 + 4)]
+            curves += [("precision", 1 + 3), ("coverage", 1)]
+            charts(page, curves, generations=4, kind=kind)
+            page.wait_for_timeout(500)
+            page.screenshot(path=screenshots / f"controls-{chains}.png")
+            page.goto("about:blank")
+            page.goto(f"{address}/#text")
+            refusal = page.locator("tf-text-loader", has_text="is no measure here")
+            expect(refusal).to_have_count(1, **ROOMY)
+            page.screenshot(path=screenshots / f"controls-text-{chains}.png")
 
 
 def test_every_generation_of_the_samples_can_be_looked_at(page, made, screenshots):

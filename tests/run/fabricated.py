@@ -13,10 +13,34 @@ import yaml
 from safetensors.torch import save_file
 
 from nc_testbed.metrics.column import Columns
+from nc_testbed.record.controls import write_controls
 from nc_testbed.record.summary import summarise
 
 CONF = Path(__file__).parents[2] / "conf"
 FALL = {"real": 0.0, "accumulate": 0.1, "anchor": 0.3, "replace": 0.6}
+
+
+CONTROLS = {
+    "real": {
+        "tail_recall": [0.9, 0.94, 0.98],
+        "precision": [0.93, 0.95, 0.97],
+        "nll": [109, 110, 111],
+    },
+    "tail_absent": {"tail_recall": [0.0, 0.02, 0.05], "precision": [0.9, 0.94, 0.96]},
+    "independent": {"tail_recall": [0.0, 0.0, 0.01], "precision": [None, None, None]},
+    "noise": {
+        "tail_recall": [0.0, 0.01, 0.02],
+        "precision": [0.9, 0.985, 1.0],
+        "nll": [8e3, 9e3, 1e4],
+    },
+}
+"""What columns read on the controls of a run; the headline's floors are low."""
+
+
+def blind() -> dict:
+    """Controls of a headline that sees a tail where there is none."""
+    high = CONTROLS["tail_absent"] | {"tail_recall": [0.5, 0.5876, 0.7]}
+    return CONTROLS | {"tail_absent": high}
 
 
 def described() -> Columns:
@@ -78,7 +102,7 @@ def metrics(settings: dict) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def run(path: Path, settings: dict) -> Path:
+def run(path: Path, settings: dict, controls: dict | None = None) -> Path:
     path.mkdir(parents=True)
     (path / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     table = metrics(settings)
@@ -88,6 +112,9 @@ def run(path: Path, settings: dict) -> Path:
         folder.mkdir(parents=True)
         rows = torch.full((settings["chains"], 20, 64), 10 * g, dtype=torch.uint8)
         save_file({"rows": rows}, folder / "synthetic.safetensors")
-    summary = summarise(table, settings, wall_s=12.3456, device="cpu (2 threads)")
+    if controls is not None:
+        write_controls(path, controls, settings)
+    told = {"wall_s": 12.3456, "device": "cpu (2 threads)", "controls": controls}
+    summary = summarise(table, settings, **told)
     (path / "summary.json").write_text(json.dumps(summary, allow_nan=False))
     return path

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from events import FACTS, events, measured, rare, series
-from fabricated import config, described
+from fabricated import CONTROLS, config, described
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from nc_testbed.laws.law import ExactLaw
-from nc_testbed.view.charts import LIMITS, layout
+from nc_testbed.view.charts import LIMITS, control_lines, layout
 from nc_testbed.view.tensorboard import Dashboard
 
 COLUMNS = described()
+THIRDS = "recall: head, medium, tail"
 
 
 def drawn_layout(found: EventAccumulator) -> Layout:
@@ -36,12 +37,12 @@ def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side
     assert [category.title for category in proto.category if not category.closed] == titles[:1]
     together = {chart.title: chart for chart in proto.category[0].chart}
     assert list(together)[::-1] == [  # bands are drawn reversed
-        "recall: head, medium, tail",
+        THIRDS,
         "tail_recall",
         "tail alarms: share of chains",
         "precision",
     ]
-    thirds = [s.value for s in together["recall: head, medium, tail"].margin.series]
+    thirds = [s.value for s in together[THIRDS].margin.series]
     means = ["2 quality/head_recall", "2 quality/medium_recall", "1 tail/tail_recall"]
     assert thirds == [*means, *LIMITS]
     alarms = [s.value for s in together["tail alarms: share of chains"].margin.series]
@@ -50,6 +51,36 @@ def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side
     assert len(series_of) == 5 + 1 + 4 + 1 + len(rare(None)[0])
     for band in series_of:
         assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
+
+
+def test_every_chart_of_a_column_with_controls_has_their_flat_lines(tmp_path):
+    board = Dashboard(tmp_path, config(facts=FACTS), controls=CONTROLS)
+    for g in range(3):
+        board.generation(measured(g, rare(None)[g]))
+    board.close()
+    found = events(tmp_path)
+    charts = [chart for group in drawn_layout(found).category for chart in group.chart]
+    labels = ("real rows", "no tail", "no model", "noise")
+    lines = [f"controls/tail_recall/{label}" for label in labels]
+    of_tail = [chart for chart in charts if chart.title in ("tail_recall", THIRDS)]
+    assert len(of_tail) == 3  # read together, in its group, and the chart of thirds
+    for chart in of_tail:
+        assert [
+            s.value for s in chart.margin.series if s.value.startswith("controls/")
+        ] == lines
+    assert series(found, "controls/tail_recall/no tail") == dict.fromkeys(
+        range(3), pytest.approx(0.02)
+    )
+    assert "controls/precision/no model" not in found.Tags()["scalars"]  # undefined there
+    for chart in charts:
+        for band in chart.margin.series:
+            assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
+
+
+def test_noise_does_not_flatten_the_curve_of_a_column_without_bounds():
+    lines = control_lines(COLUMNS, CONTROLS, "nll")
+    assert lines == {"controls/nll/real rows": 110}
+    assert "controls/precision/noise" in control_lines(COLUMNS, CONTROLS, "precision")
 
 
 def test_one_chain_is_drawn_as_a_line():

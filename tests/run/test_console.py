@@ -1,12 +1,13 @@
 import io
 import json
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from fabricated import config, described, metrics, run
+from fabricated import CONTROLS, blind, config, described, metrics, run
 
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.summary import summarise
@@ -113,6 +114,64 @@ def test_the_final_table(kind, tmp_path):
     assert "of 3 chains lost three quarters of their tail_recall" in text
     assert f"run: {folder}\n" in text
     assert ("\x1b" in text) == (kind is Screen)
+
+
+def many_columns() -> dict:
+    """A summary of as many columns as a default run on images has, with controls."""
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=CONTROLS)
+    wide = {"mean": 0.93456, "low": 0.934481, "high": 0.934662, "chains": 3}
+    for i in range(30):
+        summary["metrics"][f"column_{i}_of_long_name"] = {"first": wide, "last": wide}
+    return summary
+
+
+def test_the_table_has_a_column_of_means_per_control():
+    stream = io.StringIO()
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=CONTROLS)
+    Console(4, stream=stream).finish(summary, Path("there"))
+    lines = stream.getvalue().splitlines()
+    assert re.split("  +", lines[0]) == [
+        "metric", "now", "start", "real rows", "no tail", "no model",
+    ]  # fmt: skip
+    assert re.split("  +", lines[1])[3:] == ["0.94", "0.02", "0"]
+    (precision,) = (line for line in lines if line.startswith("precision"))
+    assert re.split("  +", precision)[3:] == ["0.95", "0.94"]  # undefined where independent
+    (coverage,) = (line for line in lines if line.startswith("coverage"))
+    assert coverage.endswith("]")  # no control knows it
+    assert "now: generation 3, start: generation 0" in stream.getvalue()
+
+
+def test_the_end_of_a_run_fits_a_terminal_of_100_by_30(monkeypatch):
+    monkeypatch.setenv("LINES", "30")
+    screen = Screen()
+    Console(4, stream=screen).finish(many_columns(), Path("there"))
+    lines = re.sub("\x1b\\[[0-9;?]*[a-z]", "", screen.getvalue()).splitlines()
+    assert len(lines) < 30
+    table = lines[: next(i for i, line in enumerate(lines) if "more columns" in line)]
+    assert all(len(line) <= 100 for line in table)
+    rows = [line.split()[0] for line in table if line.strip(" ─")]
+    assert rows[:4] == ["metric", "tail_recall", "precision", "coverage"]
+    hidden = 35 - (len(rows) - 1)
+    assert f"{hidden} more columns are in summary.json" in lines
+    assert any("0.935 [0.934, 0.935]" in line for line in table)
+    assert not any("…" in line for line in table)
+
+
+def test_a_log_gets_every_column():
+    stream = io.StringIO()
+    Console(4, stream=stream).finish(many_columns(), Path("there"))
+    assert sum("_of_long_name" in line for line in stream.getvalue().splitlines()) == 30
+
+
+def test_what_is_refused_and_how_good_the_referee_is_are_said():
+    settings = config(facts={"event": [8, 8], "referee_accuracy": 0.9923})
+    summary = summarise(metrics(settings), settings, 1.0, "cpu", controls=blind())
+    stream = io.StringIO()
+    Console(4, stream=stream).finish(summary, Path("there"))
+    said = stream.getvalue()
+    assert "\ntail_recall is no measure here: rows without the tail read 0.59" in said
+    assert "\nthe referee tells the class of 99.2% of the held-out rows\n" in said
+    assert "lost three quarters" not in said
 
 
 def test_laws_have_a_column():

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from fabricated import config, metrics
+from fabricated import CONTROLS, blind, config, metrics
 
 import nc_testbed
 from nc_testbed.core.intervals import interval, share
@@ -88,6 +88,34 @@ def test_without_a_headline_nothing_is_judged():
     summary = summarise(table({"kid": [[0.1, 0.2]]}, 1, 2), config(), 1.0, "cpu")
     assert summary["headline"] is None
     assert summary["alarms"] == summary["verdicts"] == []
+
+
+def test_controls_are_repeated_and_what_is_undefined_is_null():
+    measured = {"real": {"tail_recall": [0.9, float("nan"), float("inf")]}}
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=measured)
+    json.dumps(summary, allow_nan=False)
+    assert summary["controls"] == {"real": {"tail_recall": [0.9, None, None]}}
+    assert summarise(metrics(config()), config(), 1.0, "cpu")["controls"] == {}
+
+
+def test_a_headline_that_reads_much_where_nothing_is_is_refused_in_words():
+    summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=blind())
+    assert summary["headline"] is None
+    assert summary["headline_refused"] == (
+        "tail_recall is no measure here: rows without the tail read 0.59 "
+        "(at most 0.1 is allowed)"
+    )
+    sound = summarise(metrics(config()), config(), 1.0, "cpu", controls=CONTROLS)
+    assert sound["headline"]["metric"] == "tail_recall"
+    assert sound["headline_refused"] is None
+    assert sound["classes_refused"] is None
+
+
+def test_how_good_the_referee_is_comes_from_the_facts():
+    settings = config(facts={"event": [8, 8], "referee_accuracy": 0.991})
+    summary = summarise(metrics(settings), settings, 1.0, "cpu")
+    assert summary["referee_accuracy"] == 0.991
+    assert summarise(metrics(config()), config(), 1.0, "cpu")["referee_accuracy"] is None
 
 
 def test_versions_are_those_of_this_process():

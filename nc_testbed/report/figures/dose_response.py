@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from nc_testbed.record.summary import settings
 from nc_testbed.report.arm import Arm, value_of
 from nc_testbed.report.comparison import Comparison, at
+from nc_testbed.report.figures.control_lines import draw_control_lines
 from nc_testbed.report.sentences import plain
 from nc_testbed.report.style import bars, legend, look, single
 
@@ -59,7 +60,7 @@ def dose(arms: Sequence[Arm]) -> Dose | None:
 
 def response(compared: Comparison, difference: Dose, name: str) -> Figure:
     """A metric at the last generation over the dose, with 95% intervals and, dashed,
-    exact laws; arms without a dose are levels with their bands."""
+    exact laws; arms without a dose are levels with their bands, controls thin lines."""
     figure, axes = single([*difference.lines, *(arm.label for arm in difference.levels), "law"])
     places = [id(arm) for arm in compared.arms]  # colours are those of the curves
     for label, line in difference.lines.items():
@@ -71,6 +72,7 @@ def response(compared: Comparison, difference: Dose, name: str) -> Figure:
         axes.axhline(float(ci.mean), color=colour, linestyle=":", label=arm.label)
     dosed = [arm for line in difference.lines.values() for arm in line]
     _scale(axes, np.array([value_of(arm, difference.key) for arm in dosed], dtype=np.float64))
+    draw_control_lines(axes, compared.arms, name)
     title = f"{plain(name)}, generation {compared.last}"
     axes.set(title=title, xlabel=difference.key)
     axes.spines[["top", "right"]].set_visible(False)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from nc_testbed.report.arm import Arm
+from nc_testbed.report.figures.control_lines import draw_control_lines, is_control_line
 from nc_testbed.report.style import (
     COLOURS,
     caption,
@@ -55,9 +56,10 @@ def draw_panels(figure: Figure | SubFigure, arms: Sequence[Arm], names: Sequence
 
 
 def draw_panel(axes: Axes, arms: Sequence[Arm], name: str) -> None:
-    """The curves of one metric; the legend names the laws alone."""
+    """The curves of one metric and its controls; the legend names the laws alone."""
     for i, arm in enumerate(arms):
         _draw_arm(axes, arm, name, i, len(arms))
+    draw_control_lines(axes, arms, name)
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > LAWS:
         axes.legend(handles[:1], ["law"], fontsize="x-small")
@@ -87,5 +89,6 @@ def _draw_arm(axes: Axes, arm: Arm, name: str, i: int, count: int) -> None:
 
 
 def _measured_lines(axes: Axes) -> list[Any]:
-    """The curves of a panel that are no laws."""
-    return [line for line in axes.get_lines() if "law" not in str(line.get_label())]
+    """The curves of a panel that are neither laws nor controls."""
+    lines = [line for line in axes.get_lines() if not is_control_line(line)]
+    return [line for line in lines if "law" not in str(line.get_label())]
