@@ -80,10 +80,10 @@ def _check_shape(file: ArrayFile, header: Header, space: Space) -> bool:
     remedy = "images are uint8 from 0 to 255" if space.image else "vectors are floats"
     file.refuse_unless(right, f"x is {header.dtype}: {remedy}")
     has_chains = [n for n in (0, 1) if shape[1 + n :] in _forms(space)]
-    listed = ", ".join(str(list(form)) for form in _forms(space))
+    forms = ", ".join(str(list(form)) for form in _forms(space))
     file.refuse_unless(
         bool(has_chains),
-        f"x is {list(shape)}: rows of these data are {listed}, so give [rows, ...] or "
+        f"x is {list(shape)}: rows of these data are {forms}, so give [rows, ...] or "
         "[chains, rows, ...]",
     )
     file.refuse_unless(min(shape) > 0, f"x {list(shape)} is empty")
@@ -129,8 +129,8 @@ def _classes(file: ArrayFile, y: np.ndarray, x: np.ndarray, data: Data) -> np.nd
     unknown = [value for value in values if value not in names]
     remedy = f"y has {unknown[:3]}, no labels of these data: {', '.join(data.classes)}"
     file.refuse_unless(not unknown, remedy)
-    place = np.searchsorted(values, y)
-    return np.array([names[value] for value in values])[place].reshape(x.shape[:2])
+    index = np.searchsorted(values, y)
+    return np.array([names[value] for value in values])[index].reshape(x.shape[:2])
 
 
 def _class_of_label(classes: Sequence[str]) -> dict[int, int]:

@@ -53,3 +53,8 @@ class Classifier(Protocol):
     def classify(self, features: Tensor) -> Classification:
         """What it says of rows by their features ``[M, F or more]``."""
         ...
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Probabilities ``[M, C]`` of the C classes alone, which sum to 1, by such
+        features."""
+        ...

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nc_testbed.core.rng import Generators
 from nc_testbed.core.space import Space
+from nc_testbed.metrics.junk import IMAGE_JUNK, Images
 
 Junk = Callable[[Tensor, Tensor | None, Generators], Tensor]
 """Junk ``[B, D]`` of stored rows ``[B, D]`` with classes ``[B]`` or None."""
@@ -19,11 +20,11 @@ WIDE = 3.0
 
 
 IMAGE_KINDS = {
-    "patchwork": "patchwork",
-    "union": "union",
+    "patchwork": "patchwork_rows",
+    "union": "unions",
     "inverted": "inverted",
-    "far": "tiles",
-    "noise": "noise",
+    "far": "rectangles",
+    "noise": "white_noise",
 }
 """Junk of images by its name in a control: which of
 :data:`nc_testbed.metrics.junk.IMAGE_JUNK` it is."""
@@ -33,9 +34,9 @@ def junk_names(space: Space) -> tuple[str, ...]:
     """The kinds of junk that rows of a space have.
 
     Images: patchwork (upper half of one class, lower half of another), union (of the ink
-    of two classes), inverted, far (tiles in random places), noise. Vectors: independent
-    columns, halves (the second half of the columns from a row of another class),
-    midpoints of rows of two classes, far, noise.
+    of two classes), inverted, far (rectangles, which no referee learns to refuse), noise.
+    Vectors: independent columns, halves (the second half of the columns from a row of
+    another class), midpoints of rows of two classes, far, noise.
     """
     return tuple(IMAGE_KINDS if space.image else VECTOR_JUNK)
 
@@ -47,11 +48,10 @@ def make_junk(
     or None."""
     if not space.image:
         return VECTOR_JUNK[kind](rows, labels, draws)
-    from nc_testbed.metrics.junk import IMAGE_JUNK  # not for vectors
-
     classes = torch.zeros_like(rows[:, 0], dtype=torch.int64) if labels is None else labels
-    make = IMAGE_JUNK[IMAGE_KINDS[kind]]
-    return space.stored_form(make(space.floats(rows), classes, draws))
+    images = space.floats(rows).reshape(len(rows), -1, *space.event[-2:])
+    junk = IMAGE_JUNK[IMAGE_KINDS[kind]](Images(images, classes, draws))
+    return space.stored_form(junk.flatten(1))
 
 
 def independent_columns(rows: Tensor, labels: Tensor | None, draws: Generators) -> Tensor:

@@ -106,7 +106,7 @@ class ChainControls:
         """Every class at its share, made of so many distinct real rows, repeated."""
         return self._repeat(self.pool, distinct)
 
-    def contracted(self, factor: float) -> Sample:
+    def contract(self, factor: float) -> Sample:
         """Real rows moved towards the mean of their class's training rows,
         ``mean + factor (x - mean)``; where pixels are 0 or 255, cut at 1/2."""
         space = self.data.space
@@ -121,14 +121,14 @@ class ChainControls:
             moved = (moved >= 0.5).double()
         return Sample(space.stored_form(moved), labels)
 
-    def mixed(self, base: str, kind: str, share: float) -> Sample:
+    def mix(self, base: str, kind: str, share: float) -> Sample:
         """A share of the rows of ``real`` or ``tail_absent``, spread evenly over classes,
         replaced by junk that was made of rows of that same control."""
         rows, labels = getattr(self, base)
         junk = make_junk(kind, self.data.space, rows, labels, self._draws(kind))
-        place = torch.arange(len(rows) + 1, device=rows.device, dtype=torch.float64) * share
+        steps = torch.arange(len(rows) + 1, device=rows.device, dtype=torch.float64) * share
         # 1e-9: a product that is a whole number up to rounding counts as that number.
-        is_junk = (place + 1e-9).floor().diff() > 0
+        is_junk = (steps + 1e-9).floor().diff() > 0
         return Sample(torch.where(is_junk[:, None], junk, rows), labels)
 
     @property
@@ -245,7 +245,7 @@ class ControlSet:
     def _makers(self) -> dict[str, Callable[[ChainControls], Sample]]:
         makers = dict(_plain_makers(self.data))
         makers |= {
-            name: partial(ChainControls.contracted, factor=factor)
+            name: partial(ChainControls.contract, factor=factor)
             for name, factor in CONTRACTIONS.items()
         }
         makers |= {
@@ -278,7 +278,7 @@ def _mixtures(
     """The makers of one control with some percent of junk."""
     return {
         f"{base}+{kind}_{percent}": partial(
-            ChainControls.mixed, base=base, kind=kind, share=percent / 100
+            ChainControls.mix, base=base, kind=kind, share=percent / 100
         )
         for kind in kinds
         for percent in percents
@@ -321,9 +321,9 @@ def _largest(
         available = np.array([len(rows) for rows in pools[chain]])
         laws.append((shares[chain], available))
         if tail:
-            rest = shares[chain].copy()
-            rest[list(tail)] = 0
-            laws.append((rest / rest.sum(), available))
+            others = shares[chain].copy()
+            others[list(tail)] = 0
+            laws.append((others / others.sum(), available))
     for law, available in laws:
         # A largest remainder adds less than 1 row: no size above this bound can do.
         bound = ((available[law > 0] + 1) / law[law > 0]).min()

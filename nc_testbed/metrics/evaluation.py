@@ -93,7 +93,8 @@ class Evaluation:
     the n rows the next generation trains on. first: generation 0's fit. training: what
     this fit was trained on (with ``stream`` the stored rows of the law that it was
     trained on). Both are None where samples are measured outside a loop, and so is fit
-    where rows are not of one. Parts are computed when first asked for.
+    where rows are not of one. classes: ``[R, M]`` int64, what each sample was made as,
+    where the generator says. Parts are computed when first asked for.
     """
 
     fit: Fit | None
@@ -102,6 +103,7 @@ class Evaluation:
     streams: RandomStreams
     first: Fit | None = None
     training: TrainingSet | None = None
+    classes: Tensor | None = None
 
     @property
     def data(self) -> Data:

@@ -92,6 +92,14 @@ class Referee:
         confidence = outputs.softmax(1).gather(1, label[:, None])[:, 0]
         return Classification(label, confidence, outputs.argmax(1) == self.classes)
 
+    @torch.no_grad()
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Probabilities ``[M, C]`` of the classes alone, for rows with features ``[M,
+        F]``."""
+        features = features[:, : self.width]
+        outputs = self.logits(features if self.space.image else self.hidden(features))
+        return outputs[:, : self.classes].softmax(1)
+
     def hidden(self, x: Tensor) -> Tensor:
         """The last hidden layer ``[M, units]`` of numbers ``[M, D]``."""
         if self.space.image:
@@ -164,6 +172,10 @@ class UntrainedLayer:
         """Never called: nothing was learnt."""
         raise NotImplementedError("an untrained layer knows no classes")
 
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Never called: nothing was learnt."""
+        raise NotImplementedError("an untrained layer knows no classes")
+
 
 def untrained(space: Space) -> Referee | UntrainedLayer:
     """The layers of a referee before any training: a second feature space, made unlike
@@ -211,11 +223,15 @@ class NearestCentre:
 
     def classify(self, features: Tensor) -> Classification:
         """Nearest centre and its posterior probability for features ``[M, F]``."""
-        assert self.law.scale is not None
-        distance = torch.cdist(features[:, : self.width], self._centres.to(features))
-        confidence, label = (-0.5 * (distance / self.law.scale) ** 2).softmax(1).max(1)
+        confidence, label = self.probabilities(features).max(1)
         none = torch.zeros_like(label, dtype=torch.bool)
         return Classification(label, confidence.float(), none)
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Posterior probabilities ``[M, C]`` of the modes for features ``[M, F]``."""
+        assert self.law.scale is not None
+        distance = torch.cdist(features[:, : self.width], self._centres.to(features))
+        return (-0.5 * (distance / self.law.scale) ** 2).softmax(1)
 
 
 @dataclass(frozen=True)
@@ -238,6 +254,10 @@ class Plain:
         return rows.float()
 
     def classify(self, features: Tensor) -> Classification:
+        """Never called: there are no classes."""
+        raise NotImplementedError("rows without labels have no classes")
+
+    def probabilities(self, features: Tensor) -> Tensor:
         """Never called: there are no classes."""
         raise NotImplementedError("rows without labels have no classes")
 

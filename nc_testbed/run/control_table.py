@@ -18,14 +18,14 @@ def table_columns(columns: Columns, names: Iterable[str]) -> list[str]:
     measured = [name for name in names if not is_of_class(name)]
     ranked = [name for kind in ("headline", "fidelity", "overall")
               for name in _by_rank(columns, kind, measured)]  # fmt: skip
-    chosen: list[str] = []
+    selected: list[str] = []
     width = NAME
     for name in dict.fromkeys([*ranked, *columns.in_reading_order(measured)]):
         width += 2 + max(len(name), 6)
         if width > WIDEST:
             break
-        chosen.append(name)
-    return chosen
+        selected.append(name)
+    return selected
 
 
 def header_line(names: Sequence[str], first: str = "control") -> str:

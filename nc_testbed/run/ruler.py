@@ -38,7 +38,7 @@ MOST_CHAINS = 20
 
 
 @dataclass(frozen=True)
-class Ruler:
+class Gauge:
     """What rows are measured with: settings that have been checked against the data.
 
     data: on the device that is computed on. metrics: those that ask no fit. rows: per
@@ -57,7 +57,7 @@ class Ruler:
         return Reference.build(self.data, referee, self.rows)
 
 
-def prepare_ruler(config: Mapping[str, Any]) -> Ruler:
+def prepare_ruler(config: Mapping[str, Any]) -> Gauge:
     """Check data, metrics and evaluation of a configuration; its model and policy are not
     looked at.
 
@@ -75,7 +75,7 @@ def prepare_ruler(config: Mapping[str, Any]) -> Ruler:
     checks.check_stored(rows, data.space, "evaluation.rows", rows, "give fewer rows, or null")
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
-    return Ruler(settings, source, move_data(data, device), metrics, rows)
+    return Gauge(settings, source, move_data(data, device), metrics, rows)
 
 
 def controls_of_run(
