@@ -57,7 +57,7 @@ def _measure(ruler: Gauge) -> Summary:
     from nc_testbed.run.control_values import ControlRuler, ControlValues, few_rows
 
     columns = Columns.declared_by(ruler.metrics.values())
-    controls = ControlRuler.of(ruler.reference(print), ruler.metrics, print)
+    controls = ControlRuler.of(ruler.reference(print), ruler.metrics, print, ruler.grey)
     rows = controls.controls.size
     if rows < ruler.rows:
         print(few_rows(rows, ruler.rows))

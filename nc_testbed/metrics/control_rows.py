@@ -10,7 +10,7 @@ lie beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -53,7 +53,8 @@ class ChainControls:
 
     pool: unseen real rows, by class; training rows where none are unseen. training: the
     chain's training rows, by class. shares: its class shares ``[C]``. tail: its rare
-    classes, none where no class is rare.
+    classes, none where no class is rare. grey: the same of the images that pixels of 0 and
+    255 were drawn from, None where they are not known.
     """
 
     data: Data
@@ -63,6 +64,7 @@ class ChainControls:
     tail: tuple[int, ...]
     size: int
     streams: RandomStreams
+    grey: ChainControls | None = None
 
     @cached_property
     def real(self) -> Sample:
@@ -108,12 +110,17 @@ class ChainControls:
 
     def contract(self, factor: float) -> Sample:
         """Real rows moved towards the mean of their class's training rows,
-        ``mean + factor (x - mean)``; where pixels are 0 or 255, cut at 1/2."""
+        ``mean + factor (x - mean)``.
+
+        Pixels of 0 and 255 are those of the grey images, moved and cut at 1/2: cut by
+        themselves they would not move at all before the factor is below 1/2.
+        """
         space = self.data.space
+        pixels = self.grey or self
         means = torch.stack(
-            [space.floats(rows, torch.float64).mean(0) for rows in self.training]
+            [space.floats(rows, torch.float64).mean(0) for rows in pixels.training]
         )
-        rows, labels = self.real
+        rows, labels = pixels.real
         classes = torch.zeros_like(rows[:, 0], dtype=torch.int64) if labels is None else labels
         values = space.floats(rows, torch.float64)
         moved = means[classes] + factor * (values - means[classes])
@@ -173,11 +180,14 @@ class ControlSet:
     chains: tuple[ChainControls, ...]
 
     @classmethod
-    def of(cls, data: Data, size: int, numbers: tuple[int, ...]) -> ControlSet:
+    def of(
+        cls, data: Data, size: int, numbers: tuple[int, ...], grey: Tensor | None = None
+    ) -> ControlSet:
         """Controls of ``size`` rows, or as many as the unseen rows allow without
         repetition.
 
-        numbers: of the chains. Rows of an exact law are drawn afresh and never run out.
+        numbers: of the chains. grey: ``[N, D]`` images that the pixels of ``data.x`` were
+        drawn from. Rows of an exact law are drawn afresh and never run out.
         """
         streams = RandomStreams(0, numbers, device=data.x.device).enter_scope("controls")
         shares = _shares(data)
@@ -196,6 +206,10 @@ class ControlSet:
             chains.append(
                 ChainControls(data, pools[r], training[r], shares[r], tails[r], size, part)
             )
+        if grey is not None:
+            of_grey = cls.of(replace(data, x=grey[None]), size, numbers).chains
+            pairs = zip(chains, of_grey, strict=True)
+            chains = [replace(chain, grey=other) for chain, other in pairs]
         return cls(data, tuple(chains))
 
     @property

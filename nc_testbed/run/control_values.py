@@ -110,12 +110,18 @@ class ControlRuler:
 
     @classmethod
     def of(
-        cls, reference: Reference, metrics: Mapping[str, Metric], say: Callable[[str], None]
+        cls,
+        reference: Reference,
+        metrics: Mapping[str, Metric],
+        say: Callable[[str], None],
+        grey: Tensor | None = None,
     ) -> Self:
-        """The controls of a reference's data; ``say`` is told what is left out, and
-        why."""
+        """The controls of a reference's data; ``say`` is told what is left out, and why.
+
+        grey: see :meth:`nc_testbed.metrics.control_rows.ControlSet.of`.
+        """
         numbers = reference.streams.chains
-        controls = ControlSet.of(reference.data, reference.rows, numbers)
+        controls = ControlSet.of(reference.data, reference.rows, numbers, grey)
         if not controls.has_unseen_rows:
             say('no control "real": data.reserve=0 leaves no real rows unseen')
         if controls.size < reference.rows and controls.size >= FEWEST:

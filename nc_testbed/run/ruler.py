@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from nc_testbed.config.build import check_extensions
 from nc_testbed.config.settings import Settings, of_run
 from nc_testbed.core.errors import require
+from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.control_rows import RUN_CONTROLS
 from nc_testbed.metrics.evaluation import Metric, Reference
@@ -50,6 +54,13 @@ class Gauge:
     data: Data
     metrics: dict[str, Metric]
     rows: int
+
+    @property
+    def grey(self) -> Tensor | None:
+        """The images ``[N, D]`` that the data's pixels were drawn from, None where none
+        were drawn."""
+        pool = self.source.grey_pool() if isinstance(self.source, RealSource) else None
+        return None if pool is None else torch.from_numpy(pool).to(self.data.x.device)
 
     def reference(self, say: Callable[[str], None]) -> Reference:
         """The real side of the metrics; reads the referee, or trains it and says so."""
