@@ -14,12 +14,12 @@ NAME = 26
 
 def table_columns(columns: Columns, names: Iterable[str]) -> list[str]:
     """The columns of the table, as many as fit into a line: headline, fidelity and one
-    overall figure, what is told with fidelity, then the others in reading order."""
+    overall figure, fidelity in other features, then the others in reading order."""
     measured = [name for name in names if not is_of_class(name)]
     first = columns.beside(measured)
-    groups = {columns[name].group for name in first if columns[name].fidelity is not None}
-    alike = [name for name in measured if columns[name].group in groups]
-    ordered = [*first, *alike, *columns.in_reading_order(measured)]
+    fidelity = [name for name in first if columns[name].fidelity is not None]
+    beside = [name for name in measured if name.startswith(tuple(fidelity))] if fidelity else []
+    ordered = [*first, *beside, *columns.in_reading_order(measured)]
     selected: list[str] = []
     width = NAME
     for name in dict.fromkeys(ordered):
