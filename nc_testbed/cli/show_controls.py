@@ -28,7 +28,7 @@ nc-testbed controls data=wine metrics=[recall,precision] chains=3
   evaluation.rows  rows of every control; default: as of train, or as many as are unseen
   out              the folder written to; default: a new one in outputs/controls
 seed, device, compute and extensions are as of train. The table has the means over chains of the
-columns that are read first; controls.json has every one: {control: {column: [low, mean, high]}}."""
+columns that are read first; controls.json has all: {control: {column: [low, mean, high]}}."""
 
 
 @verb(HELP)

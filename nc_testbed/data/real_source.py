@@ -66,7 +66,7 @@ class RealSource(ABC):
         same class law, from the reserve part. Raises BadInput where a setting does not
         fit the data.
         """
-        rows, split, x, held_out, space = self._cached_split()
+        rows, split, x, held_out, calibrators, space = self._cached_split()
         _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes = rows.sizes(y[split.training])
@@ -83,12 +83,13 @@ class RealSource(ABC):
             training=torch.from_numpy(training),
             reserve=torch.from_numpy(reserve),
             held_out=torch.from_numpy(held_out),
+            calibrators=torch.from_numpy(calibrators),
             classes=rows.classes,
             referee_rows=torch.from_numpy(split.training),
             record=self._record(rows, split, x, held_out)
             | {"rows_per_chain": training.shape[1]},
         )
-        return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
+        return data if rows.y is None else _with_labels(data, y, split, ranks)
 
     def original_space(self) -> Space:
         """The space of the rows as they are read, before any projection."""
@@ -110,17 +111,21 @@ class RealSource(ABC):
         rows, split, *_ = self._cached_split()
         return self._represent(rows, replace(split, held_out=x))[1]
 
-    def _cached_split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
+    def _cached_split(
+        self,
+    ) -> tuple[Rows, Split, np.ndarray, np.ndarray, np.ndarray, Space]:
         """What :meth:`_split` gives, once a command."""
         # By the repr: settings of an extension need not be hashable, and equal ones print alike.
         return from_cache((type(self), repr(self)), self._split)
 
-    def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
+    def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, np.ndarray, Space]:
         """What no seed and no chain changes: the rows,
         their parts, and how they are stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
-        return rows, split, *self._represent(rows, split)
+        x, held_out, space = self._represent(rows, split)
+        measured = replace(split, held_out=split.calibrators)
+        return rows, split, x, held_out, self._represent(rows, measured)[1], space
 
     def _read_binarized(self) -> Rows:
         """The rows as read, binarised if asked for."""
@@ -170,6 +175,7 @@ class RealSource(ABC):
                 "held_out_sha256": sha256(held_out),
                 "split": {
                     "held_out": len(held_out),
+                    "calibrators": len(split.calibrators),
                     "reserve": len(split.reserve),
                     "training": len(split.training),
                 },
@@ -185,14 +191,15 @@ def _sha256_of_lessons(rows: Rows, split: Split, x: np.ndarray) -> str:
     return hashlib.sha256(lessons.encode()).hexdigest()
 
 
-def _with_labels(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:
+def _with_labels(data: Data, y: np.ndarray, split: Split, ranks: np.ndarray) -> Data:
     """The data with the fields that only labelled sources fill."""
     C = ranks.shape[1]
     counts = np.stack([np.bincount(y[chain], minlength=C) for chain in data.training.numpy()])
     return replace(
         data,
         y=torch.from_numpy(y)[None],
-        held_out_y=torch.from_numpy(held_out_y),
+        held_out_y=torch.from_numpy(split.held_out_y),
+        calibrators_y=torch.from_numpy(split.calibrators_y),
         shares=torch.from_numpy(counts / data.training.shape[1]),  # [R, C]
         rank=torch.from_numpy(ranks),
     )

@@ -14,7 +14,8 @@ from nc_testbed.data.rows import Rows
 
 @dataclass(frozen=True)
 class Split:
-    """Held-out rows ``[H, D]`` with their classes, and positions of the others.
+    """Held-out rows ``[H, D]`` with their classes, calibrators likewise, and positions of
+    the others.
 
     pool ``[N]``: rows of the source that are not of the held-out part, ascending.
     reserve, training: positions in the pool, ascending and disjoint, together all of it.
@@ -22,6 +23,8 @@ class Split:
 
     held_out: np.ndarray
     held_out_y: np.ndarray
+    calibrators: np.ndarray
+    calibrators_y: np.ndarray
     pool: np.ndarray
     reserve: np.ndarray
     training: np.ndarray
@@ -33,7 +36,7 @@ def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
     The same for every seed. Where the source has a test file, its rows and those of the
     training file are one pool, and the held-out part of every class is the test file's
     share of all rows, whatever ``test_rows`` is: the first ``test_rows`` of it are held
-    out, the others are not used. test_rows: rows per class, None for all that balance
+    out, the others are calibrators. test_rows: rows per class, None for all that balance
     allows of such a part, else a fifth of the smallest class. reserve: share of what
     remains of each class, rounded down, but at least 1 row if above 0. Raises BadInput
     (``test_rows``) with the largest number that works.
@@ -50,11 +53,15 @@ def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
         part = _held_out_part(sizes, rows.test_share, spare)
         count = held_out_count(test_rows, part, 0, 1.0, rows.classes)
     held_out = np.sort(first_of_each(order, y, np.full(len(sizes), count)))
-    pool = np.setdiff1d(np.arange(len(y)), first_of_each(order, y, part))
+    measured = first_of_each(order, y, part)
+    calibrators = np.setdiff1d(measured, held_out)
+    pool = np.setdiff1d(np.arange(len(y)), measured)
     in_reserve = reserve_mask(y[pool], reserve)
     return Split(
         rows.x[held_out],
         y[held_out],
+        rows.x[calibrators],
+        y[calibrators],
         pool,
         reserve=np.flatnonzero(in_reserve),
         training=np.flatnonzero(~in_reserve),

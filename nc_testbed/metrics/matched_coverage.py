@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,44 +33,63 @@ class ClassRulers:
     rulers: dict[tuple[int, float], Ruler]
 
 
+class ClassRows(NamedTuple):
+    """Features of the rows of a class that are to be covered, and of calibrators that the
+    referee labels as it, which are a share ``right`` of all."""
+
+    covered: Tensor
+    calibrators: Tensor
+    right: float
+
+
 def _class_rulers(reference: Reference) -> ClassRulers:
     """Every chain's rulers; those of equal classes and numbers are made once.
 
-    A class of N_c covered rows is read on at most N_c / 2 expected rows, so that one
-    sample in two finds a row of its own: of a common class fewer samples are taken.
+    A class of N_c covered rows is read on at most N_c / 2 expected rows, so that every
+    sample can find a row of its own: of a common class fewer samples are taken.
     """
-    halves = [_halves(reference, c) for c in range(reference.shares.shape[1])]
-    most = torch.tensor([len(covered) / 2 for covered, _ in halves])
+    rows = reference.once(_rows_of_classes)
+    most = torch.tensor([len(one.covered) / 2 for one in rows])
     shares = reference.shares.cpu()
     samples = (most / shares).clamp(max=reference.rows).floor()
     expected = samples * shares
     wanted = sorted({(c, m) for row in expected.tolist() for c, m in enumerate(row)})
 
     def ruler(key: tuple[int, float]) -> Ruler:
-        covered, calibrators = halves[key[0]]
-        return Ruler.of(*_deep_halves(reference, covered, calibrators, key[0]), key[1])
+        one = rows[key[0]]
+        return Ruler(one.covered, one.calibrators, one.right, key[1])
 
     made = each(ruler, wanted, reference.data.x.device)
     return ClassRulers(samples.long(), expected, dict(zip(wanted, made, strict=True)))
 
 
-def _halves(reference: Reference, c: int) -> tuple[Tensor, Tensor]:
-    """Positions of a class's held-out rows: those to be covered, and the calibrators."""
+def _rows_of_classes(reference: Reference) -> list[ClassRows]:
+    return [_class_rows(reference, c) for c in range(reference.shares.shape[1])]
+
+
+def _class_rows(reference: Reference, c: int) -> ClassRows:
+    """The real rows of a class: calibrators of their own, or half of those held out."""
     rows = reference.groups[c]
-    streams = RandomStreams(0, (SHARED,), device=rows.device)
-    order = streams(f"metrics/matched/{c}").permutation(len(rows))[0]
-    half = (len(rows) + 1) // 2
-    return rows[order[:half]], rows[order[half:]]
+    if len(reference.calibrators_of(c)) < len(rows) / 2:
+        streams = RandomStreams(0, (SHARED,), device=rows.device)
+        order = streams(f"metrics/matched/{c}").permutation(len(rows))[0]
+        half = (len(rows) + 1) // 2
+        covered = rows[order[:half]]
+        others = reference.described[rows[order[half:]]]
+    else:
+        covered = rows
+        others = reference.calibrators_of(c)
+    is_right = torch.ones_like(others[:, 0], dtype=torch.bool)
+    if reference.has_labels:
+        said = reference.referee.classify(others)
+        is_right = (said.label == c) & ~said.is_none
+    right = float(is_right.double().mean())
+    return ClassRows(reference.deep[covered], reference.to_deep(others[is_right]), right)
 
 
-def _deep_halves(
-    reference: Reference, covered: Tensor, calibrators: Tensor, c: int
-) -> tuple[Tensor, Tensor, int]:
-    """Features of both halves, the second without those that the referee takes for
-    another class, and how many it had before."""
-    is_class = reference.is_labelled[calibrators] & (reference.labels[calibrators] == c)
-    right = calibrators[is_class]
-    return reference.deep[covered], reference.deep[right], len(calibrators)
+def covered_rows(reference: Reference) -> list[int]:
+    """How many rows of each class are to be covered: the trials of ``matched_rank_i``."""
+    return [len(rows.covered) for rows in reference.once(_rows_of_classes)]
 
 
 @dataclass(frozen=True)

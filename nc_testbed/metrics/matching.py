@@ -89,11 +89,6 @@ class Ruler:
     right: float
     expected: float
 
-    @classmethod
-    def of(cls, covered: Tensor, calibrators: Tensor, before: int, expected: float) -> Ruler:
-        """The ruler; before: the calibrators that there were, rightly labelled or not."""
-        return cls(covered, calibrators, len(calibrators) / max(1, before), expected)
-
     def matched_share(self, samples: Tensor) -> float:
         """S: covered rows matched with distinct samples ``[M, F]``, over all of them, 0
         to 1."""

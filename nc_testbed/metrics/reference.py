@@ -118,6 +118,19 @@ class Reference:
         """Features of several depths of all held-out rows, ``[H, G]`` float32."""
         return _describe(self.referee, self.data.held_out)
 
+    @cached_property
+    def _calibrators(self) -> Tensor:
+        """Features of several depths of the calibrators, ``[K, G]`` float32."""
+        rows = self.data.calibrators
+        return self.described[:0] if rows is None else _describe(self.referee, rows)
+
+    def calibrators_of(self, c: int) -> Tensor:
+        """Those of class c ``[K_c, G]``, of all where there are no classes."""
+        labels = self.data.calibrators_y
+        if labels is None or self.data.held_out_y is None:
+            return self._calibrators
+        return self._calibrators[labels == c]
+
     @property
     def features(self) -> Tensor:
         """Of all held-out rows, the units of the last hidden layer, ``[H, F]`` float32."""

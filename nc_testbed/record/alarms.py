@@ -158,9 +158,7 @@ def _tail_ranks(values: Mapping[str, Array], column: str) -> list[int]:
 
 
 def _covered(facts: Mapping[str, Any]) -> Array | None:
-    """Rows to be covered of the class of every rank, ``[R, C]``: half of those held
-    out."""
-    if "held_out_rows" not in facts:
+    """Rows to be covered of the class of every rank, ``[R, C]``."""
+    if "covered_rows" not in facts:
         return None
-    held_out = np.array(facts["held_out_rows"])[np.array(facts["rank_to_class"])]
-    return (held_out + 1) // 2
+    return np.array(facts["covered_rows"])[np.array(facts["rank_to_class"])]
