@@ -20,7 +20,6 @@ from torch import Tensor
 
 from nc_testbed.core.machine import each
 from nc_testbed.core.rng import Generators, RandomStreams
-from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.control_junk import junk_names, make_junk
 from nc_testbed.metrics.control_pool import Pool, class_counts, law_pools, tail_of
@@ -247,13 +246,6 @@ class ControlSet:
         rows = torch.stack([sample.rows for sample in samples])
         labels = [sample.labels for sample in samples if sample.labels is not None]
         return Sample(rows, torch.stack(labels) if labels else None)
-
-    def training_set(self) -> TrainingSet:
-        """Every chain's training rows, as a fit of generation 0 sees them."""
-        data = self.data
-        none = data.x.new_empty(len(data.training), 0, data.space.size)
-        origin = torch.zeros(1, dtype=torch.int64, device=data.x.device)
-        return TrainingSet(data.space, data.x, none, data.training, origin)
 
     @cached_property
     def _makers(self) -> dict[str, Callable[[ChainControls], Sample]]:

@@ -78,6 +78,18 @@ def _training_features(reference: Reference) -> list[Tensor]:
     return each(one, range(reference.chains), data.x.device)
 
 
+def _features_of_training(evaluation: Evaluation) -> list[Tensor]:
+    """Features ``[n, F]`` float64, centred, of the rows that each chain's samples could
+    repeat."""
+    reference = evaluation.reference
+    training = evaluation.training
+    if evaluation.fit is not None or training is None:
+        return reference.once(_training_features)
+    referee = reference.referee
+    rows = training.all()
+    return [reference.subtract_centre(referee.describe(x)[:, : referee.width]) for x in rows]
+
+
 @dataclass(frozen=True)
 class Novelty:
     """Whether samples are nearer to training rows than to rows that nothing was trained
@@ -85,7 +97,8 @@ class Novelty:
 
     The training rows are the real rows of generation 0, at every generation: what is
     asked is whether the people or things in the data come back, not whether a fit
-    repeats the synthetic rows before it. All of them are used, or copies of the others
+    repeats the synthetic rows before it. Of samples that no fit here has made they are
+    the rows that their own model was trained on, where these are known. All of them are used, or copies of the others
     would pass as new, and the share is corrected to what sets of equal size would give.
     The held-out rows are those that stand for the chain's training law. Features are the
     referee's; a sample as near to both counts half. Memorisation as a kind of collapse:
@@ -107,7 +120,7 @@ class Novelty:
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
         reference = evaluation.reference
-        training = reference.once(_training_features)
+        training = _features_of_training(evaluation)
 
         def one(chain: int) -> Tensor:
             samples = reference.subtract_centre(evaluation.features[chain])

@@ -68,15 +68,16 @@ def summarise_values(
 
 def measure_rows(
     sample: Sample,
-    training: TrainingSet,
     reference: Reference,
     metrics: Mapping[str, Metric],
     say: Callable[[str], None],
+    training: TrainingSet | None = None,
 ) -> dict[str, Tensor]:
     """Every metric that asks no fit, ``{column: [R]}`` float64, of rows ``[R, M, D]`` and
     what each was made as.
 
-    training: what is taken for the rows that they were learned from.
+    training: what the rows' own model was trained on, None = the real rows of generation
+    0.
     """
     streams = reference.streams.enter_scope("controls")
     evaluation = Evaluation(
@@ -138,8 +139,7 @@ class ControlRuler:
     def measure(self, name: str) -> dict[str, NDArray[np.float64]]:
         """Every metric that asks no fit, ``{column: [R]}``, of one control."""
         sample = self.controls.make(name)
-        training = self.controls.training_set()
-        columns = measure_rows(sample, training, self.reference, self.metrics, self.say)
+        columns = measure_rows(sample, self.reference, self.metrics, self.say)
         return {column: value.numpy() for column, value in columns.items()}
 
     def measure_each(self, names: Iterable[str]) -> ControlValues:

@@ -140,10 +140,10 @@ def _measure(
     """Samples and controls, each printed as it is measured."""
     columns = Columns.declared_by(ruler.metrics.values())
     controls = ControlRuler.of(reference, ruler.metrics, say)
-    training = controls.controls.training_set()
+    training = None
     if trained is not None:
         training = _training_set(trained, ruler.data, len(sample.rows))
-    values = measure_rows(sample, training, reference, ruler.metrics, say)
+    values = measure_rows(sample, reference, ruler.metrics, say, training)
     measured = {"samples": {name: value.numpy() for name, value in values.items()}}
     summary = ControlValues(measured, reference.rows).summary(columns)
     names = table_columns(columns, values)
