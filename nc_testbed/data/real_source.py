@@ -101,6 +101,11 @@ class RealSource(ABC):
         rows, split, *_ = self._cached_split()
         return rows.x[split.pool[positions]]
 
+    def grey_pool(self) -> np.ndarray | None:
+        """The pool's rows ``[N, D]`` before their pixels were drawn as 0 or 255, None where
+        none were drawn."""
+        return self.read().x[self._cached_split()[1].pool] if self.binarize else None
+
     def represent(self, x: np.ndarray) -> np.ndarray:
         """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
         rows, split, *_ = self._cached_split()
