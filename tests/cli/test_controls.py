@@ -29,7 +29,7 @@ def test_a_table_of_controls_is_printed_and_written(tmp_path, capsys):
     assert low <= mean <= high
     assert mean > 0.7
     assert controls["noise"]["precision"][1] < 0.2
-    assert controls["tail_absent"]["tail_recall"][1] < 0.2
+    assert controls["tail_absent"]["tail_coverage"][1] < 0.2
     lines = printed.splitlines()
     table_lines = [line for line in lines if line.split()[0] in {*controls, "control"}]
     assert len(table_lines) == len(controls) + 1

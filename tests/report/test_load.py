@@ -33,10 +33,10 @@ def one(tmp_path):
 
 def test_the_values_are_those_of_the_table_under_named_axes(one):
     data, table = load_run(one), pq.read_table(one / "metrics.parquet").to_pandas()
-    assert data["tail_recall"].dims == ("chain", "generation")
+    assert data["tail_coverage"].dims == ("chain", "generation")
     for row in table.to_dict("records"):
         at = data.sel(chain=row["chain"], generation=row["generation"])
-        for name in ("tail_recall", "nll", "precision", "coverage", "fit_variance"):
+        for name in ("tail_coverage", "nll", "precision", "coverage", "fit_variance"):
             assert at[name].item() == row[name], name
         assert at["recall_rank"].sel(rank=0).item() == row["recall_rank_0"]
 

@@ -50,12 +50,12 @@ def test_settings_that_differ_tell_runs_apart(tmp_path):
 
 def test_curves_show_mean_and_band_of_every_policy(sweep):
     arms = read_arms([sweep])
-    figure = draw_curves(arms, ["tail_recall", "precision"])
+    figure = draw_curves(arms, ["tail_coverage", "precision"])
     assert [axes.get_title() for axes in figure.axes] == ["tail recall", "precision"]
     for axes in figure.axes:
         assert len(axes.get_lines()) == len(axes.collections) == 2
         assert len({line.get_color() for line in axes.get_lines()}) == 2
-    ci = arms[0].means["tail_recall"]
+    ci = arms[0].means["tail_coverage"]
     np.testing.assert_allclose(figure.axes[0].get_lines()[0].get_ydata(), ci.mean)
     band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert band.min() == pytest.approx(ci.low.min())

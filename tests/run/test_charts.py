@@ -38,15 +38,15 @@ def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side
     together = {chart.title: chart for chart in proto.category[0].chart}
     assert list(together)[::-1] == [  # bands are drawn reversed
         THIRDS,
-        "tail_recall",
+        "tail_coverage",
         "tail alarms: share of chains",
         "precision",
     ]
     thirds = [s.value for s in together[THIRDS].margin.series]
-    means = ["2 quality/head_recall", "2 quality/medium_recall", "1 tail/tail_recall"]
+    means = ["2 quality/head_recall", "2 quality/medium_recall", "1 tail/tail_coverage"]
     assert thirds == [*means, *LIMITS]
     alarms = [s.value for s in together["tail alarms: share of chains"].margin.series]
-    assert alarms == ["alarms/accepted rows", "alarms/manifold hits", *LIMITS]
+    assert alarms == ["alarms/accepted rows", "alarms/matched rows", *LIMITS]
     series_of = [s for c in proto.category for chart in c.chart for s in chart.margin.series]
     assert len(series_of) == 5 + 1 + 4 + 1 + len(rare(None)[0])
     for band in series_of:
@@ -61,14 +61,14 @@ def test_every_chart_of_a_column_with_controls_has_their_flat_lines(tmp_path):
     found = events(tmp_path)
     charts = [chart for group in drawn_layout(found).category for chart in group.chart]
     labels = ("real rows", "no tail", "no model", "noise")
-    lines = [f"controls/tail_recall/{label}" for label in labels]
-    of_tail = [chart for chart in charts if chart.title in ("tail_recall", THIRDS)]
+    lines = [f"controls/tail_coverage/{label}" for label in labels]
+    of_tail = [chart for chart in charts if chart.title in ("tail_coverage", THIRDS)]
     assert len(of_tail) == 3  # read together, in its group, and the chart of thirds
     for chart in of_tail:
         assert [
             s.value for s in chart.margin.series if s.value.startswith("controls/")
         ] == lines
-    assert series(found, "controls/tail_recall/no tail") == dict.fromkeys(
+    assert series(found, "controls/tail_coverage/no tail") == dict.fromkeys(
         range(3), pytest.approx(0.02)
     )
     assert "controls/precision/no model" not in found.Tags()["scalars"]  # undefined there
@@ -85,13 +85,13 @@ def test_noise_does_not_flatten_the_curve_of_a_column_without_bounds():
 
 def test_one_chain_is_drawn_as_a_line():
     together = layout(
-        COLUMNS, ["precision", "tail_recall", "tail_recall_2"], several=False
+        COLUMNS, ["precision", "tail_coverage", "tail_coverage_2"], several=False
     ).category[0]
     assert together.title == "0 read together"
     drawn = {chart.title: list(chart.multiline.tag) for chart in together.chart}
-    assert list(drawn) == ["recall: head, medium, tail", "tail_recall", "precision"]
-    tags = ["1 tail/tail_recall", "8 other/tail_recall_2", "2 quality/precision"]
-    for title, tag in (("tail_recall", tags[0]), ("precision", tags[2])):
+    assert list(drawn) == ["recall: head, medium, tail", "tail_coverage", "precision"]
+    tags = ["1 tail/tail_coverage", "8 other/tail_coverage_2", "2 quality/precision"]
+    for title, tag in (("tail_coverage", tags[0]), ("precision", tags[2])):
         (pattern,) = drawn[title]
         assert [x for x in tags if re.match(pattern, x)] == [tag]  # as TensorBoard reads it
     with_law = (

@@ -237,12 +237,12 @@ def test_below_eight_chains_the_table_lists_their_values(tmp_path):
 
 def test_alarms_have_a_line_each():
     summary = summarise(metrics(config()), config(), 1.0, "cpu")
-    ring = {"on": "manifold hits", "alarmed": 3, "median": 2.5}
+    ring = {"on": "matched rows", "alarmed": 3, "median": 2.5}
     summary["alarms"] = [ring, ring | {"on": "accepted rows", "alarmed": 0, "median": None}]
     stream = io.StringIO()
     Console(4, stream=stream).finish(summary, Path("there"))
     assert (
-        "tail alarm in 3 of 3 chains, median generation 2.5 (manifold hits)\n"
+        "tail alarm in 3 of 3 chains, median generation 2.5 (matched rows)\n"
         in stream.getvalue()
     )
     assert "tail alarm in 0 of 3 chains (accepted rows)\n" in stream.getvalue()

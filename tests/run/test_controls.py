@@ -134,13 +134,13 @@ def test_the_view_made_anew_has_the_same_lines_as_the_first(tmp_path):
     rebuild(folder, config(), pq.read_table(folder / "metrics.parquet")).close()
     found = events(folder / "tensorboard")
     for control, label in (("real", "real rows"), ("tail_absent", "no tail")):
-        mean = CONTROLS[control]["tail_recall"][1]
-        drawn = series(found, f"controls/tail_recall/{label}")
+        mean = CONTROLS[control]["tail_coverage"][1]
+        drawn = series(found, f"controls/tail_coverage/{label}")
         assert drawn == dict.fromkeys(range(4), pytest.approx(mean))
     (folder / "controls.json").write_text("{}")  # damaged: the view goes without
     rebuild(folder, config(), pq.read_table(folder / "metrics.parquet")).close()
     tags = events(folder / "tensorboard").Tags()["scalars"]
-    assert "1 tail/tail_recall" in tags
+    assert "1 tail/tail_coverage" in tags
     assert not any(tag.startswith("controls/") for tag in tags)
 
 
@@ -150,7 +150,7 @@ def test_the_view_says_in_words_what_is_refused_and_leaves_it_out_of_the_end(tmp
     rebuild(folder, settings, pq.read_table(folder / "metrics.parquet")).close()
     found = events(folder / "tensorboard")
     text = found.Tensors("caveats/text_summary")[0].tensor_proto.string_val[0].decode()
-    assert "tail_recall is no measure here" in text
+    assert "tail_coverage is no measure here" in text
     assert "99.2% of the held-out rows" in text
     finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final/")]
     assert finals == ["0 final/1 precision", "0 final/2 coverage"]
@@ -183,13 +183,13 @@ def test_classes_whose_own_floor_is_high_are_named():
         "coverage of single classes is no measure of rank 1 (0.2), 6 (0.31): floors above 0.1"
     )
     assert refused_ranks(controls, "matched_coverage") == {1: 0.2, 6: 0.31}
-    assert refused_classes(controls, "tail_recall") is None
+    assert refused_classes(controls, "tail_coverage") is None
 
 
 def test_caveats_are_of_the_headline_that_was_measured():
     assert caveats_of(config(), blind(), ["precision"]) == []
-    assert len(caveats_of(config(), blind(), ["precision", "tail_recall"])) == 1
-    assert caveats_of(config(), CONTROLS, ["tail_recall"]) == []
+    assert len(caveats_of(config(), blind(), ["precision", "tail_coverage"])) == 1
+    assert caveats_of(config(), CONTROLS, ["tail_coverage"]) == []
 
 
 def test_a_chart_of_a_share_has_all_levels_of_a_loss_only_the_near_ones():

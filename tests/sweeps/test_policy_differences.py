@@ -9,7 +9,7 @@ from scipy import stats
 from nc_testbed.cli import train
 from nc_testbed.sweeps.policy_differences import SHOWN, MadeRun, difference_lines
 
-COLUMNS = {"tail_recall": {"low": 0, "high": 1, "worse": "lower", "headline": 1}}
+COLUMNS = {"tail_coverage": {"low": 0, "high": 1, "worse": "lower", "headline": 1}}
 RNG = np.random.default_rng(0)
 COMMON = RNG.uniform(0.1, 0.7, size=10)
 
@@ -27,7 +27,7 @@ def made(tmp_path, monkeypatch):
         folder.mkdir()
         R = len(last)
         table = {"generation": [0] * R + [1] * R, "chain": [*range(R)] * 2}
-        table["tail_recall"] = [0.9] * R + list(last)
+        table["tail_coverage"] = [0.9] * R + list(last)
         pq.write_table(pa.table(table), folder / "metrics.parquet")
         config = {"name": {"policy": policy}, "policy": keys, "seed": seed, "n": n}
         return MadeRun(folder, config | {"generations": 2})
@@ -41,12 +41,12 @@ def test_each_policy_is_held_against_the_first_within_chains(made):
     first, second = difference_lines(runs)
     t = stats.ttest_1samp(gain, 0).confidence_interval()
     assert first == (
-        f"tail_recall at generation 1: anchor less replace "
+        f"tail_coverage at generation 1: anchor less replace "
         f"{gain.mean():.3f} [{t.low:.3f}, {t.high:.3f}], 10 paired chains"
     )
-    assert second.startswith("tail_recall at generation 1: real less replace 0.20 [")
+    assert second.startswith("tail_coverage at generation 1: real less replace 0.20 [")
     assert not second.startswith(
-        "tail_recall at generation 1: real less replace 0.20 [0.20, 0.2"
+        "tail_coverage at generation 1: real less replace 0.20 [0.20, 0.2"
     )
 
 
