@@ -76,7 +76,7 @@ class ClippedScores:
         M = evaluation.rows.shape[1]
 
         def one(chain: int) -> Tensor:
-            samples = reference.to_deep(evaluation.described[chain])
+            samples = reference.to_deep(evaluation.depths[chain])
             real = reference.deep[reference.member[chain]]
             balls = ClippedBalls.around(real)
             density = balls.count(samples).mean() / balls.votes.mean()
@@ -92,7 +92,7 @@ class ClippedScores:
 
 def _by_class(evaluation: Evaluation, reference: Reference, chain: int) -> Tensor:
     """Clipped Coverage ``[C]`` of every class of one chain."""
-    samples = reference.to_deep(evaluation.described[chain])
+    samples = reference.to_deep(evaluation.depths[chain])
     M = len(samples)
     shares = reference.shares[chain].tolist()
     pairs = zip(reference.groups, shares, strict=True)
