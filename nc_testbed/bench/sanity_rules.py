@@ -94,6 +94,22 @@ class Bell:
 
 
 @dataclass(frozen=True)
+class Highest:
+    """Highest at one point, by whatever: of distances, which have no scale of their own."""
+
+    top: int
+
+    @property
+    def says(self) -> str:
+        """The demand in words."""
+        return f"highest at {{{self.top}}}"
+
+    def holds(self, values: Sequence[float]) -> bool:
+        """Whether no other value is as high."""
+        return sorted(values)[-2] < values[self.top]
+
+
+@dataclass(frozen=True)
 class Falls:
     """Highest at the first point and lowest at the last, at one between lower by .1.
 

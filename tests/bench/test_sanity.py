@@ -15,7 +15,16 @@ from nc_testbed.bench.clipped_scores import clipped_counts, clipped_coverage
 from nc_testbed.bench.sanity import SUBJECTS, outcome_of, run_check, verdicts
 from nc_testbed.bench.sanity_checks import CHECKS, MODES
 from nc_testbed.bench.sanity_page import controls_section, verdict_table
-from nc_testbed.bench.sanity_rules import Bell, Either, Falls, Flat, Near, Rises, Settles
+from nc_testbed.bench.sanity_rules import (
+    Bell,
+    Either,
+    Falls,
+    Flat,
+    Highest,
+    Near,
+    Rises,
+    Settles,
+)
 from nc_testbed.core.rng import RandomStreams
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +86,7 @@ def test_rules_tell_shapes_apart():
     assert not Falls(between=1).holds([1.0, 0.95, 0.0])
     assert Settles().holds([1.0, 0.2, 0.21]) and not Settles().holds([0.2, 0.2, 0.4])
     assert Either(Near(0, 1), Near(0, 0)).holds([0.02])
+    assert Highest(0).holds([1.0, 0.99]) and not Highest(0).holds([1.0, 1.0])
     assert not Near(0, 1).holds([math.nan])
 
 
