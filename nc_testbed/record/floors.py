@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 from typing import Any
 
-from nc_testbed.metrics.column import Column, Columns
+from nc_testbed.metrics.column import Column, Columns, is_of_class
 from nc_testbed.record.controls import Controls
 
 LABELS = {
@@ -119,6 +119,41 @@ def caveats_of(
         return sentences
     refusals = (floor_refusal(controls, headline), refused_classes(controls, headline))
     return sentences + [sentence for sentence in refusals if sentence]
+
+
+def caveat_texts(
+    config: Mapping[str, Any], controls: Controls, names: Iterable[str]
+) -> dict[str, str]:
+    """What must be known of these columns by its title, in Markdown: caveats, and the
+    controls as a table; without what is empty."""
+    columns = Columns.from_records(config)
+    names = [name for name in columns.in_reading_order(names) if not is_of_class(name)]
+    caveats = "\n\n".join(caveats_of(config, controls, names))
+    texts = {"caveats": caveats, "controls": control_table(controls, names)}
+    return {title: text for title, text in texts.items() if text}
+
+
+def control_table(controls: Controls, names: Iterable[str]) -> str:
+    """What these columns read on each control, as a table in Markdown; "" where nothing
+    was measured.
+
+    >>> print(control_table({"real": {"x": [0.9, 0.95, 1.0]}}, ["x", "y"]))
+    | metric | real rows |
+    | --- | --- |
+    | x | 0.95 |
+    """
+    measured = [control for control in LABELS if control in controls]
+    rows = {name: control_means(controls, name) for name in names}
+    lines = [
+        ["metric", *(LABELS[control] for control in measured)],
+        ["---"] * (1 + len(measured)),
+        *(
+            [name, *(f"{means[c]:.3g}" if c in means else "" for c in measured)]
+            for name, means in rows.items()
+            if means
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if len(lines) > 2 else ""
 
 
 def referee_sentence(accuracy: float) -> str:

@@ -152,6 +152,9 @@ def test_the_view_says_in_words_what_is_refused_and_leaves_it_out_of_the_end(tmp
     text = found.Tensors("caveats/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "tail_recall is no measure here" in text
     assert "99.2% of the held-out rows" in text
+    table = found.Tensors("controls/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "| tail_recall | 0.94 | 0.588 | 0 | 0.01 |" in table.splitlines()
+    assert "| precision | 0.95 | 0.94 |  | 0.985 |" in table.splitlines()
     finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final/")]
     assert finals == ["0 final/1 precision", "0 final/2 coverage"]
 

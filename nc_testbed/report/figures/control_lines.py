@@ -13,7 +13,7 @@ from nc_testbed.report.arm import Arm, join_controls
 
 GID = "control"
 """Marks the lines of controls among those of a panel."""
-NEAR = 0.07
+NEAR = 0.09
 """Lines closer than this share of the axis share a label, one word below the other."""
 GREY = "0.45"
 
@@ -37,7 +37,7 @@ def draw_control_lines(axes: Axes, arms: Sequence[Arm], name: str) -> None:
             xytext=(3, 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
-            fontsize="xx-small",
+            fontsize="x-small",
             color=GREY,
             va="center",
         )
