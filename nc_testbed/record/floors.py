@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 from nc_testbed.metrics.column import Column, Columns, is_of_class
@@ -42,13 +42,14 @@ def control_means(controls: Controls, name: str) -> dict[str, float]:
 
 
 def drawn_means(controls: Controls, name: str, column: Column) -> dict[str, float]:
-    """The means that a chart of a column draws.
-
-    Of a column without bounds only real rows and rows without the tail: what it reads on
-    noise would flatten every curve beside it.
+    """The means that a chart of a column draws: all of them where getting worse has an end
+    (a share, a ratio that falls to 0); of a loss, which has none, only real rows and rows
+    without the tail, since what it reads on noise would flatten every curve beside it.
     """
-    bounded = isfinite(column.low) and column.high != inf
-    allowed = LABELS if bounded else ("real", "tail_absent")
+    worst = {"lower": (column.low,), "higher": (column.high,)}
+    ends = worst.get(column.worse, (column.low, column.high))
+    has_end = not any(end in (-inf, inf) for end in ends)
+    allowed = LABELS if has_end else ("real", "tail_absent")
     means = control_means(controls, name)
     return {control: mean for control, mean in means.items() if control in allowed}
 
@@ -160,9 +161,9 @@ def referee_sentence(accuracy: float) -> str:
     """How good the judge of classes is.
 
     >>> referee_sentence(0.9924)
-    'the referee tells the class of 99.2% of the held-out rows'
+    'the referee is right on 99.2% of held-out rows'
     """
-    return f"the referee tells the class of {accuracy:.1%} of the held-out rows"
+    return f"the referee is right on {accuracy:.1%} of held-out rows"
 
 
 def _ranks(columns: Mapping[str, Any], stem: str) -> list[int]:

@@ -135,7 +135,7 @@ def test_one_arm_with_a_high_floor_is_named_and_refuses_for_all(tmp_path):
 
 def test_a_report_says_how_good_the_referee_is(tmp_path):
     (compared,) = comparisons(sweep(tmp_path, CONTROLS))
-    said = "The referee tells the class of 99.2% of the held-out rows."
+    said = "The referee is right on 99.2% of held-out rows."
     assert what_was_run(compared)[-1] == said
     assert compared.judged_by == "tail_recall"
 

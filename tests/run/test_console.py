@@ -170,7 +170,7 @@ def test_what_is_refused_and_how_good_the_referee_is_are_said():
     Console(4, stream=stream).finish(summary, Path("there"))
     said = stream.getvalue()
     assert "\ntail_recall is no measure here: rows without the tail read 0.59" in said
-    assert "\nthe referee tells the class of 99.2% of the held-out rows\n" in said
+    assert "\nthe referee is right on 99.2% of held-out rows\n" in said
     assert "lost three quarters" not in said
 
 

@@ -11,6 +11,7 @@ from fabricated import CONTROLS, blind, config, described, run
 
 from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.config.config_file import load_config
+from nc_testbed.metrics.column import Column
 from nc_testbed.record import manifest
 from nc_testbed.record.controls import are_controls, read_controls, write_controls
 from nc_testbed.record.floors import (
@@ -151,7 +152,7 @@ def test_the_view_says_in_words_what_is_refused_and_leaves_it_out_of_the_end(tmp
     found = events(folder / "tensorboard")
     text = found.Tensors("caveats/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "tail_recall is no measure here" in text
-    assert "99.2% of the held-out rows" in text
+    assert "99.2% of held-out rows" in text
     table = found.Tensors("controls/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "| tail_recall | 0.94 | 0.588 | 0 | 0.01 |" in table.splitlines()
     assert "| precision | 0.95 | 0.94 |  | 0.985 |" in table.splitlines()
@@ -203,3 +204,18 @@ def test_a_chart_of_a_share_has_all_levels_of_a_loss_only_the_near_ones():
         "noise": 0.985,
     }
     assert drawn_means(CONTROLS, "nll", columns["nll"]) == {"real": 110}
+
+
+@pytest.mark.parametrize(
+    ("column", "is_drawn"),
+    [
+        (Column(low=0, worse="lower"), True),  # a ratio that noise brings to 0
+        (Column(low=0, worse="higher"), False),
+        (Column(worse="lower"), False),
+        (Column(low=0, worse="either"), False),
+        (Column(low=0, high="C", worse="either"), True),
+    ],
+)
+def test_floors_are_drawn_where_getting_worse_has_an_end(column, is_drawn):
+    means = drawn_means({"noise": {"x": [0, 1, 2]}, "real": {"x": [1, 2, 3]}}, "x", column)
+    assert list(means) == (["real", "noise"] if is_drawn else ["real"])
