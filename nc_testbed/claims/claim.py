@@ -25,8 +25,8 @@ class Term:
     that was recorded. below: with it the number is the first generation at which the
     column lies below this share of its own generation 0. alarm: with it the number is the
     generation at which the tail alarm on these rows (``rows`` the referee accepts, or
-    ``hits`` on the manifold) goes off. An event that never happens counts as the number
-    of generations: later than any recorded one.
+    matched held-out rows, ``hits``) goes off. An event that never happens counts as the
+    number of generations: later than any recorded one.
     """
 
     run: str

@@ -141,11 +141,9 @@ def _term_values(term: Term, arms: Mapping[str, Arm]) -> NDArray[np.float64]:
 
 def _alarm_generations(arm: Arm, term: Term) -> NDArray[np.float64]:
     """The generation ``[R]`` of every chain's tail alarm, as :func:`first_below`."""
-    on = {"rows": "accepted rows", "hits": "manifold hits"}[str(term.alarm)]
+    on = {"rows": "accepted rows", "hits": "matched rows"}[str(term.alarm)]
     generations = next((alarm["generation"] for alarm in arm.alarms if alarm["on"] == on), None)
-    remedy = (
-        f"no tail was watched on {on}: record every generation, measure recall and tail_mass"
-    )
+    remedy = f"no tail was watched on {on}: record every generation, measure matched_coverage and tail_mass"
     require(generations is not None, f"{term.run}.alarm", term.alarm, remedy)
     never = arm.generations[-1] + 1
     return np.array([never if g is None else g for g in generations or ()], dtype=np.float64)

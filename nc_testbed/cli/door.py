@@ -30,6 +30,8 @@ VERBS = {
     "rebuild": Verb("nc_testbed.cli.rebuild", "make a run's TensorBoard view anew"),
     "plan": Verb("nc_testbed.cli.plan", "say how much real data is needed"),
     "claims": Verb("nc_testbed.cli.claims", "give a verdict on every claim"),
+    "controls": Verb("nc_testbed.cli.show_controls", "say what metrics read on known rows"),
+    "measure": Verb("nc_testbed.cli.measure_samples", "measure samples made elsewhere"),
     "bench": Verb("nc_testbed.cli.bench", "measure speed, as ratios side by side"),
 }
 HEAD = """nc_testbed: what happens to generative models retrained on what models made.

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from nc_testbed.report.tidy import Sheet
 
 HELP = """One tidy table of finished runs: a row per run, generation, chain and metric.
+With data=: a chain's training rows, to train a model of your own on.
 
 nc-testbed export outputs/my_sweep out=sweep.parquet
+nc-testbed export data=mnist_lt chain=0 out=train.npz
 
   FOLDER   runs or sweeps; every finished run at or below them is taken
-  out      a file that ends in .parquet or .csv (needed)
+  data     the real rows, as of train, in place of folders
+  chain    whose rows, 0 the first: which class is rare depends on it; default 0
+  out      a file that ends in .parquet or .csv, with data= in .npz (needed)
 
 Columns: run, policy, data, model, seed, every other setting that differs between the runs,
 generation, chain, metric, statistic, value, law (the exact law of the mean, where there is one).
@@ -40,6 +44,10 @@ class ExportSettings:
 @verb(HELP)
 def main(words: Sequence[str]) -> None:
     """Write the table; print where it lies and what is in it."""
+    if any(word.startswith("data=") for word in words):
+        from nc_testbed.cli.export_training import export_training  # few words ask for it
+
+        return export_training(words)
     settings = read_command(ExportSettings, words)
     out = _check_file(Path(settings.out))
 

@@ -34,15 +34,17 @@ def main(words: Sequence[str]) -> None:
     from safetensors.torch import save
 
     from nc_testbed.data.mnist import Mnist
-    from nc_testbed.metrics.referee import SHIPPED, train
+    from nc_testbed.metrics.referee_store import SHIPPED, lessons
+    from nc_testbed.metrics.referee_training import train
 
     out = SHIPPED if settings.out is None else output("out", settings.out)
     data = Mnist(binarize=settings.binarize).load(1, 0, 0, 1)
-    assert data.y is not None and data.held_out_y is not None
-    referee = train(data.space, data.x[0], data.y[0])
-    correct = referee.classify(referee.features(data.held_out))[0] == data.held_out_y
+    x, y, name = lessons(data)
+    referee = train(data.space, x, y)
+    said = referee.classify(referee.describe(data.held_out))
+    correct = (said.label == data.held_out_y) & ~said.is_none
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{data.record['x_sha256']}.safetensors"
+    path = out / f"{name}.safetensors"
     path.write_bytes(save(dict(referee.weights)))
     print(f"{path}\naccuracy {correct.float().mean():.4f} on {len(correct)} held-out rows")
     print(f"sha256 of the weights {referee.sha256}")

@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import zipfile
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple, final
+from typing import final
 
 import numpy as np
-from numpy.lib import format as npy
 
-from nc_testbed.core.errors import BadInput, require
+from nc_testbed.core.errors import require
 from nc_testbed.core.space import Space
+from nc_testbed.data.array_file import LIMIT, ArrayFile, Header, Member, content
 from nc_testbed.data.ranges import check_path
 from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.rows import Rows, relabel
 
-LIMIT = 4 * 2**30
-"""Largest array accepted, bytes as stored."""
-
 _IMAGES = "images are uint8 [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1 or 3"
 _SHAPES = f"{_IMAGES}, vectors are floats [N, D]"
-
-
-class Member(NamedTuple):
-    """One array in a file: how to open it, and the bytes it can hold with its header."""
-
-    open: Callable[[], IO[bytes]]
-    bytes: int
-
-
-class Header(NamedTuple):
-    """Shape and dtype of an array, as its file declares them."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
 
 
 @final
@@ -62,28 +42,17 @@ class Arrays(RealSource):
     def read(self) -> Rows:
         """All rows; raises BadInput (``path``) in one line
         for whatever is wrong with the file."""
-        path = Path(os.path.expanduser(str(self.path)))
-        remedy = "no such file: give an existing .npz or .npy"
-        require(os.path.isfile(path), "path", self.path, remedy)  # Path.is_file may raise
-        try:
-            with ExitStack() as opened:
-                return self._rows(path, self._members(path, opened))
-        except BadInput:
-            raise
-        except Exception as error:  # a hostile file may raise anything: it is bad input
-            remedy = f"not a readable .npz or .npy ({' '.join(str(error).split())[:120]})"
-            raise BadInput("path", self.path, f"{remedy}: write it with numpy.save") from error
+        file = ArrayFile("path", str(self.path))
+        with file.members() as members:
+            return self._rows(file, members)
 
-    def _rows(self, path: Path, members: dict[str, Member]) -> Rows:
+    def _rows(self, file: ArrayFile, members: dict[str, Member]) -> Rows:
         """The rows of a file, once its headers are found to be in order."""
-        self._refuse_unless(
-            "x" in members and set(members) <= {"x", "y"},
-            f"holds {', '.join(sorted(members)) or 'nothing'}, not x and at most y",
-        )
-        headers = {name: self._header(name, member) for name, member in members.items()}
+        path = Path(os.path.expanduser(file.path))
+        headers = {name: file.header(name, member) for name, member in members.items()}
         self._check(headers)
-        x = _content(members["x"])
-        y = _content(members["y"]) if "y" in members else None
+        x = content(members["x"])
+        y = content(members["y"]) if "y" in members else None
         x, space = self._vectors(x) if x.ndim == 2 else _pixels(x)
         classes, values = (None, ()) if y is None else relabel(y)
         return Rows(
@@ -94,36 +63,6 @@ class Arrays(RealSource):
             classes=tuple(str(value) for value in values),
             record={"path": str(path.resolve())},
         )
-
-    def _members(self, path: Path, opened: ExitStack) -> dict[str, Member]:
-        """The arrays in the file by name; a zip stays open as long as ``opened``."""
-        if path.suffix == ".npy":
-            return {"x": Member(lambda: open(path, "rb"), path.stat().st_size)}
-        self._refuse_unless(path.suffix == ".npz", "the name must end in .npz or .npy")
-        archive = opened.enter_context(zipfile.ZipFile(path))
-        return {
-            info.filename.removesuffix(".npy"): Member(
-                lambda info=info: archive.open(info), info.file_size
-            )
-            for info in archive.infolist()
-        }
-
-    def _header(self, name: str, member: Member) -> Header:
-        """The member's header, refused unless the member is
-        long enough for what it says."""
-        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        with member.open() as stream:
-            version = npy.read_magic(stream)
-            self._refuse_unless(version in readers, f"{name} has an npy version {version}")
-            shape, _, dtype = readers[version](stream)
-            start = stream.tell()
-        self._refuse_unless(
-            not dtype.hasobject, f"{name} holds Python objects, which are unsafe"
-        )
-        size = math.prod(shape) * max(dtype.itemsize, 1)
-        self._refuse_unless(size <= LIMIT, f"{name} has {size / 2**30:.3g} GiB, the limit is 4")
-        self._refuse_unless(member.bytes >= start + size, f"{name} is truncated")
-        return Header(shape, dtype)
 
     def _check(self, headers: dict[str, Header]) -> None:
         """Refuse shapes and dtypes that no data have, from the headers alone."""
@@ -149,8 +88,7 @@ class Arrays(RealSource):
     def _vectors(self, x: np.ndarray) -> tuple[np.ndarray, Space]:
         """Vectors as float64 rows, refused where one is not finite."""
         x = np.ascontiguousarray(x, dtype=np.float64)
-        bad = int((~np.isfinite(x).all(1)).sum())
-        self._refuse_unless(bad == 0, f"x has NaN or infinity in {bad} rows: remove them")
+        ArrayFile("path", str(self.path)).refuse_infinite(x)
         return x, Space((x.shape[1],), image=False)
 
     def _refuse_unless(self, ok: bool, remedy: str) -> None:
@@ -165,9 +103,3 @@ def _pixels(x: np.ndarray) -> tuple[np.ndarray, Space]:
     if x.ndim == 4 and x.shape[1] == 1:
         x = x[:, 0]
     return np.ascontiguousarray(x).reshape(len(x), -1), Space(x.shape[1:], image=True)
-
-
-def _content(member: Member) -> np.ndarray:
-    """The array itself, without pickle."""
-    with member.open() as stream:
-        return npy.read_array(stream, allow_pickle=False)

@@ -10,7 +10,7 @@ import numpy as np
 from nc_testbed.core.space import Space
 from nc_testbed.data.ranges import check_path
 from nc_testbed.data.real_source import RealSource
-from nc_testbed.data.rows import Rows
+from nc_testbed.data.rows import Rows, pool_files
 from nc_testbed.data.torchvision_files import ImageSet, read_images
 
 ROOT = "~/.cache/nc_testbed/torchvision"
@@ -104,13 +104,18 @@ class Cifar10(Downloaded):
             test = published(images.base, train=False)
         except RuntimeError as error:
             raise images.damage(images.folder) from error
+        pooled = pool_files(
+            _channel_first(train.data),
+            np.asarray(train.targets, dtype=np.int64),
+            _channel_first(test.data),
+            np.asarray(test.targets, dtype=np.int64),
+        )
         return Rows(
             name="cifar10",
             space=Space((3, 32, 32), image=True),
-            x=_channel_first(train.data),
-            y=np.asarray(train.targets, dtype=np.int64),
-            test_x=_channel_first(test.data),
-            test_y=np.asarray(test.targets, dtype=np.int64),
+            x=pooled.x,
+            y=pooled.y,
+            test_share=pooled.test_share,
             classes=tuple(train.classes),
         )
 

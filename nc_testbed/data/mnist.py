@@ -14,7 +14,7 @@ from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.space import Space
 from nc_testbed.data.idx import dimensions_of, parse_idx, read_file
 from nc_testbed.data.real_source import RealSource
-from nc_testbed.data.rows import Rows
+from nc_testbed.data.rows import Rows, pool_files
 
 FILES = Path(__file__).parent / "mnist_files"
 
@@ -30,8 +30,7 @@ MD5 = {
 @final
 @dataclass(frozen=True, kw_only=True)
 class Mnist(RealSource):
-    """Handwritten digits: 60,000 training rows and 10,000 held out, 28x28 uint8, ten
-    classes.
+    """70,000 handwritten digits of two files, one pool: 28x28 uint8, ten classes.
 
     Source: Yann LeCun, Corinna Cortes, Christopher J.C. Burges, derived from NIST,
     http://yann.lecun.com/exdb/mnist/, CC BY-SA 3.0.
@@ -39,14 +38,13 @@ class Mnist(RealSource):
 
     def read(self) -> Rows:
         """All rows; raises BadInput (``files``) if the package's copy is damaged."""
-        x, y, test_x, test_y = read_mnist(FILES)
+        pooled = pool_files(*read_mnist(FILES))
         return Rows(
             name="mnist",
             space=Space((28, 28), image=True),
-            x=x,
-            y=y,
-            test_x=test_x,
-            test_y=test_y,
+            x=pooled.x,
+            y=pooled.y,
+            test_share=pooled.test_share,
             classes=tuple("0123456789"),
             record={"files_md5": dict(MD5)},
         )

@@ -3,6 +3,7 @@ chains share, split once and for all."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
@@ -28,8 +29,9 @@ class RealSource(ABC):
 
     rows: training rows per chain (None: all that fit). imbalance_ratio: ratio >= 1 of the
     commonest to the rarest class, which rotates over chains (None: natural shares).
-    test_rows: rows per class never trained on (None: all that balance allows of a test
-    split, else a fifth of the smallest class, or of all rows where there are no labels).
+    test_rows: rows per class never trained on (None: where the source has a test file, all
+    that balance allows of as large a part of the pool of both files, else a fifth of the
+    smallest class, or of all rows where there are no labels).
     reserve: share in [0, 1) of what remains, per class, kept unseen for FRESH anchors.
     binarize: pixels drawn as 0 or 255. projection: principal axes to keep (None: no PCA).
     Raises BadInput where one is out of range.
@@ -64,8 +66,7 @@ class RealSource(ABC):
         same class law, from the reserve part. Raises BadInput where a setting does not
         fit the data.
         """
-        # By the repr: settings of an extension need not be hashable, and equal ones print alike.
-        rows, split, x, held_out, space = from_cache((type(self), repr(self)), self._split)
+        rows, split, x, held_out, calibrators, space = self._cached_split()
         _check_chains(chains, x)
         y = rows.labels[split.pool]
         sizes = rows.sizes(y[split.training])
@@ -82,18 +83,44 @@ class RealSource(ABC):
             training=torch.from_numpy(training),
             reserve=torch.from_numpy(reserve),
             held_out=torch.from_numpy(held_out),
+            calibrators=torch.from_numpy(calibrators),
             classes=rows.classes,
+            referee_rows=torch.from_numpy(split.training),
             record=self._record(rows, split, x, held_out)
             | {"rows_per_chain": training.shape[1]},
         )
-        return data if rows.y is None else _with_labels(data, y, split.held_out_y, ranks)
+        return data if rows.y is None else _with_labels(data, y, split, ranks)
 
-    def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, Space]:
+    def original_space(self) -> Space:
+        """The space of the rows as they are read, before any projection."""
+        return self._cached_split()[0].space
+
+    def original_rows(self, positions: np.ndarray) -> np.ndarray:
+        """Rows ``[m, D]`` at these positions in the pool in the units they are read in,
+        neither standardised nor projected."""
+        rows, split, *_ = self._cached_split()
+        return rows.x[split.pool[positions]]
+
+    def represent(self, x: np.ndarray) -> np.ndarray:
+        """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
+        rows, split, *_ = self._cached_split()
+        return self._represent(rows, replace(split, held_out=x))[1]
+
+    def _cached_split(
+        self,
+    ) -> tuple[Rows, Split, np.ndarray, np.ndarray, np.ndarray, Space]:
+        """What :meth:`_split` gives, once a command."""
+        # By the repr: settings of an extension need not be hashable, and equal ones print alike.
+        return from_cache((type(self), repr(self)), self._split)
+
+    def _split(self) -> tuple[Rows, Split, np.ndarray, np.ndarray, np.ndarray, Space]:
         """What no seed and no chain changes: the rows,
         their parts, and how they are stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
-        return rows, split, *self._represent(rows, split)
+        x, held_out, space = self._represent(rows, split)
+        measured = replace(split, held_out=split.calibrators)
+        return rows, split, x, held_out, self._represent(rows, measured)[1], space
 
     def _read_binarized(self) -> Rows:
         """The rows as read, binarised if asked for."""
@@ -110,9 +137,7 @@ class RealSource(ABC):
             return rows
         require(rows.space.image, "binarize", "true", f"give false: {rows.name} has no pixels")
         draws = RandomStreams(0, (SHARED,))("binarize")
-        x = binarize(rows.x, draws)
-        test_x = None if rows.test_x is None else binarize(rows.test_x, draws)
-        return replace(rows, x=x, test_x=test_x)
+        return replace(rows, x=binarize(rows.x, draws))
 
     def _represent(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
         """Pool and held-out rows as they are stored, and their space.
@@ -134,28 +159,42 @@ class RealSource(ABC):
         self, rows: Rows, split: Split, x: np.ndarray, held_out: np.ndarray
     ) -> dict[str, object]:
         """What was read and how it was split, for the run's provenance."""
-        return rows.record | {
-            "source": rows.name,
-            "x_sha256": sha256(x),
-            "held_out_sha256": sha256(held_out),
-            "split": {
-                "held_out": len(held_out),
-                "reserve": len(split.reserve),
-                "training": len(split.training),
-            },
-            "binarize": self.binarize,
-            "projection": self.projection,
-        }
+        pooled = {} if rows.test_share is None else {"files": "pooled and shuffled"}
+        return (
+            rows.record
+            | pooled
+            | {
+                "source": rows.name,
+                "x_sha256": sha256(x),
+                "referee_rows_sha256": _sha256_of_lessons(rows, split, x),
+                "held_out_sha256": sha256(held_out),
+                "split": {
+                    "held_out": len(held_out),
+                    "calibrators": len(split.calibrators),
+                    "reserve": len(split.reserve),
+                    "training": len(split.training),
+                },
+                "binarize": self.binarize,
+                "projection": self.projection,
+            }
+        )
 
 
-def _with_labels(data: Data, y: np.ndarray, held_out_y: np.ndarray, ranks: np.ndarray) -> Data:
+def _sha256_of_lessons(rows: Rows, split: Split, x: np.ndarray) -> str:
+    """Hash of the rows that a referee may learn from, and of their classes."""
+    lessons = sha256(x[split.training]) + sha256(rows.labels[split.pool[split.training]])
+    return hashlib.sha256(lessons.encode()).hexdigest()
+
+
+def _with_labels(data: Data, y: np.ndarray, split: Split, ranks: np.ndarray) -> Data:
     """The data with the fields that only labelled sources fill."""
     C = ranks.shape[1]
     counts = np.stack([np.bincount(y[chain], minlength=C) for chain in data.training.numpy()])
     return replace(
         data,
         y=torch.from_numpy(y)[None],
-        held_out_y=torch.from_numpy(held_out_y),
+        held_out_y=torch.from_numpy(split.held_out_y),
+        calibrators_y=torch.from_numpy(split.calibrators_y),
         shares=torch.from_numpy(counts / data.training.shape[1]),  # [R, C]
         rank=torch.from_numpy(ranks),
     )

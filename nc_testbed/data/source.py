@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from nc_testbed.core.family import Family, Parameters
@@ -41,11 +42,14 @@ class Data:
     classes. training ``[R, n0]``: rows (positions in x) of generation 0. reserve
     ``[R, m]``: rows that no generation has seen, in the order in which FRESH anchors use
     them. held_out ``[H, D]``, held_out_y ``[H]``: never trained on, the same number of
-    each class. shares ``[R, C]``: class shares of each chain's training rows. rank
-    ``[R, C]``: rarity rank of each class in each chain, 0 the commonest. classes: names
-    of the C classes. true_parameters: families that hold the law, with its parameters
-    ``[1, ...]`` in each. record: what provenance tells of the rows: sha256 of files,
-    sizes of the split.
+    each class. calibrators ``[K, D]``, calibrators_y ``[K]``: further rows like them,
+    None or empty where there are no more. shares ``[R, C]``: class shares of each chain's
+    training rows. rank ``[R, C]``: rarity rank of each class in each chain, 0 the
+    commonest. classes: names of the C classes. referee_rows ``[L]`` int64: positions in
+    x (S = 1) of the rows that a referee may learn from, neither held out nor in reserve;
+    empty where an exact law draws the rows, and a referee learns from rows of its own.
+    true_parameters: families that hold the law, with its parameters ``[1, ...]`` in each. record: what provenance
+    tells of the rows: sha256 of files, sizes of the split.
     """
 
     name: str
@@ -56,9 +60,12 @@ class Data:
     held_out: Tensor
     y: Tensor | None = None
     held_out_y: Tensor | None = None
+    calibrators: Tensor | None = None
+    calibrators_y: Tensor | None = None
     shares: Tensor | None = None
     rank: Tensor | None = None
     classes: tuple[str, ...] = ()
+    referee_rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     law: DataLaw | None = None
     true_parameters: tuple[tuple[Family, Parameters], ...] = ()
     record: dict[str, object] = field(default_factory=dict)
@@ -86,6 +93,11 @@ class Data:
         """The stored rows ``[N, D]`` of a chain; its
         ``training`` and ``reserve`` say which."""
         return self.x[0 if self.has_shared_rows else chain]
+
+    def without_labels(self) -> Data:
+        """The same rows as if nobody knew their classes."""
+        unknown = {"y": None, "held_out_y": None, "calibrators_y": None}
+        return replace(self, **unknown, shares=None, rank=None, classes=())
 
     @property
     def has_tail(self) -> bool:

@@ -14,14 +14,17 @@ from nc_testbed.data.rows import Rows
 
 @dataclass(frozen=True)
 class Split:
-    """Held-out rows ``[H, D]`` with their classes, and positions of the others.
+    """Held-out rows ``[H, D]`` with their classes, calibrators likewise, and positions of
+    the others.
 
-    pool ``[N]``: rows of the source that are not held out, ascending. reserve, training:
-    positions in the pool, ascending and disjoint, together all of it.
+    pool ``[N]``: rows of the source that are not of the held-out part, ascending.
+    reserve, training: positions in the pool, ascending and disjoint, together all of it.
     """
 
     held_out: np.ndarray
     held_out_y: np.ndarray
+    calibrators: np.ndarray
+    calibrators_y: np.ndarray
     pool: np.ndarray
     reserve: np.ndarray
     training: np.ndarray
@@ -30,48 +33,47 @@ class Split:
 def split_rows(rows: Rows, test_rows: int | None, reserve: float) -> Split:
     """Split the rows per class, in this order: held-out, reserve, training.
 
-    The same for every seed. A source's own test split is what is held out, if there is
-    one. test_rows: rows per class, None for all that balance allows of a test split, else
-    a fifth of the smallest class. reserve: share of what remains of each class, rounded
-    down, but at least 1 row if above 0. Raises BadInput (``test_rows``) with the largest
-    number that works.
+    The same for every seed. Where the source has a test file, its rows and those of the
+    training file are one pool, and the held-out part of every class is the test file's
+    share of all rows, whatever ``test_rows`` is: the first ``test_rows`` of it are held
+    out, the others are calibrators. test_rows: rows per class, None for all that balance
+    allows of such a part, else a fifth of the smallest class. reserve: share of what
+    remains of each class, rounded down, but at least 1 row if above 0. Raises BadInput
+    (``test_rows``) with the largest number that works.
     """
     y = rows.labels
-    everything = np.arange(len(y))
-    if rows.test_x is None or rows.test_y is None:
-        spare = 2 if reserve > 0 else 1  # a training row, and one for the reserve
-        test = _test_rows(y, rows, test_rows, spare, 0.2, "split")
-        pool = np.setdiff1d(everything, test)
-        held_out = rows.x[test]
-        held_out_y = y[test]
+    sizes = rows.sizes(y)
+    order = fixed_order(len(y), "split")
+    spare = 2 if reserve > 0 else 1  # a training row, and one for the reserve
+    if rows.test_share is None:
+        count = held_out_count(test_rows, sizes, spare, 0.2, rows.classes)
+        part = np.full(len(sizes), count)
     else:
-        test = _test_rows(rows.test_y, rows, test_rows, 0, 1.0, "split test")
-        pool = everything
-        held_out = rows.test_x[test]
-        held_out_y = rows.test_y[test]
+        _check_sizes(test_rows, sizes, spare, rows.classes)
+        part = _held_out_part(sizes, rows.test_share, spare)
+        count = held_out_count(test_rows, part, 0, 1.0, rows.classes)
+    held_out = np.sort(first_of_each(order, y, np.full(len(sizes), count)))
+    measured = first_of_each(order, y, part)
+    calibrators = np.setdiff1d(measured, held_out)
+    pool = np.setdiff1d(np.arange(len(y)), measured)
     in_reserve = reserve_mask(y[pool], reserve)
     return Split(
-        held_out,
-        held_out_y,
+        rows.x[held_out],
+        y[held_out],
+        rows.x[calibrators],
+        y[calibrators],
         pool,
         reserve=np.flatnonzero(in_reserve),
         training=np.flatnonzero(~in_reserve),
     )
 
 
-def _test_rows(
-    y: np.ndarray,
-    rows: Rows,
-    test_rows: int | None,
-    spare: int,
-    share: float,
-    purpose: str,
-) -> np.ndarray:
-    """Positions of the held-out rows among rows of classes ``y``, ascending."""
-    order = fixed_order(len(y), purpose)
-    sizes = rows.sizes(y)
-    count = held_out_count(test_rows, sizes, spare, share, rows.classes)
-    return np.sort(first_of_each(order, y, np.full(len(sizes), count)))
+def _held_out_part(sizes: np.ndarray, share: float, spare: int) -> np.ndarray:
+    """Rows of every class ``[C]`` that may be held out: the share of it, rounded down,
+    but at least 1 row and never one of the last ``spare``."""
+    # 1e-9: a product that is a whole number up to rounding counts as that number.
+    part = np.floor(share * sizes + 1e-9).astype(np.int64)
+    return np.clip(part, 1, sizes - spare)
 
 
 def reserve_mask(y: np.ndarray, reserve: float) -> np.ndarray:
@@ -103,15 +105,23 @@ def held_out_count(
 
     ``spare`` rows of every class must remain. Raises BadInput (``test_rows``) otherwise.
     """
+    _check_sizes(test_rows, sizes, spare, classes)
     most = int(sizes.min()) - spare
-    if most < 1:
-        name = f"class {classes[int(sizes.argmin())]}" if classes else "the whole"
-        needs = f"every class needs {1 + spare} rows or more and {name} has {sizes.min()}"
-        raise BadInput("test_rows", test_rows, f"{needs}: add rows or leave it out")
     if test_rows is None:
         return min(most, max(1, int(share * sizes.min())))
     require(test_rows <= most, "test_rows", test_rows, f"give at most {most} rows per class")
     return test_rows
+
+
+def _check_sizes(
+    test_rows: int | None, sizes: np.ndarray, spare: int, classes: tuple[str, ...]
+) -> None:
+    """Raise BadInput (``test_rows``) unless every class has a row beside the spare ones."""
+    if sizes.min() > spare:
+        return
+    name = f"class {classes[int(sizes.argmin())]}" if classes else "the whole"
+    needs = f"every class needs {1 + spare} rows or more and {name} has {sizes.min()}"
+    raise BadInput("test_rows", test_rows, f"{needs}: add rows or leave it out")
 
 
 def fixed_order(rows: int, purpose: str) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.space import Space
 from nc_testbed.data.idx import dimensions_of, parse_idx, read_file
-from nc_testbed.data.rows import Rows, relabel
+from nc_testbed.data.rows import Rows, pool_files, relabel
 
 
 @dataclass(frozen=True)
@@ -136,17 +136,17 @@ def read_images(images: ImageSet) -> Rows:
     images.find(names)
     record: dict[str, str] = {}
     x, labels, test_x, test_labels = (_array(images, name, record) for name in names)
-    y, values = relabel(labels)
+    values = np.unique(labels)
     consistent = len(x) == len(labels) and len(test_x) == len(test_labels)
     if not consistent or not np.isin(test_labels, values).all():
         raise images.damage(images.folder)
+    pooled = pool_files(_flat(images, x), labels, _flat(images, test_x), test_labels)
     return Rows(
         name=images.name.lower() if images.split is None else f"emnist_{images.split}",
         space=Space(x.shape[1:], image=True),
-        x=_flat(images, x),
-        y=y,
-        test_x=_flat(images, test_x),
-        test_y=np.searchsorted(values, test_labels).astype(np.int64),
+        x=pooled.x,
+        y=relabel(pooled.y)[0],
+        test_share=pooled.test_share,
         classes=_class_names(images, values),
         record={"files_sha256": record},
     )

@@ -128,11 +128,12 @@ def blank_archive(run: Run) -> Archive:
 
 
 def judge(run: Run, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The referee's labels and confidence ``[R, n]`` of a
-    synthetic set, if the policy asks."""
+    """The referee's labels and confidence ``[R, n]`` of a synthetic set, if the policy
+    asks; it has none in rows that it takes for no class."""
     if not run.policy.needs_classifier:
         return None
     referee = run.reference.referee
-    opinions = [referee.classify(referee.features(rows)) for rows in synthetic]
-    labels, confidence = zip(*opinions, strict=True)
-    return torch.stack(labels), torch.stack(confidence)
+    said = [referee.classify(referee.describe(rows)) for rows in synthetic]
+    labels = torch.stack([one.label for one in said])
+    confidence = [torch.where(one.is_none, 0.0, one.confidence) for one in said]
+    return labels, torch.stack(confidence)

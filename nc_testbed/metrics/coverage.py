@@ -13,7 +13,7 @@ from scipy.stats import binom
 from torch import Tensor
 
 from nc_testbed.metrics.column import Column
-from nc_testbed.metrics.evaluation import Evaluation, rank_columns
+from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import NEIGHBOURS
 from nc_testbed.metrics.reference import Reference
 
@@ -40,15 +40,6 @@ def _overall(reference: Reference) -> Tensor:
     return torch.tensor(expected, dtype=torch.float64, device=reference.shares.device)
 
 
-def _by_class(reference: Reference) -> Tensor:
-    sizes = [len(rows) for rows in reference.groups]
-    expected = [
-        [expected_coverage(N, reference.rows, p) for N, p in zip(sizes, shares, strict=True)]
-        for shares in reference.shares.tolist()
-    ]
-    return torch.tensor(expected, dtype=torch.float64, device=reference.shares.device)
-
-
 @dataclass(frozen=True)
 class Coverage:
     """Share of real k = 5 balls that contain a synthetic row, and how many contain each
@@ -57,9 +48,9 @@ class Coverage:
     Coverage and density (Naeem et al., 2020, https://arxiv.org/abs/2002.09797), strict <.
     Coverage is divided by its mean for equal laws at the same numbers of rows, so a
     perfect fit scores 1 on average. Overall balls are those of held-out rows resampled to
-    the chain's training law. A class's balls are those among its own held-out rows
-    (pooled balls of rare rows are as large as the common rows' and are covered by them),
-    and the mean supposes that only its own ``Binomial(M, p_c)`` rows reach them.
+    the chain's training law: those of rare rows are as large as the common rows' and are
+    covered by them. Both rise as samples contract; kept for comparison with the
+    literature.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
@@ -71,19 +62,6 @@ class Coverage:
             low=0,
             worse="lower",
             group="2 quality",
-            overall=1,
-        ),
-        "tail_coverage": Column(
-            "mean over the rarest third of the classes, only where classes are rare",
-            low=0,
-            worse="lower",
-            group="1 tail",
-        ),
-        "coverage_rank_i": Column(
-            "of the class of rarity rank i, 0 the commonest",
-            low=0,
-            worse="lower",
-            group="6 classes",
         ),
         "density": Column(
             "overall balls that contain a synthetic row, mean over rows, divided by k; 1 on "
@@ -99,11 +77,7 @@ class Coverage:
         reference = evaluation.reference
         near = evaluation.neighbourhoods
         covered = near.covered.sum(1).double() / reference.member.sum(1)
-        columns = {
+        return {
             "coverage": covered / reference.once(_overall),
             "density": near.balls.double().mean(1) / NEIGHBOURS,
         }
-        if not reference.has_labels:
-            return columns
-        by_class = reference.by_class(near.covered_own) / reference.once(_by_class)
-        return rank_columns("coverage", by_class, reference) | columns

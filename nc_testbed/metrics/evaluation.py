@@ -15,8 +15,9 @@ from nc_testbed.core.machine import each
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
+from nc_testbed.metrics.classifier import Classification, Classifier
 from nc_testbed.metrics.neighbours import Neighbourhoods, meet
-from nc_testbed.metrics.reference import CONFIDENT, Classifier, Reference
+from nc_testbed.metrics.reference import CONFIDENT, Reference
 
 __all__ = [
     "COLLAPSES",
@@ -29,6 +30,7 @@ __all__ = [
     "Reference",
     "fit_provides",
     "missing",
+    "needs_fit",
     "rank_columns",
 ]
 
@@ -44,6 +46,9 @@ COLLAPSES = {
 }
 """The eight definitions of collapse counted by Schaeffer et al. (2025, arXiv
 2503.03150)."""
+
+OF_FITS = frozenset({"exact", "likelihood", "parameters", "encoder"})
+"""What a metric can require of a fit, see :func:`fit_provides`."""
 
 
 @runtime_checkable
@@ -87,11 +92,11 @@ class Evaluation:
     rows: ``[R, M, D]`` stored samples of the fit, drawn for the metrics alone, apart from
     the n rows the next generation trains on. first: generation 0's fit. training: what
     this fit was trained on (with ``stream`` the stored rows of the law that it was
-    trained on). Both are None where samples are measured outside a loop. Parts are
-    computed when first asked for.
+    trained on). Both are None where samples are measured outside a loop, and so is fit
+    where rows are not of one. Parts are computed when first asked for.
     """
 
-    fit: Fit
+    fit: Fit | None
     rows: Tensor
     reference: Reference
     streams: RandomStreams
@@ -114,28 +119,40 @@ class Evaluation:
         return len(self.rows)
 
     @cached_property
-    def features(self) -> Tensor:
-        """``[R, M, F]`` float32, one chain at a time."""
+    def described(self) -> Tensor:
+        """Features of several depths, ``[R, M, G]`` float32, one chain at a time."""
         referee = self.reference.referee
-        return torch.stack(each(referee.features, list(self.rows), self.rows.device))
+        return torch.stack(each(referee.describe, list(self.rows), self.rows.device))
+
+    @property
+    def features(self) -> Tensor:
+        """Units of the referee's last hidden layer, ``[R, M, F]`` float32."""
+        return self.described[..., : self.reference.referee.width]
 
     @cached_property
-    def _labels_and_confidence(self) -> tuple[Tensor, Tensor]:
-        chains = [self.reference.referee.classify(features) for features in self.features]
-        labels, confidence = zip(*chains, strict=True)
-        return torch.stack(labels), torch.stack(confidence)
+    def _said(self) -> Classification:
+        """What the referee says of the samples, ``[R, M]`` each."""
+        said = [self.reference.referee.classify(described) for described in self.described]
+        return Classification(*(torch.stack(field) for field in zip(*said, strict=True)))
 
     @property
     def labels(self) -> Tensor:
         """The referee's labels ``[R, M]`` int64; all 0 where there are no classes."""
         if self.reference.has_labels:
-            return self._labels_and_confidence[0]
+            return self._said.label
         return torch.zeros_like(self.rows[..., 0], dtype=torch.int64)
+
+    @property
+    def is_none(self) -> Tensor:
+        """Samples ``[R, M]`` bool that the referee takes for none of the classes."""
+        if self.reference.has_labels:
+            return self._said.is_none
+        return torch.zeros_like(self.rows[..., 0], dtype=torch.bool)
 
     @property
     def confidence(self) -> Tensor:
         """The referee's confidence ``[R, M]`` float32; only where there are classes."""
-        return self._labels_and_confidence[1]
+        return self._said.confidence
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:
@@ -153,9 +170,10 @@ class Evaluation:
 
     @property
     def is_accepted(self) -> Tensor:
-        """``[R, M]`` bool: the referee is sure of the label, and the row lies on its
-        manifold."""
-        return (self.confidence >= CONFIDENT) & self.neighbourhoods.inside_own
+        """``[R, M]`` bool: the referee is sure of the label, does not say "none of these",
+        and the row lies on the class's manifold."""
+        is_sure = (self.confidence >= CONFIDENT) & ~self.is_none
+        return is_sure & self.neighbourhoods.inside_own
 
     def counts(self, among: Tensor | None = None) -> Tensor:
         """Synthetic rows of each label ``[R, C]`` float64, of all rows or of those
@@ -204,6 +222,11 @@ def fit_provides(fit: Any) -> frozenset[str]:
     }
     words["encoder"] = bound and hasattr(fit, "latent_means")
     return frozenset(word for word, holds in words.items() if holds)
+
+
+def needs_fit(metric: Metric) -> bool:
+    """Whether a metric asks the fit, and so says nothing of rows that are not of one."""
+    return bool(metric.requires & OF_FITS)
 
 
 def missing(metric: Metric, provides: frozenset[str]) -> frozenset[str]:

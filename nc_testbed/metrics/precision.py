@@ -1,4 +1,4 @@
-"""Precision: how much of what is generated looks real."""
+"""Improved precision, kept for comparison: noise passes it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ class Precision:
 
     Improved precision (Kynkaanniemi et al., 2019, https://arxiv.org/abs/1904.06991),
     against held-out rows resampled to the chain's training law; open balls (strict <).
-    Higher looks better, but it rises as a generator contracts onto the commonest rows:
-    read it beside recall.
+    Noise can lie in the balls of real outliers, and it rises as a generator contracts: it
+    is kept for comparison with the literature and says nothing of fidelity by itself.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
     collapse: ClassVar[str] = "hallucinated data"
     columns: ClassVar[dict[str, Column]] = {
         "precision": Column(
-            "share of samples that lie on the real manifold: that look real; it can rise while "
-            "rare things are lost, so never read it alone",
+            "improved precision, for comparison: noise and contracted rows have a high one, read "
+            "fidelity",
             low=0,
             high=1,
             worse="lower",
             group="2 quality",
-            fidelity=1,
         ),
     }
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,9 @@ from nc_testbed.core.exactness import row_blocks
 from nc_testbed.core.machine import each
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.source import Data
+from nc_testbed.metrics.classifier import Classification, Classifier
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, radii
+from nc_testbed.metrics.referee import untrained
 
 CONFIDENT = 0.9
 """Least confidence of the referee in a row that counts for its class."""
@@ -24,27 +26,35 @@ CONFIDENT = 0.9
 T = TypeVar("T")
 
 
-class Classifier(Protocol):
-    """A frozen judge trained on real rows only; a pure function, asked one chain at a
-    time.
+@dataclass(frozen=True)
+class Depths:
+    """How features of several depths become one space: centre ``[G]``, scale ``[G]``,
+    float64."""
 
-    Where there are no classes its features are the rows themselves and ``classify`` is
-    never called.
-    """
+    centre: Tensor
+    scales: Tensor
 
-    @property
-    def sha256(self) -> str:
-        """Hash of what it judges by, recorded by every run."""
-        ...
+    @classmethod
+    def of(cls, described: Tensor, width: int) -> Depths:
+        """Of real rows' features ``[H, G]``: each of two blocks, the first ``width``
+        columns and the others, gets a total variance of 1; a block that never varies is
+        left."""
+        x = described.to(torch.float64)
+        scales = torch.ones_like(x[0])
+        for block in (slice(None, width), slice(width, None)):
+            total = (x[:, block] - x[:, block].mean(0)).square().mean(0).sum()
+            scales[block] = total.rsqrt() if total > 0 else 1.0
+        return cls(x.mean(0), scales)
 
-    def features(self, rows: Tensor) -> Tensor:
-        """Features ``[M, F]`` float32 of stored rows ``[M, D]``."""
-        ...
+    def scale(self, described: Tensor) -> Tensor:
+        """Features ``[M, G]`` in that space, float64."""
+        return (described.to(torch.float64) - self.centre) * self.scales
 
-    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Label ``[M]`` int64 and confidence ``[M]`` float32 in [0, 1] from features [M,
-        F]."""
-        ...
+
+def _describe(referee: Classifier, rows: Tensor) -> Tensor:
+    """Features ``[H, G]`` of many rows, some for every core."""
+    parts = [rows[block] for block in row_blocks(len(rows), 1024)]
+    return torch.cat(each(referee.describe, parts, rows.device))
 
 
 @dataclass(frozen=True)
@@ -104,11 +114,87 @@ class Reference:
         return "labels" in self.data.provides
 
     @cached_property
+    def described(self) -> Tensor:
+        """Features of several depths of all held-out rows, ``[H, G]`` float32."""
+        return _describe(self.referee, self.data.held_out)
+
+    @cached_property
+    def _calibrators(self) -> Tensor:
+        """Features of several depths of the calibrators, ``[K, G]`` float32."""
+        rows = self.data.calibrators
+        return self.described[:0] if rows is None else _describe(self.referee, rows)
+
+    def calibrators_of(self, c: int) -> Tensor:
+        """Those of class c ``[K_c, G]``, of all where there are no classes."""
+        labels = self.data.calibrators_y
+        if labels is None or self.data.held_out_y is None:
+            return self._calibrators
+        return self._calibrators[labels == c]
+
+    @property
     def features(self) -> Tensor:
-        """Of all held-out rows, ``[H, F]`` float32."""
-        rows = self.data.held_out
-        parts = [rows[block] for block in row_blocks(len(rows), 1024)]  # some for every core
-        return torch.cat(each(self.referee.features, parts, rows.device))
+        """Of all held-out rows, the units of the last hidden layer, ``[H, F]`` float32."""
+        return self.described[:, : self.referee.width]
+
+    @cached_property
+    def _said(self) -> Classification:
+        """What the referee says of the held-out rows."""
+        if self.has_labels:
+            return self.referee.classify(self.described)
+        everywhere = torch.zeros_like(self.group)
+        return Classification(everywhere, everywhere.float() + 1, everywhere.bool())
+
+    @property
+    def labels(self) -> Tensor:
+        """The referee's labels ``[H]`` of the held-out rows; all 0 without classes."""
+        return self._said.label
+
+    @property
+    def is_labelled(self) -> Tensor:
+        """Held-out rows ``[H]`` bool that the referee takes for one of the classes."""
+        return ~self._said.is_none
+
+    def accuracy(self, classes: Tensor) -> float:
+        """Share of the held-out rows, of these classes ``[H]``, that the referee labels
+        rightly."""
+        said = self.referee.classify(self.described)
+        return float(((said.label == classes) & ~said.is_none).double().mean())
+
+    @cached_property
+    def _depths(self) -> Depths:
+        return Depths.of(self.described, self.referee.width)
+
+    @cached_property
+    def deep(self) -> Tensor:
+        """Features of several depths of the held-out rows, ``[H, G]`` float64, centred.
+
+        Two blocks, the last hidden layer and what lies before it, each scaled to a total
+        variance of 1 on these rows.
+        """
+        return self._depths.scale(self.described)
+
+    def to_deep(self, described: Tensor) -> Tensor:
+        """Features ``[M, G]`` of other rows, as those of :attr:`deep`."""
+        return self._depths.scale(described)
+
+    @cached_property
+    def _untrained(self) -> tuple[Classifier, Depths, Tensor]:
+        """A network with random weights, how its features are scaled, and the held-out
+        rows'."""
+        network = untrained(self.data.space).to(self.data.x.device)
+        described = _describe(network, self.data.held_out)
+        depths = Depths.of(described, network.width)
+        return network, depths, depths.scale(described)
+
+    @property
+    def untrained_deep(self) -> Tensor:
+        """As :attr:`deep`, of the same layers with random weights."""
+        return self._untrained[2]
+
+    def describe_untrained(self, rows: Tensor) -> Tensor:
+        """Those features ``[M, G]`` float64 of stored rows ``[M, D]``."""
+        network, depths, _ = self._untrained
+        return depths.scale(network.describe(rows))
 
     @cached_property
     def centre(self) -> Tensor:
@@ -227,8 +313,8 @@ class Reference:
         Labelled as their class, with confidence, and inside a class ball of the other
         rows.
         """
-        labels, confidence = self.referee.classify(self.features)
-        counts = (labels == self.group) & (confidence >= CONFIDENT)
+        said = self.referee.classify(self.described)
+        counts = (said.label == self.group) & (said.confidence >= CONFIDENT) & ~said.is_none
         points = self.subtract_centre(self.features)
         radius = self.own[1]
         inside = [inside_others(points[rows], radius[rows]) for rows in self.groups]
@@ -242,9 +328,13 @@ class Reference:
         training rows whose classes are independent draws from the shares."""
         law = self.data.law
         if law is None:
-            return self.per_chain(lambda r: self.referee.features(self._resample(r)))
+            return self.per_chain(lambda r: self._features_of(self._resample(r)))
         rows = law.draw(self.rows, self.streams, "metrics/real")[0]
-        return self.per_chain(lambda r: self.referee.features(rows[r]))
+        return self.per_chain(lambda r: self._features_of(rows[r]))
+
+    def _features_of(self, rows: Tensor) -> Tensor:
+        """Units ``[M, F]`` of the last hidden layer of stored rows."""
+        return self.referee.describe(rows)[:, : self.referee.width]
 
     def _resample(self, chain: int) -> Tensor:
         """min(M, n0) training rows: classes drawn, rows of a class in random order.

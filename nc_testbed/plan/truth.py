@@ -33,7 +33,7 @@ def on_real(run: Run, metric: str | None) -> dict[str, dict[str, Tensor]]:
     group."""
     streams = run.streams(0).enter_scope("plan")
     evaluation = Evaluation(  # real rows belong to no fit
-        None,  # ty: ignore[invalid-argument-type]
+        None,
         real_rows(run),
         run.reference,
         streams,

@@ -13,6 +13,7 @@ from nc_testbed.config.config_file import settings_hash
 from nc_testbed.data.source import Data
 from nc_testbed.loop.run import Run
 from nc_testbed.metrics.column import Columns
+from nc_testbed.metrics.matched_coverage import covered_rows
 
 
 def with_facts(config: Mapping[str, Any], run: Run) -> dict[str, Any]:
@@ -50,9 +51,11 @@ def _of_rows(run: Run) -> dict[str, Any]:
         "classes": list(data.classes),
         "evaluation_rows": run.evaluation_rows,
     }
-    if data.rank is not None and data.held_out_y is not None:
+    if data.rank is not None:
         facts["rank_to_class"] = data.rank.argsort(1).tolist()
-        facts["held_out_rows"] = data.held_out_y.bincount(minlength=len(data.classes)).tolist()
+    if data.held_out_y is not None and run.evaluation_rows:
+        facts["referee_accuracy"] = run.reference.accuracy(data.held_out_y)
+        facts["covered_rows"] = covered_rows(run.reference)
     return facts
 
 

@@ -26,13 +26,14 @@ from nc_testbed.loop.run import BEGINNING, Past, Run
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
 from nc_testbed.record.controls import NAME as CONTROLS
-from nc_testbed.record.controls import read_controls
+from nc_testbed.record.controls import read_controls, write_controls
 from nc_testbed.record.directory import RunDirectory
 from nc_testbed.record.disk_errors import exit_on_io_error, resume_command
 from nc_testbed.record.facts import with_facts
 from nc_testbed.record.summary import summarise
 from nc_testbed.run.console import Console
 from nc_testbed.run.prepare import Prepared
+from nc_testbed.run.ruler import controls_of_run
 from nc_testbed.run.signals import Signals
 from nc_testbed.view.tensorboard import Dashboard, rebuild
 from nc_testbed.view.tensorboard_view import View
@@ -118,7 +119,7 @@ class OpenRun:
         directory.start(self.config)
         directory.forget(self.committed[:-1])
         directory.read_tables(self.committed)
-        self.controls = _recorded_controls(self.path, self.config)
+        self.controls = self._recorded_controls() or self._measured_controls(prepared)
         self._laws = laws_of(prepared)
         self._view = View(self._dashboard, self.path)
 
@@ -161,6 +162,24 @@ class OpenRun:
         text = json.dumps(summary, indent=1, allow_nan=False)
         self.directory.finish(self.config, text.encode())
         return summary
+
+    def _recorded_controls(self) -> dict[str, Any] | None:
+        """The controls that the directory keeps, None where they must be measured."""
+        try:
+            return read_controls(self.path, self.config)
+        except ValueError as error:
+            print(f"{CONTROLS} is {error}; it is made again")
+            return None
+
+    def _measured_controls(self, prepared: Prepared) -> dict[str, Any]:
+        """What every column reads on control rows, now part of the record; nothing where
+        no rows are measured."""
+        if prepared.evaluation_rows == 0:
+            return {}
+        columns = Columns.from_records(self.config)
+        controls = controls_of_run(prepared, self.run.reference, print).summary(columns)
+        write_controls(self.path, controls, self.config)
+        return controls
 
     def _past(self) -> Past:
         """What the loop goes on from, read from the record as it is needed."""
@@ -214,15 +233,6 @@ def laws_of(run: Prepared) -> dict[str, ExactLaw]:
         return {}
     truth = true_parameters[0][1]
     return expected_laws(run.model, truth, run.policy, run.sizes[:-1], settings.budget)
-
-
-def _recorded_controls(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The controls that a run's directory keeps, None where they must be measured."""
-    try:
-        return read_controls(path, config)
-    except ValueError as error:
-        print(f"{CONTROLS} is {error}; it is made again")
-        return None
 
 
 def _check_data(path: Path, config: Mapping[str, Any]) -> None:

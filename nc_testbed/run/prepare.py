@@ -23,7 +23,8 @@ from nc_testbed.families.family_source import FamilySource
 from nc_testbed.loop.run import LoopStore, Run
 from nc_testbed.metrics.evaluation import Metric, Reference, missing
 from nc_testbed.metrics.parameters import Parameters
-from nc_testbed.metrics.referee import Plain, referee_for
+from nc_testbed.metrics.referee import RELIABLE, Plain, Referee
+from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.run import checks
 
 
@@ -31,13 +32,14 @@ from nc_testbed.run import checks
 class Prepared:
     """A run whose settings have been checked against each other and against its data.
 
-    store: whether the run keeps rows or sufficient statistics. data: of the latter the
-    law alone, without rows. evaluation_rows: samples per chain that metrics draw, 0
-    where none do.
+    store: whether the run keeps rows or sufficient statistics. source: of the data. data:
+    the law alone, without rows, where sufficient statistics are kept. evaluation_rows:
+    samples per chain that metrics draw, 0 where none do.
     """
 
     settings: Settings
     store: type[LoopStore]
+    source: Any
     data: Data
     model: Model
     policy: Policy
@@ -60,14 +62,15 @@ class Prepared:
         system's own.
         """
         settings = self.settings
-        data = _move_data(self.data, self.device)
+        data = move_data(self.data, self.device)
+        reference = self._reference(data, say)
         return Run(
             store=self.store,
             data=data,
             model=self.model,
             policy=self.policy,
-            metrics=self.metrics,
-            reference=self._reference(data, say),
+            metrics=self._measurable(reference, say),
+            reference=reference,
             sampling=settings.sampling,
             seed=settings.seed,
             chains=settings.chains,
@@ -86,7 +89,27 @@ class Prepared:
         if self.evaluation_rows == 0:  # no held-out row is compared with
             return Reference(data, Plain(), 0, RandomStreams(0, (), device=self.device))
         referee = referee_for(self.data, say).to(self.device)
-        return Reference.build(data, referee, self.evaluation_rows)
+        reference = Reference.build(data, referee, self.evaluation_rows)
+        if not isinstance(referee, Referee) or data.held_out_y is None:
+            return reference
+        accuracy = reference.accuracy(data.held_out_y)
+        if accuracy >= RELIABLE:
+            return reference
+        say(
+            f"the referee is right on {accuracy:.1%} of held-out rows: below {RELIABLE:.0%} no "
+            "class is told apart, and rows are measured as if they had no labels"
+        )
+        return Reference.build(data.without_labels(), referee, self.evaluation_rows)
+
+    def _measurable(
+        self, reference: Reference, say: Callable[[str], None]
+    ) -> dict[str, Metric]:
+        """The metrics, less those that need classes which the referee cannot tell apart."""
+        provides = self.model.provides | reference.data.provides | {"parameters"}
+        rests = {name for name, metric in self.metrics.items() if missing(metric, provides)}
+        if rests:
+            say(f"left out, since they rest on the referee: {', '.join(sorted(rests))}")
+        return {name: m for name, m in self.metrics.items() if name not in rests}
 
 
 def prepare(config: Mapping[str, Any]) -> Prepared:
@@ -109,7 +132,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
 
 def _check_run(config: Mapping[str, Any], settings: Settings) -> Prepared:
     """The run, of settings that are right by themselves."""
-    parts, auto = _build_groups(config, settings)
+    parts, auto = build_groups(config, settings)
     source, model, policy = (parts[group] for group in GROUPS[:3])
     settings.record.among(settings.generations)  # refuses what lies beyond the run
     checks.check_stream(model, policy, settings)
@@ -143,6 +166,7 @@ def _on_statistics(
     return Prepared(
         settings,
         store=StatisticStore,
+        source=source,
         data=law_data(family, truth, settings.chains, device),
         model=model,
         policy=policy,
@@ -165,27 +189,40 @@ def _on_rows(
     """The run that draws every row."""
     from nc_testbed.loop.row_store import RowStore  # not for runs on statistics
 
-    data = _load(_with_rows(source, settings), settings, fresh=0)
+    source = with_rows(source, settings)
+    data = load_data(source, settings, fresh=0)
     n = sizes(settings, data.training.shape[1])
     checks.check_policy(policy, n, settings)
     model = checks.check_model(model, data, n, settings, policy)
     checks.check_classes(policy, data)
     fresh = policy.real_row_budget(n[1], settings.budget).get("fresh", 0)
     if data.law is not None and fresh:
-        data = _load(_with_rows(source, settings), settings, fresh)
+        data = load_data(source, settings, fresh)
     checks.check_reserve(data, fresh, settings.generations)
     checks.check_memory(settings, data.x.shape[1], n, data.space)
-    metrics = _applicable(metrics, auto, data, model)
+    metrics = applicable(metrics, auto, _provides(data, model))
     rows = settings.evaluation.rows or evaluation_rows(data)
     remedy = "give fewer samples, or null"
     checks.check_stored(rows, data.space, "evaluation.rows", rows, remedy)
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
     compute = checks.compute(settings, model, n[1], data.space, device)
-    return Prepared(settings, RowStore, data, model, policy, metrics, n, rows, compute, device)
+    return Prepared(
+        settings,
+        store=RowStore,
+        source=source,
+        data=data,
+        model=model,
+        policy=policy,
+        metrics=metrics,
+        sizes=n,
+        evaluation_rows=rows,
+        compute=compute,
+        device=device,
+    )
 
 
-def _with_rows(source: Any, settings: Settings) -> Any:
+def with_rows(source: Any, settings: Settings) -> Any:
     """A source that knows its number of rows;
     where a law draws them, ``n`` says how many."""
     if not isinstance(source, FamilySource) or source.rows is not None:
@@ -204,13 +241,16 @@ def evaluation_rows(data: Data) -> int:
     return max(1000, math.ceil(100 / float(data.shares.min())))
 
 
-def _load(source: Any, settings: Settings, fresh: int) -> Data:
+def load_data(source: Any, settings: Settings, fresh: int) -> Data:
     arguments = (settings.chains, settings.seed, fresh, settings.generations)
     return checks.with_group("data", source.load, *arguments)
 
 
-def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any], bool]:
-    """All that the groups name, by key, and whether all metrics that apply are asked for.
+def build_groups(
+    config: Mapping[str, Any], settings: Settings, groups: Sequence[str] = GROUPS[:3]
+) -> tuple[dict[str, Any], bool]:
+    """All metrics and all that these groups name, by key, and whether all metrics that
+    apply are asked for.
 
     This package's own first: an extension is imported only once everything else is right.
     """
@@ -221,7 +261,7 @@ def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[s
         remedy = "give the name of a metric: metrics=[recall]"
         require(isinstance(node, Mapping), f"metrics.{name}", node, remedy)
     kinds = dict(zip(GROUPS, (Source, Model, Policy), strict=False))
-    nodes: list[tuple[str, Any, Any]] = [(g, config[g], kind) for g, kind in kinds.items()]
+    nodes: list[tuple[str, Any, Any]] = [(g, config[g], kinds[g]) for g in groups]
     nodes += [(f"metrics.{name}", node, Metric) for name, node in metrics.items()]
     parts = {}
     for key, node, kind in sorted(nodes, key=lambda entry: not of_package(entry[1])):
@@ -229,16 +269,21 @@ def _build_groups(config: Mapping[str, Any], settings: Settings) -> tuple[dict[s
     return parts, auto
 
 
-def _applicable(
-    metrics: dict[str, Metric], auto: bool, data: Data, model: Model
-) -> dict[str, Metric]:
-    """The metrics that can be measured; where
-    they were asked for by name, all must be."""
+def _provides(data: Data, model: Model) -> frozenset[str]:
+    """What data and model offer to metrics."""
     provides = data.provides | model.provides
     if isinstance(model, FamilyModel) and all(
         f != model.family() for f, _ in data.true_parameters
     ):
         provides = provides - {"parameters"}  # there is no truth to hold them against
+    return provides
+
+
+def applicable(
+    metrics: dict[str, Metric], auto: bool, provides: frozenset[str]
+) -> dict[str, Metric]:
+    """The metrics that can be measured; where
+    they were asked for by name, all must be."""
     lacking = {name: missing(metric, provides) for name, metric in metrics.items()}
     for name, lacks in lacking.items():
         remedy = f"cannot apply here, it needs {', '.join(sorted(lacks))}; leave it out"
@@ -246,7 +291,7 @@ def _applicable(
     return {name: metric for name, metric in metrics.items() if not lacking[name]}
 
 
-def _move_data(data: Data, device: torch.device) -> Data:
+def move_data(data: Data, device: torch.device) -> Data:
     """The data with every tensor on the device."""
     moved = {
         f.name: getattr(data, f.name).to(device)

@@ -107,8 +107,8 @@ def _status(summary: Mapping[str, Any]) -> str:
 def _alarm(alarm: Mapping[str, Any], chains: int) -> str:
     """In how many chains the tail was seen to die, and when.
 
-    >>> _alarm({"on": "manifold hits", "alarmed": 4, "median": 3.0}, 4)
-    'tail alarm in 4 of 4 chains, median generation 3 (manifold hits)'
+    >>> _alarm({"on": "matched rows", "alarmed": 4, "median": 3.0}, 4)
+    'tail alarm in 4 of 4 chains, median generation 3 (matched rows)'
     """
     median = "" if alarm["median"] is None else f", median generation {alarm['median']:g}"
     return f"tail alarm in {alarm['alarmed']} of {chains} chains{median} ({alarm['on']})"

@@ -43,9 +43,10 @@ def test_sets_like_mnist_are_found_on_disk(tmp_path, source, name):
     content = written(tmp_path / name / "raw", "")
     rows: Any = source(root=str(tmp_path)).read()
     x, y = content["train"]
-    assert np.array_equal(rows.x, x.reshape(200, 784))
-    assert np.array_equal(rows.y, y)
-    assert np.array_equal(rows.test_x, content["t10k"][0].reshape(50, 784))
+    test_x, test_y = content["t10k"]
+    assert np.array_equal(rows.x, np.concatenate([x, test_x]).reshape(250, 784))
+    assert np.array_equal(rows.y, np.concatenate([y, test_y]))
+    assert rows.test_share == 0.2
     assert rows.space == Space((28, 28), image=True)
     assert len(rows.classes) == 10
     assert len(rows.record["files_sha256"]) == 4
@@ -59,9 +60,9 @@ def test_emnist_letters_are_upright_and_named(tmp_path):
     )
     rows: Any = Emnist(split="letters", root=str(tmp_path)).read()
     x, y = content["train"]
-    assert np.array_equal(rows.x.reshape(-1, 28, 28), x.transpose(0, 2, 1))
-    assert np.array_equal(rows.y, y.astype(int) - 1)
-    assert np.array_equal(rows.test_y, content["test"][1].astype(int) - 1)
+    assert np.array_equal(rows.x[: len(x)].reshape(-1, 28, 28), x.transpose(0, 2, 1))
+    both = np.concatenate([y, content["test"][1]])
+    assert np.array_equal(rows.y, both.astype(int) - 1)
     assert rows.classes == tuple("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -103,7 +104,7 @@ def test_cifar10_is_channel_first_and_verified(tmp_path, monkeypatch):
     folder, content = batches(tmp_path, monkeypatch)
     rows: Any = Cifar10(root=str(tmp_path)).read()
     assert np.array_equal(rows.x[:30], content["data_batch_1"])
-    assert np.array_equal(rows.test_x, content["test_batch"])
+    assert np.array_equal(rows.x[-len(content["test_batch"]) :], content["test_batch"])
     assert rows.space == Space((3, 32, 32), image=True)
     assert rows.classes == tuple("abcdefghij")
     (folder / "data_batch_3").write_bytes(b"evil")
@@ -156,7 +157,7 @@ def test_a_download_lands_in_the_root(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.FashionMNIST, "download", download)
     root = tmp_path / "new"
     rows = FashionMnist(root=str(root), download=True).read()
-    assert len(rows.x) == 200
+    assert len(rows.x) == 250
     assert (root / "FashionMNIST/raw").is_dir()
 
 

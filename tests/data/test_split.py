@@ -9,17 +9,13 @@ from nc_testbed.data.rows import Rows
 from nc_testbed.data.split import draw_rows, reserve_mask, split_rows
 
 
-def numbered(sizes, tested=None) -> Rows:
+def numbered(sizes, test_share=None) -> Rows:
     """Rows whose content is their own number, so that a row can be recognised anywhere."""
     y = np.repeat(np.arange(len(sizes)), sizes)
     x = np.arange(len(y), dtype=np.float64)[:, None]
-    own = (
-        {}
-        if tested is None
-        else {"test_x": -1 - x[: sum(tested)], "test_y": numbered(tested).y}
-    )
     names = tuple(str(c) for c in range(len(sizes)))
-    return Rows("numbered", Space((1,), image=False), x, y, classes=names, **own)
+    space = Space((1,), image=False)
+    return Rows("numbered", space, x, y, test_share=test_share, classes=names)
 
 
 @settings(deadline=None)
@@ -47,12 +43,20 @@ def test_every_row_is_in_one_part_only(sizes, reserve, data):
         assert (np.abs(spare - reserve * remaining) <= 1 + 1e-6).all()
 
 
-def test_a_test_split_of_its_own_is_what_is_held_out():
-    split = split_rows(numbered([10, 20], tested=[4, 6]), None, 0.2)
-    assert np.bincount(split.held_out_y).tolist() == [4, 4]
-    assert (split.held_out < 0).all()
-    assert len(split.pool) == 30
-    assert (len(split.reserve), len(split.training)) == (2 + 4, 8 + 16)
+def test_a_test_file_sets_the_share_that_may_be_held_out():
+    split = split_rows(numbered([40, 80], test_share=0.25), None, 0.2)
+    assert np.bincount(split.held_out_y).tolist() == [10, 10]
+    assert len(split.pool) == 30 + 60  # ten rows of the second class are not used
+    assert (len(split.reserve), len(split.training)) == (6 + 12, 24 + 48)
+
+
+def test_how_many_are_held_out_of_a_pool_does_not_change_the_other_parts():
+    few = split_rows(numbered([40, 80], test_share=0.25), 3, 0.2)
+    many = split_rows(numbered([40, 80], test_share=0.25), None, 0.2)
+    for part in ("pool", "reserve", "training"):
+        assert np.array_equal(getattr(few, part), getattr(many, part))
+    assert np.isin(few.held_out, many.held_out).all()
+    assert not np.isin(few.pool, many.held_out).any()
 
 
 def test_the_split_is_at_random():

@@ -12,7 +12,7 @@ from nc_testbed.loop.closed_loop import PICTURES, closed_loop
 from nc_testbed.loop.row_store import RowStore
 from nc_testbed.loop.run import Past, Run
 from nc_testbed.metrics.recall import Recall
-from nc_testbed.metrics.referee import train
+from nc_testbed.metrics.referee_training import train
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.metrics.vendi import Vendi
 from nc_testbed.models.vae import VAE

@@ -22,7 +22,7 @@ from nc_testbed.loop.row_store import RowStore
 from nc_testbed.loop.run import Run
 from nc_testbed.loop.stream import STREAMED, Stream
 from nc_testbed.metrics.recall import Recall
-from nc_testbed.metrics.referee import train
+from nc_testbed.metrics.referee_training import train
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.models.conv_vae import ConvVAE
 from nc_testbed.models.steps import _positions

@@ -15,6 +15,7 @@ from nc_testbed.core.space import Space
 from nc_testbed.data.source import Data, DataLaw
 from nc_testbed.families.gaussian import Gaussian
 from nc_testbed.loop.archive import Archive
+from nc_testbed.metrics.classifier import Classification
 from nc_testbed.metrics.evaluation import Evaluation, Reference
 
 
@@ -25,13 +26,20 @@ class Nearest:
     centres: Tensor
     sha256: str = "nearest"
 
-    def features(self, rows: Tensor) -> Tensor:
+    @property
+    def width(self) -> int:
+        return self.centres.shape[1]
+
+    def to(self, device: torch.device) -> Nearest:
+        return self
+
+    def describe(self, rows: Tensor) -> Tensor:
         return rows.float()
 
-    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def classify(self, features: Tensor) -> Classification:
         square = (features[:, None] - self.centres).square().sum(2)
         confidence, label = torch.softmax(-square / 2, 1).max(1)
-        return label, confidence.float()
+        return Classification(label, confidence.float(), torch.zeros_like(label).bool())
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,15 @@ class Plain:
     """No classes: features are the rows."""
 
     sha256: str = "plain"
+    width: int = 10**9
 
-    def features(self, rows: Tensor) -> Tensor:
+    def to(self, device: torch.device) -> Plain:
+        return self
+
+    def describe(self, rows: Tensor) -> Tensor:
         return rows.float()
 
-    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def classify(self, features: Tensor) -> Classification:
         raise AssertionError("there is nothing to classify")
 
 
