@@ -30,6 +30,6 @@ def arm(policy, values, *, label=None, seed=0, laws=None, alarms=(), **settings)
     )
 
 
-def comparison(*arms, judged_by="tail_recall"):
+def comparison(*arms, judged_by="tail_coverage"):
     last = int(arms[0].generations[-1])
     return Comparison("d", arms, tuple(arms[0].means), judged_by, 0, last)

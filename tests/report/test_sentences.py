@@ -14,7 +14,7 @@ ALARM = {"on": "accepted rows", "alpha": 0.05, "tail_ranks": [7, 8, 9]}
 
 
 def ends(factor, **others):
-    values = {"tail_recall": np.stack([START, START * factor], 1)}
+    values = {"tail_coverage": np.stack([START, START * factor], 1)}
     return values | {k: np.stack([START, START + v], 1) for k, v in others.items()}
 
 
@@ -31,7 +31,7 @@ def ends(factor, **others):
 )
 def test_the_verb_is_that_of_the_change_within_chains(factor, said):
     one = arm("replace", ends(factor))
-    assert outcome(one, comparison(one)).startswith(f"tail recall {said}")
+    assert outcome(one, comparison(one)).startswith(f"tail coverage {said}")
 
 
 def test_alarms_are_told_by_their_median_over_all_chains():
@@ -60,13 +60,13 @@ def test_overall_figures_improve_upwards_and_losses_downwards():
 
 def test_summaries_say_from_where_to_where():
     bare = replace(arm("replace", ends(0.1)), values={})
-    said = f"tail recall went from {FIRST} to 0.0430 [0.0389, 0.0471]"
+    said = f"tail coverage went from {FIRST} to 0.0430 [0.0389, 0.0471]"
     assert outcome(bare, comparison(bare)) == said
 
 
 def test_one_generation_and_no_headline():
-    one = arm("replace", {"tail_recall": START[:, None]})
-    assert outcome(one, comparison(one)).startswith(f"tail recall {FIRST} (generation 0,")
+    one = arm("replace", {"tail_coverage": START[:, None]})
+    assert outcome(one, comparison(one)).startswith(f"tail coverage {FIRST} (generation 0,")
     bare = arm("replace", {"risk": START[:, None]})
     assert outcome(bare, comparison(bare, judged_by=None)) == "no headline metric was measured"
 

@@ -30,7 +30,7 @@ def test_the_wide_table_holds_the_intervals_of_both_ends(runs):
     (compared,) = comparisons(runs)
     written, fallen = markdown(compared), compared.arms[1]
     line = next(line for line in written.splitlines() if line.startswith("| replace"))
-    tail = fallen.values["tail_recall"]
+    tail = fallen.values["tail_coverage"]
     for t in (0, -1):
         assert interval(tail[:, t]).text() in line
     lost = int((tail[:, -1] < tail[:, 0] / 4).sum())
@@ -62,11 +62,16 @@ def test_the_long_table_adds_change_collapsed_share_and_worst_decile():
     """12 chains, 3 of which lost more than three quarters; the worst decile is of two."""
     first = np.linspace(0.4, 0.51, 12)
     last = first * np.where(np.arange(12) < 3, 0.1, 0.9)
-    values = {"tail_recall": np.stack([first, last], 1), "precision": np.ones((12, 2))}
+    values = {"tail_coverage": np.stack([first, last], 1), "fidelity": np.ones((12, 2))}
     header, lines = long(comparison(arm("replace", values)))
     assert header[-3:] == ["change within chains", "chains that lost 3/4", "worst decile"]
     tail, precision = lines
-    assert tail[:4] == ["replace", "tail recall", interval(first).text(), interval(last).text()]
+    assert tail[:4] == [
+        "replace",
+        "tail coverage",
+        interval(first).text(),
+        interval(last).text(),
+    ]
     assert tail[4] == interval(last - first).text()
     exact = stats.binomtest(3, 12).proportion_ci(method="exact")
     assert tail[5] == f"3 of 12: 0.25 [{exact.low:.2f}, {exact.high:.2f}]"
@@ -75,10 +80,10 @@ def test_the_long_table_adds_change_collapsed_share_and_worst_decile():
 
 
 def test_summaries_have_ends_alone():
-    values = {"tail_recall": np.ones((3, 2))}
+    values = {"tail_coverage": np.ones((3, 2))}
     header, lines = long(comparison(replace(arm("replace", values), values={})))
     assert header == ["policy", "metric", "generation 0", "generation 1"]
-    assert lines == [["replace", "tail recall", "1 [1, 1]", "1 [1, 1]"]]
+    assert lines == [["replace", "tail coverage", "1 [1, 1]", "1 [1, 1]"]]
 
 
 def test_runs_on_other_data_are_compared_apart(tmp_path):

@@ -135,13 +135,13 @@ def test_the_view_made_anew_has_the_same_lines_as_the_first(tmp_path):
     rebuild(folder, config(), pq.read_table(folder / "metrics.parquet")).close()
     found = events(folder / "tensorboard")
     for control, label in (("real", "real rows"), ("tail_absent", "no tail")):
-        mean = CONTROLS[control]["tail_recall"][1]
-        drawn = series(found, f"controls/tail_recall/{label}")
+        mean = CONTROLS[control]["tail_coverage"][1]
+        drawn = series(found, f"controls/tail_coverage/{label}")
         assert drawn == dict.fromkeys(range(4), pytest.approx(mean))
     (folder / "controls.json").write_text("{}")  # damaged: the view goes without
     rebuild(folder, config(), pq.read_table(folder / "metrics.parquet")).close()
     tags = events(folder / "tensorboard").Tags()["scalars"]
-    assert "1 tail/tail_recall" in tags
+    assert "1 tail/tail_coverage" in tags
     assert not any(tag.startswith("controls/") for tag in tags)
 
 
@@ -151,13 +151,13 @@ def test_the_view_says_in_words_what_is_refused_and_leaves_it_out_of_the_end(tmp
     rebuild(folder, settings, pq.read_table(folder / "metrics.parquet")).close()
     found = events(folder / "tensorboard")
     text = found.Tensors("caveats/text_summary")[0].tensor_proto.string_val[0].decode()
-    assert "tail_recall is no measure here" in text
+    assert "tail_coverage is no measure here" in text
     assert "99.2% of held-out rows" in text
     table = found.Tensors("controls/text_summary")[0].tensor_proto.string_val[0].decode()
-    assert "| tail_recall | 0.94 | 0.588 | 0 | 0.01 |" in table.splitlines()
-    assert "| precision | 0.95 | 0.94 |  | 0.985 |" in table.splitlines()
+    assert "| tail_coverage | 0.94 | 0.588 | 0 | 0.01 |" in table.splitlines()
+    assert "| fidelity | 0.95 | 0.94 |  | 0.985 |" in table.splitlines()
     finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final/")]
-    assert finals == ["0 final/1 precision", "0 final/2 coverage"]
+    assert finals == ["0 final/1 fidelity"]
 
 
 def test_the_floor_of_a_tail_is_what_it_reads_without_one_of_others_independent_columns():
@@ -191,14 +191,14 @@ def test_classes_whose_own_floor_is_high_are_named():
 
 
 def test_caveats_are_of_the_headline_that_was_measured():
-    assert caveats_of(config(), blind(), ["precision"]) == []
-    assert len(caveats_of(config(), blind(), ["precision", "tail_recall"])) == 1
-    assert caveats_of(config(), CONTROLS, ["tail_recall"]) == []
+    assert caveats_of(config(), blind(), ["fidelity"]) == []
+    assert len(caveats_of(config(), blind(), ["fidelity", "tail_coverage"])) == 1
+    assert caveats_of(config(), CONTROLS, ["tail_coverage"]) == []
 
 
 def test_a_chart_of_a_share_has_all_levels_of_a_loss_only_the_near_ones():
     columns = described()
-    assert drawn_means(CONTROLS, "precision", columns["precision"]) == {
+    assert drawn_means(CONTROLS, "fidelity", columns["fidelity"]) == {
         "real": 0.95,
         "tail_absent": 0.94,
         "noise": 0.985,

@@ -42,7 +42,7 @@ def test_first_and_last_generation_of_every_metric_headline_first():
     settings = config()
     made = metrics(settings)
     summary = summarise(made, settings, 1.0, "cpu")
-    assert list(summary["metrics"])[:3] == ["tail_recall", "precision", "coverage"]
+    assert list(summary["metrics"])[:3] == ["tail_coverage", "fidelity", "coverage"]
     assert set(summary["metrics"]) == set(made.column_names) - {"generation", "chain"}
     last = Trajectories.of(made).values["nll"][:, -1]
     expected = interval(last)
@@ -58,7 +58,7 @@ def test_first_and_last_generation_of_every_metric_headline_first():
 
 def test_collapsed_chains_are_judged_against_their_own_start():
     tail = [[0.4, 0.09], [0.8, 0.11], [0.1, 0.026], [0.0, 0.0], [0.4, float("nan")]]
-    summary = summarise(table({"tail_recall": tail}, 5, 2), config(), 1.0, "cpu")
+    summary = summarise(table({"tail_coverage": tail}, 5, 2), config(), 1.0, "cpu")
     expected, found = share(2, 3), summary["headline"]["collapsed"]
     assert (found["count"], found["chains"]) == (2, 3)
     assert found["low"] == float(expected.low)
@@ -68,11 +68,11 @@ def test_collapsed_chains_are_judged_against_their_own_start():
 
 def test_undefined_values_are_null_and_counted():
     nan = float("nan")
-    values = {"recall": [[0.5, nan], [0.7, nan]], "kid": [[0.5, 0.1], [nan, 0.1]]}
+    values = {"matched_coverage": [[0.5, nan], [0.7, nan]], "kid": [[0.5, 0.1], [nan, 0.1]]}
     summary = summarise(table(values, 2, 2), config(), 1.0, "cpu", notes=["floored"])
     json.dumps(summary, allow_nan=False)
     nothing = {"mean": None, "low": None, "high": None, "chains": 0}
-    assert summary["metrics"]["recall"]["last"] == nothing
+    assert summary["metrics"]["matched_coverage"]["last"] == nothing
     assert summary["metrics"]["kid"]["first"] == nothing | {"mean": 0.5, "chains": 1}
     assert summary["metrics"]["kid"]["last"] == {
         "mean": 0.1,
@@ -80,7 +80,7 @@ def test_undefined_values_are_null_and_counted():
         "high": 0.1,
         "chains": 2,
     }
-    assert summary["headline"]["metric"] == "recall"
+    assert summary["headline"]["metric"] == "matched_coverage"
     assert summary["notes"] == ["floored"]
 
 
@@ -91,10 +91,10 @@ def test_without_a_headline_nothing_is_judged():
 
 
 def test_controls_are_repeated_and_what_is_undefined_is_null():
-    measured = {"real": {"tail_recall": [0.9, float("nan"), float("inf")]}}
+    measured = {"real": {"tail_coverage": [0.9, float("nan"), float("inf")]}}
     summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=measured)
     json.dumps(summary, allow_nan=False)
-    assert summary["controls"] == {"real": {"tail_recall": [0.9, None, None]}}
+    assert summary["controls"] == {"real": {"tail_coverage": [0.9, None, None]}}
     assert summarise(metrics(config()), config(), 1.0, "cpu")["controls"] == {}
 
 
@@ -102,11 +102,11 @@ def test_a_headline_that_reads_much_where_nothing_is_is_refused_in_words():
     summary = summarise(metrics(config()), config(), 1.0, "cpu", controls=blind())
     assert summary["headline"] is None
     assert summary["headline_refused"] == (
-        "tail_recall is no measure here: rows without the tail read 0.59 "
+        "tail_coverage is no measure here: rows without the tail read 0.59 "
         "(at most 0.1 is allowed)"
     )
     sound = summarise(metrics(config()), config(), 1.0, "cpu", controls=CONTROLS)
-    assert sound["headline"]["metric"] == "tail_recall"
+    assert sound["headline"]["metric"] == "tail_coverage"
     assert sound["headline_refused"] is None
     assert sound["classes_refused"] is None
 
