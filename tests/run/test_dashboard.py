@@ -46,7 +46,7 @@ def test_single_chains_on_demand(tmp_path):
     board.close()
     found, values = events(tmp_path), record()["fidelity"]
     for chain in range(3):
-        only = series(found, f"chains/precision/{chain:02d}")
+        only = series(found, f"chains/fidelity/{chain:02d}")
         assert only == {0: pytest.approx(float(values[chain]))}
 
 
