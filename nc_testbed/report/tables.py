@@ -49,8 +49,9 @@ def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
     ends = _ends(compared)
     header = ["policy", "metric", *(f"generation {g}" for g in ends)]
     if compared.per_chain:
-        header += ["change within chains", "chains that lost 3/4", "worst decile"]
-        header += ["lowest and highest chain"]
+        header.append("change within chains")
+    if compared.per_chain and compared.judged_by is not None:
+        header += ["chains that lost 3/4", "worst decile"]
     tabled = _controls_to_table(compared)
     header += [LABELS[control] for control in tabled]
     lines = []
@@ -64,6 +65,8 @@ def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
 
 def _of_chains(arm: Arm, name: str, compared: Comparison) -> list[str]:
     moved = [change(arm, name, compared.first, compared.last).text()]
+    if compared.judged_by is None:
+        return moved
     if name != compared.judged_by:
         return [*moved, "", "", ""]
     count, of = lost(arm, compared)

@@ -25,7 +25,7 @@ from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import Following, alarm_table
 from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.controls import Controls, read_controls
-from nc_testbed.record.floors import caveats_of, floor_refusal
+from nc_testbed.record.floors import caveat_texts, floor_refusal
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
 from nc_testbed.theory.rules import Check
@@ -106,9 +106,9 @@ class Dashboard:
         rung = self._following.see(generation, values)
         if self._at < 0:
             self._summary(charts.event(self._layout(runs, rung)))
-            caveats = caveats_of(self._config, self._controls, runs.intervals)
-            if caveats:
-                self._writer.add_text("caveats", "\n\n".join(caveats), generation)
+            texts = caveat_texts(self._config, self._controls, runs.intervals)
+            for tag, text in texts.items():
+                self._writer.add_text(tag, text, generation)
         for name, ci in runs.intervals.items():
             self._metric(generation, name, ci[t], runs.chains)
             if name in self._laws:

@@ -88,9 +88,8 @@ def test_tables_have_them_beside_both_ends(tmp_path):
     header, rows = long(compared)
     assert header[-3:] == ["real rows", "no tail", "no model"]
     values = {(row[0], row[1]): row[-3:] for row in rows}
-    assert values["replace", "tail recall"] == ["0.94", "0.02", "0"]
-    assert values["replace", "precision"] == ["0.95", "0.94", ""]
-    assert values["replace", "coverage"] == ["", "", ""]
+    assert values["replace", "tail coverage"] == ["0.94", "0.02", "0"]
+    assert values["replace", "fidelity"] == ["0.95", "0.94", ""]
     lines = markdown(compared).splitlines()
     (real,) = (line for line in lines if line.startswith("| real rows"))
     cells = [cell.strip() for cell in real.strip("|").split("|")]
@@ -112,12 +111,16 @@ def test_a_refused_headline_judges_nothing_and_the_report_says_why(tmp_path):
         "(at most 0.1 is allowed)"
     )
     assert compared.judged_by is None
-    assert compared.names == ("precision", "coverage")
-    assert outcome(compared.arms[0], compared) == refusal
-    assert f"T{refusal[1:]}." in what_was_run(compared)
+    assert compared.names == ("fidelity",)
+    words = refusal.replace("_", " ")
+    assert outcome(compared.arms[0], compared) == words
+    assert f"T{words[1:]}." in what_was_run(compared)
+    assert long(compared)[0][4:] == [
+        "change within chains", "real rows", "no tail", "no model",
+    ]  # fmt: skip
     report([tmp_path], tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
-    assert refusal[1:] in page
+    assert words[1:] in page
     assert "Tail against overall" not in page
 
 
@@ -131,7 +134,7 @@ def test_one_arm_with_a_high_floor_is_named_and_refuses_for_all(tmp_path):
 
 def test_a_report_says_how_good_the_referee_is(tmp_path):
     (compared,) = comparisons(sweep(tmp_path, CONTROLS))
-    said = "The referee tells the class of 99.2% of the held-out rows."
+    said = "The referee is right on 99.2% of held-out rows."
     assert what_was_run(compared)[-1] == said
     assert compared.judged_by == "tail_coverage"
 
@@ -142,7 +145,7 @@ def test_a_notebook_has_them_under_named_axes(tmp_path):
     tail = data["tail_coverage_control"]
     assert tail.dims == ("control", "bound")
     assert tail.sel(control="tail_absent", bound="mean").item() == 0.02
-    assert np.isnan(data["precision_control"].sel(control="independent")).all()
+    assert np.isnan(data["fidelity_control"].sel(control="independent")).all()
     assert data.attrs["summary"]["controls"] == CONTROLS
     bare = load_run(run(tmp_path / "bare", config()))
     assert "control" not in bare.coords

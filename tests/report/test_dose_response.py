@@ -16,7 +16,12 @@ def dosed(k, end=0.2, policy="anchor", law=None, **settings):
 
 
 def test_the_policys_number_is_found_and_arms_are_in_its_order():
-    arms = [dosed(9), dosed(1), dosed(None), arm("replace", {"tail_coverage": [[0.4, 0.1]] * 2})]
+    arms = [
+        dosed(9),
+        dosed(1),
+        dosed(None),
+        arm("replace", {"tail_coverage": [[0.4, 0.1]] * 2}),
+    ]
     found = dose(arms)
     assert found.key == "policy.k"
     assert {label: [a.label for a in line] for label, line in found.lines.items()} == {

@@ -36,9 +36,9 @@ def test_the_values_are_those_of_the_table_under_named_axes(one):
     assert data["tail_coverage"].dims == ("chain", "generation")
     for row in table.to_dict("records"):
         at = data.sel(chain=row["chain"], generation=row["generation"])
-        for name in ("tail_coverage", "nll", "precision", "coverage", "fit_variance"):
+        for name in ("tail_coverage", "nll", "fidelity", "coverage", "fit_variance"):
             assert at[name].item() == row[name], name
-        assert at["recall_rank"].sel(rank=0).item() == row["recall_rank_0"]
+        assert at["coverage_rank"].sel(rank=0).item() == row["coverage_rank_0"]
 
 
 def test_settings_and_summary_travel_with_the_values(one):
@@ -55,7 +55,7 @@ def test_settings_and_summary_travel_with_the_values(one):
 
 def test_ranks_are_an_axis_that_knows_the_class_of_every_chain(one):
     data = load_run(one)
-    assert data["recall_rank"].dims == ("chain", "generation", "rank")
+    assert data["coverage_rank"].dims == ("chain", "generation", "rank")
     assert data["label"].sel(rank=0).values.tolist() == ["a", "b", "a"]
     unlabelled = run(one.parent / "two", config(facts={"event": [4]}))
     assert "label" not in load_run(unlabelled).coords

@@ -60,8 +60,8 @@ def test_the_story_is_told_in_order(html, out):
         "What was found", "Policy against policy", "Tail against overall", "Samples", "Verdicts",
         "Provenance", "Settings", "Make it again",
     ]  # fmt: skip
-    assert "<b>replace</b>: tail recall fell from" in html
-    assert "tail recall: replace keeps more than accumulate" in html
+    assert "<b>replace</b>: tail coverage fell from" in html
+    assert "tail coverage: replace keeps more than accumulate" in html
     assert ">refuted</span>" in html
     assert "3 paired chains" in html
     assert f"{out.parent / 'sweep' / 'begun'}: not finished" in html

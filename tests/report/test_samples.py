@@ -116,9 +116,9 @@ def test_frames_are_left_out_until_the_file_is_small(images, monkeypatch):
 
 def test_a_way_through_the_plane_of_tail_and_overall():
     one = arm(
-        "replace", {"tail_coverage": [[0.4, 0.2, 0.1]] * 2, "precision": [[0.8, 0.85, 0.9]] * 2}
+        "replace", {"tail_coverage": [[0.4, 0.2, 0.1]] * 2, "fidelity": [[0.8, 0.85, 0.9]] * 2}
     )
-    (axes,) = trade(comparison(one), "precision").axes
+    (axes,) = trade(comparison(one), "fidelity").axes
     way = axes.get_lines()[0]
     np.testing.assert_allclose(way.get_xydata(), [[0.8, 0.4], [0.85, 0.2], [0.9, 0.1]])
     assert not axes.xaxis_inverted()

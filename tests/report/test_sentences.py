@@ -66,7 +66,7 @@ def test_overall_figures_improve_upwards_and_losses_downwards():
 
 def test_summaries_say_from_where_to_where():
     bare = replace(arm("replace", ends(0.1)), values={})
-    said = f"tail coverage went from {FIRST} to {LAST}"
+    said = f"tail coverage went from {FIRST} to 0.0430 [0.0389, 0.0471]"
     assert outcome(bare, comparison(bare)) == said
 
 

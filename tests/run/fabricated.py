@@ -94,7 +94,7 @@ def metrics(settings: dict) -> pa.Table:
                     "fit_variance": 1.0,
                     "nll": 110 + g + rng.normal(),
                     "fidelity": 0.8 + 0.02 * g + 0.01 * rng.normal(),
-                    "recall_rank_0": 0.9,
+                    "coverage_rank_0": 0.9,
                     "tail_coverage": 0.4 * np.exp(-fall * g) * np.exp(0.1 * rng.normal()),
                     "coverage": 0.6 - 0.1 * fall * g + 0.01 * rng.normal(),
                 }
