@@ -32,7 +32,8 @@ def what_was_run(compared: Comparison) -> list[str]:
         f"Data: {compared.data}. Model: {fitted}. Policies: "
         f"{', '.join(arm.label for arm in arms)}.",
         f"Generations {compared.first} to {compared.last}, {count} chains per policy (independent "
-        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
+        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains; of "
+        f"fewer than {LISTED} chains the value of each.",
         *(_as_sentence(caveat) for caveat in compared.caveats),
     ]
 

@@ -51,7 +51,7 @@ def long(compared: Comparison) -> tuple[list[str], list[list[str]]]:
     if compared.per_chain:
         header.append("change within chains")
     if compared.per_chain and compared.judged_by is not None:
-        header += ["chains that lost 3/4", "worst decile"]
+        header += ["chains that lost 3/4", "worst decile", "lowest and highest chain"]
     tabled = _controls_to_table(compared)
     header += [LABELS[control] for control in tabled]
     lines = []

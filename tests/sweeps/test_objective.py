@@ -25,7 +25,10 @@ def run(tmp_path):
         (Objective("tail_coverage"), 0.6),
         (Objective("tail_coverage", "policy.k", 0.6), 7.0),
         (Objective("tail_coverage", "policy.k", 0.5), 7.0),
-        (Objective("tail_coverage", "policy.k", 0.8), 80.2),  # 80 rows and what it falls short of
+        (
+            Objective("tail_coverage", "policy.k", 0.8),
+            80.2,
+        ),  # 80 rows and what it falls short of
     ],
 )
 def test_the_number_of_a_run(objective, value, run):
