@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,7 +100,9 @@ class RealSource(ABC):
         """Rows ``[m, D]`` at these positions in the pool in the units they are read in,
         neither standardised nor projected."""
         rows, split, *_ = self._cached_split()
-        return rows.x[split.pool[positions]]
+        x = rows.x[split.pool[positions]]
+        units: Any = rows.record.get("standardized")  # rows are in these where there are such
+        return x if units is None else np.asarray(units["mean"]) + np.asarray(units["sd"]) * x
 
     def grey_pool(self) -> np.ndarray | None:
         """The pool's rows ``[N, D]`` before their pixels were drawn as 0 or 255, None where
@@ -109,6 +112,9 @@ class RealSource(ABC):
     def represent(self, x: np.ndarray) -> np.ndarray:
         """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
         rows, split, *_ = self._cached_split()
+        units: Any = rows.record.get("standardized")
+        if units is not None:
+            x = (x - np.asarray(units["mean"])) / np.asarray(units["sd"])
         return self._represent(rows, replace(split, held_out=x))[1]
 
     def _cached_split(
