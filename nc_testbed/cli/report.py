@@ -13,7 +13,7 @@ from nc_testbed.config.output_dir import output
 HELP = """The story of finished runs: report.html, a table and figures.
 
 nc-testbed report outputs/my_sweep
-nc-testbed report outputs/a outputs/b columns=tail_recall,tv out=comparison
+nc-testbed report outputs/a outputs/b columns=tail_coverage,tv out=comparison
 
   FOLDER   runs or sweeps; every finished run at or below them is taken
   columns  metrics to show, separated by commas; default: the headline, precision, one quality

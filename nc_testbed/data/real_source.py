@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,14 @@ from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.ranges import check_at_least, check_range
-from nc_testbed.data.representation import binarize, project, sha256, standardize
+from nc_testbed.data.representation import (
+    Standardization,
+    binarize,
+    in_stored_units,
+    in_units_of_source,
+    project,
+    sha256,
+)
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
@@ -100,9 +106,7 @@ class RealSource(ABC):
         """Rows ``[m, D]`` at these positions in the pool in the units they are read in,
         neither standardised nor projected."""
         rows, split, *_ = self._cached_split()
-        x = rows.x[split.pool[positions]]
-        units: Any = rows.record.get("standardized")  # rows are in these where there are such
-        return x if units is None else np.asarray(units["mean"]) + np.asarray(units["sd"]) * x
+        return in_units_of_source(rows.x[split.pool[positions]], rows.record)
 
     def grey_pool(self) -> np.ndarray | None:
         """The pool's rows ``[N, D]`` before their pixels were drawn as 0 or 255, None where
@@ -112,9 +116,7 @@ class RealSource(ABC):
     def represent(self, x: np.ndarray) -> np.ndarray:
         """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
         rows, split, *_ = self._cached_split()
-        units: Any = rows.record.get("standardized")
-        if units is not None:
-            x = (x - np.asarray(units["mean"])) / np.asarray(units["sd"])
+        x = in_stored_units(x, rows.record)
         return self._represent(rows, replace(split, held_out=x))[1]
 
     def _cached_split(
@@ -129,6 +131,8 @@ class RealSource(ABC):
         their parts, and how they are stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
+        if rows.standardize:
+            rows, split = _standardize(rows, split)
         x, held_out, space = self._represent(rows, split)
         measured = replace(split, held_out=split.calibrators)
         return rows, split, x, held_out, self._represent(rows, measured)[1], space
@@ -153,13 +157,11 @@ class RealSource(ABC):
     def _represent(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
         """Pool and held-out rows as they are stored, and their space.
 
-        Means, deviations and axes are those of the pool alone.
+        Axes are those of the pool alone.
         """
         x = rows.x[split.pool]
         held_out = split.held_out
         space = rows.space
-        if rows.standardize:
-            x, held_out = standardize(x, held_out)
         if self.projection is not None:
             scale = 255.0 if space.image else 1.0
             x, held_out = project(x / scale, held_out / scale, self.projection)
@@ -189,6 +191,21 @@ class RealSource(ABC):
                 "projection": self.projection,
             }
         )
+
+
+def _standardize(rows: Rows, split: Split) -> tuple[Rows, Split]:
+    """All rows in standard deviations from the mean of those that chains may train on.
+
+    Held-out rows and the reserve have no say in it; the record tells the units.
+    """
+    units = Standardization.of(rows.x[split.pool[split.training]])
+    record = rows.record | {"standardized": units.as_record()}
+    held_out = units.apply(split.held_out)
+    calibrators = units.apply(split.calibrators)
+    return (
+        replace(rows, x=units.apply(rows.x), record=record),
+        replace(split, held_out=held_out, calibrators=calibrators),
+    )
 
 
 def _sha256_of_lessons(rows: Rows, split: Split, x: np.ndarray) -> str:

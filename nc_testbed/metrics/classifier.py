@@ -44,7 +44,8 @@ class Classifier(Protocol):
         ...
 
     def describe(self, rows: Tensor) -> Tensor:
-        """Features of several depths ``[M, G]`` float32 of stored rows ``[M, D]``.
+        """Features of several depths ``[M, G]`` of stored rows ``[M, D]``: float32, or
+        vectors as they are, float64.
 
         The first F are those of the last hidden layer.
         """

@@ -25,7 +25,7 @@ def entropies(probabilities: Tensor) -> Tensor:
     )
 
 
-def undecided(probabilities: Tensor) -> Tensor:
+def is_undecided(probabilities: Tensor) -> Tensor:
     """Which rows ``[M]`` bool the referee cannot tell the class of: no class has 0.9."""
     return probabilities.amax(1) < CONFIDENT
 
@@ -33,7 +33,7 @@ def undecided(probabilities: Tensor) -> Tensor:
 def _real(reference: Reference) -> Tensor:
     """Mean entropy ``[R]`` in bits of the held-out rows that are taken for a class, at
     each chain's law."""
-    entropy = entropies(reference.referee.probabilities(reference.described))
+    entropy = entropies(reference.referee.probabilities(reference.depths))
     counts = reference.is_labelled.to(torch.float64).expand(reference.chains, -1)
     return reference.mean(counts * entropy) / reference.mean(counts)
 
@@ -73,9 +73,9 @@ class Confusion:
 
         def one(chain: int) -> Tensor:
             is_class = ~evaluation.is_none[chain]
-            features = evaluation.described[chain]
+            features = evaluation.depths[chain]
             probabilities = reference.referee.probabilities(features)[is_class]
-            shares = undecided(probabilities).to(torch.float64)
+            shares = is_undecided(probabilities).to(torch.float64)
             return torch.stack([entropies(probabilities).mean(), shares.mean()])
 
         columns = torch.stack(each(one, range(evaluation.chains), evaluation.rows.device))

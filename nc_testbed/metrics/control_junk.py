@@ -22,7 +22,7 @@ WIDE = 3.0
 IMAGE_KINDS = {
     "patchwork": "patchwork_rows",
     "union": "unions",
-    "inverted": "inverted",
+    "inverted": "inversions",
     "far": "rectangles",
     "noise": "white_noise",
 }

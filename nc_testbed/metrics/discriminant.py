@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def shrunk(covariance: Tensor, shrinkage: float) -> Tensor:
+def shrink(covariance: Tensor, shrinkage: float) -> Tensor:
     """``(1 - s) S + s tr(S) / d I``, ``[d, d]``: a covariance that can be inverted.
 
     The identity where S is 0: all rows of a class are alike.
@@ -44,10 +44,10 @@ class LinearDiscriminant:
         counts = members.sum(0)
         means = (members.T @ points) / counts.clamp(min=1)[:, None]
         residuals = points - means[labels]
-        within = shrunk(residuals.T @ residuals / len(points), shrinkage)
-        if not within.isfinite().all():
+        pooled = shrink(residuals.T @ residuals / len(points), shrinkage)
+        if not pooled.isfinite().all():
             return cls(torch.full_like(means, torch.nan), torch.full_like(counts, torch.nan))
-        weights = torch.linalg.solve(within, means.T).T
+        weights = torch.linalg.solve(pooled, means.T).T
         biases = -0.5 * (weights * means).sum(1)
         return cls(weights, torch.where(counts > 0, biases, -torch.inf))
 

@@ -121,7 +121,7 @@ class Evaluation:
         return len(self.rows)
 
     @cached_property
-    def described(self) -> Tensor:
+    def depths(self) -> Tensor:
         """Features of several depths, ``[R, M, G]`` float32, one chain at a time."""
         referee = self.reference.referee
         return torch.stack(each(referee.describe, list(self.rows), self.rows.device))
@@ -129,32 +129,36 @@ class Evaluation:
     @property
     def features(self) -> Tensor:
         """Units of the referee's last hidden layer, ``[R, M, F]`` float32."""
-        return self.described[..., : self.reference.referee.width]
+        return self.depths[..., : self.reference.referee.width]
 
     @cached_property
-    def _said(self) -> Classification:
+    def _classification(self) -> Classification:
         """What the referee says of the samples, ``[R, M]`` each."""
-        said = [self.reference.referee.classify(described) for described in self.described]
-        return Classification(*(torch.stack(field) for field in zip(*said, strict=True)))
+        classification = [
+            self.reference.referee.classify(described) for described in self.depths
+        ]
+        return Classification(
+            *(torch.stack(field) for field in zip(*classification, strict=True))
+        )
 
     @property
     def labels(self) -> Tensor:
         """The referee's labels ``[R, M]`` int64; all 0 where there are no classes."""
         if self.reference.has_labels:
-            return self._said.label
+            return self._classification.label
         return torch.zeros_like(self.rows[..., 0], dtype=torch.int64)
 
     @property
     def is_none(self) -> Tensor:
         """Samples ``[R, M]`` bool that the referee takes for none of the classes."""
         if self.reference.has_labels:
-            return self._said.is_none
+            return self._classification.is_none
         return torch.zeros_like(self.rows[..., 0], dtype=torch.bool)
 
     @property
     def confidence(self) -> Tensor:
         """The referee's confidence ``[R, M]`` float32; only where there are classes."""
-        return self._said.confidence
+        return self._classification.confidence
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:

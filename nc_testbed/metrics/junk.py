@@ -43,16 +43,20 @@ class Images(NamedTuple):
         return low + (high - low) * self.uniform(len(self.x), 1, 1, 1)
 
     def others(self) -> Tensor:
-        """For every image one of another class, as far as classes allow.
+        """For every image one of another class, if there is another.
 
         Images in random order within classes, classes one after the other, moved by a
-        third to two thirds of their number: partners differ in class unless one class has
-        more than a third of the images.
+        third to two thirds of their number; those that meet their own class, as they can
+        where one has more than a third of the images, get a random one of another.
         """
         order = (self.y + 0.9 * self.uniform(len(self.x))).argsort()
         step = int(len(self.x) * (1 + float(self.uniform(1))) / 3)
         partner = torch.empty_like(order)
         partner[order] = order.roll(step)
+        for i in (self.y[partner] == self.y).nonzero()[:, 0].tolist():
+            others = (self.y != self.y[i]).nonzero()[:, 0]
+            if len(others):
+                partner[i] = others[int(float(self.uniform(1)) * len(others))]
         return self.x[partner]
 
 
@@ -117,12 +121,12 @@ def shuffled_pixels(real: Images) -> Tensor:
     return flat.gather(2, order.expand_as(flat)).reshape(real.x.shape)
 
 
-def inverted(real: Images) -> Tensor:
+def inversions(real: Images) -> Tensor:
     """White for black."""
     return 1 - real.x
 
 
-def blurred(real: Images) -> Tensor:
+def blurs(real: Images) -> Tensor:
     """Means over 7x7 pixels; of binary data pixels drawn with that chance."""
     side = min(BLUR, *(2 * (size // 2) + 1 for size in real.x.shape[2:]))
     mean = avg_pool2d(real.x, side, 1, side // 2)[:, :, : real.x.shape[2], : real.x.shape[3]]
@@ -156,7 +160,7 @@ def pixel_mixtures(real: Images) -> Tensor:
     return torch.where(real.pixels() < 0.5, real.x, real.others())
 
 
-def rolled(real: Images) -> Tensor:
+def rolls(real: Images) -> Tensor:
     """Moved by a third to two thirds of the height and the width, around the edges."""
     sizes = real.x.shape[2:]
     shares = ((1 + real.uniform(2)) / 3).tolist()
@@ -187,12 +191,12 @@ LEARNT: dict[str, Kind] = {
     "patchwork_columns": patchwork_columns,
     "unions": unions,
     "shuffled_pixels": shuffled_pixels,
-    "inverted": inverted,
-    "blurred": blurred,
+    "inversions": inversions,
+    "blurs": blurs,
     "one_tone": one_tone,
     "shuffled_tiles": shuffled_tiles,
     "pixel_mixtures": pixel_mixtures,
-    "rolled": rolled,
+    "rolls": rolls,
 }
 """Kinds that a referee learns to refuse."""
 UNSEEN: dict[str, Kind] = {
@@ -202,3 +206,20 @@ UNSEEN: dict[str, Kind] = {
 }
 """Kinds that no referee learns, for controls."""
 IMAGE_JUNK = LEARNT | UNSEEN
+OF_TWO_CLASSES = ("patchwork_rows", "patchwork_columns", "unions", "pixel_mixtures")
+SMALLEST = 4
+"""Fewest pixels along an axis of images that patchworks and tiles change."""
+
+
+def learnt_kinds(classes: int, height: int, width: int) -> list[str]:
+    """The kinds that a referee learns to refuse: none that could be a real image.
+
+    >>> "unions" in learnt_kinds(1, 8, 8), "patchwork_rows" in learnt_kinds(2, 1, 64)
+    (False, False)
+    """
+    refused = set(OF_TWO_CLASSES) if classes < 2 else set()
+    if height < SMALLEST:
+        refused |= {"patchwork_rows", "shuffled_tiles", "rolls"}
+    if width < SMALLEST:
+        refused |= {"patchwork_columns", "shuffled_tiles", "rolls"}
+    return [name for name in LEARNT if name not in refused]

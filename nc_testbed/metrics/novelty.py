@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,29 +66,29 @@ def even_share(share: Tensor, first: int, second: int) -> Tensor:
     return (0.5 + (share - fair) / (2 * (1 - fair))).clamp(min=0)
 
 
-def _training_features(reference: Reference) -> list[Tensor]:
-    """Features ``[n0, F]`` float64, centred, of each chain's real training rows of
-    generation 0."""
+def _features_of(reference: Reference, rows: Sequence[Tensor]) -> list[Tensor]:
+    """Features ``[N, F]`` float64, centred, of every chain's rows ``[N, D]``."""
+    referee = reference.referee
+
+    def one(stored: Tensor) -> Tensor:
+        return reference.subtract_centre(referee.describe(stored)[:, : referee.width])
+
+    return each(one, rows, reference.data.x.device)
+
+
+def _first_rows(reference: Reference) -> list[Tensor]:
+    """Features of every chain's real training rows of generation 0."""
     data = reference.data
-    referee = reference.referee
-
-    def one(chain: int) -> Tensor:
-        rows = data.rows_of(chain)[data.training[chain]]
-        return reference.subtract_centre(referee.describe(rows)[:, : referee.width])
-
-    return each(one, range(reference.chains), data.x.device)
+    rows = [data.rows_of(r)[data.training[r]] for r in range(reference.chains)]
+    return _features_of(reference, rows)
 
 
-def _features_of_training(evaluation: Evaluation) -> list[Tensor]:
-    """Features ``[n, F]`` float64, centred, of the rows that each chain's samples could
-    repeat."""
-    reference = evaluation.reference
-    training = evaluation.training
-    if evaluation.fit is not None or training is None:
-        return reference.once(_training_features)
-    referee = reference.referee
-    rows = training.all()
-    return [reference.subtract_centre(referee.describe(x)[:, : referee.width]) for x in rows]
+def _training_features(evaluation: Evaluation) -> list[Tensor]:
+    """Features of the rows that may have been memorised, ``[N, F]`` of every chain."""
+    is_in_loop = evaluation.fit is not None or evaluation.training is None
+    if is_in_loop:
+        return evaluation.reference.once(_first_rows)
+    return _features_of(evaluation.reference, list(evaluation.training.all()))
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class Novelty:
 
     The training rows are the real rows of generation 0, at every generation: what is
     asked is whether the people or things in the data come back, not whether a fit
-    repeats the synthetic rows before it. Of samples that no fit here has made they are
-    the rows that their own model was trained on, where these are known. All of them are used, or copies of the others
+    repeats the synthetic rows before it; of samples measured outside a loop the rows that
+    they are said to be trained on, if any are given. All of them are used, or copies of the others
     would pass as new, and the share is corrected to what sets of equal size would give.
     The held-out rows are those that stand for the chain's training law. Features are the
     referee's; a sample as near to both counts half. Memorisation as a kind of collapse:
@@ -120,7 +121,7 @@ class Novelty:
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The column above, ``[R]``."""
         reference = evaluation.reference
-        training = _features_of_training(evaluation)
+        training = _training_features(evaluation)
 
         def one(chain: int) -> Tensor:
             samples = reference.subtract_centre(evaluation.features[chain])

@@ -15,7 +15,7 @@ from torch import Tensor
 from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.referee import NearestCentre, Plain, Referee
-from nc_testbed.metrics.referee_training import train
+from nc_testbed.metrics.referee_training import RECIPE, train
 
 SHIPPED = Path(__file__).parent / "referees"
 LESSONS = 5000
@@ -55,11 +55,19 @@ def lessons(data: Data) -> tuple[Tensor, Tensor, str]:
     if data.law is None:
         assert data.y is not None
         rows = data.referee_rows
-        return data.x[0][rows], data.y[0][rows], str(data.record["referee_rows_sha256"])
+        name = _name(data, str(data.record["referee_rows_sha256"]))
+        return data.x[0][rows], data.y[0][rows], name
     streams = RandomStreams(0, tuple(range(data.training.shape[0])))
     x, y = data.law.draw(LESSONS, streams, "referee.rows")
     assert y is not None
-    return x[0], y[0], hashlib.sha256(x[0].numpy().tobytes()).hexdigest()
+    drawn = [part[0].numpy().tobytes() for part in (x, y)]
+    return x[0], y[0], _name(data, hashlib.sha256(b"".join(drawn)).hexdigest())
+
+
+def _name(data: Data, rows_sha256: str) -> str:
+    """What a referee's file is called: of its rows and classes, their shape, and the
+    recipe."""
+    return hashlib.sha256(f"{rows_sha256} {data.space.event} {RECIPE}".encode()).hexdigest()
 
 
 def cache() -> Path:

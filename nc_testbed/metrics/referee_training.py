@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.core.rng import SHARED, Generators, RandomStreams
 from nc_testbed.core.space import Space
-from nc_testbed.metrics.junk import LEARNT, Images
+from nc_testbed.metrics.junk import LEARNT, Images, learnt_kinds
 from nc_testbed.metrics.referee import Referee, initial_weights
 
 BATCH = 128
@@ -21,6 +21,8 @@ KINDS = 4
 UPDATES = 2000
 """Fewest steps of a training."""
 RATE = 3e-3
+RECIPE = 1
+"""Number of the recipe: whatever changes the weights of a training changes it."""
 
 
 def train(space: Space, x: Tensor, y: Tensor, epochs: int | None = None) -> Referee:
@@ -73,7 +75,7 @@ def _junk(space: Space, x: Tensor, y: Tensor, draws: Generators) -> Tensor:
     index = (draws.uniform(2 * BATCH)[0] * len(x)).long().clamp(max=len(x) - 1)
     rows = space.floats(x[index]).reshape(len(index), -1, *space.event[-2:])
     real = Images(rows, y[index], draws)
-    names = list(LEARNT)
+    names = learnt_kinds(int(y.max()) + 1, *rows.shape[2:])
     chosen = draws.permutation(len(names))[0][:KINDS].tolist()
     return torch.cat([LEARNT[names[i]](real)[: JUNK // KINDS] for i in chosen])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nc_testbed.core.intervals import Interval
+from nc_testbed.core.intervals import LISTED, Interval
 from nc_testbed.metrics.column import Column
 from nc_testbed.report.arm import Arm, work_per_fit
 from nc_testbed.report.comparison import Comparison, at, lost
@@ -32,7 +32,8 @@ def what_was_run(compared: Comparison) -> list[str]:
         f"Data: {compared.data}. Model: {fitted}. Policies: "
         f"{', '.join(arm.label for arm in arms)}.",
         f"Generations {compared.first} to {compared.last}, {count} chains per policy (independent "
-        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
+        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains; of "
+        f"fewer than {LISTED} chains the value of each.",
         *(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in compared.caveats),
     ]
 

@@ -55,7 +55,7 @@ def plan_sweep(words: Sequence[Override], search: Sequence[str]) -> Sweep:
     launch = composition.launch
     engines.check_engine(launch)
     is_search = engines.is_search(launch)
-    remedy = "a search needs one: objective={metric: tail_recall}"
+    remedy = "a search needs one: objective={metric: tail_coverage}"
     has_objective = composition.config["objective"] is not None
     require(not is_search or has_objective, "objective", None, remedy)
     everything = [*sweeper_overrides(launch), *words]

@@ -53,8 +53,8 @@ def alarm_tag(on: str) -> str:
 def control_tag(name: str, control: str) -> str:
     """The tag of what a metric reads on a control.
 
-    >>> control_tag("tail_recall", "tail_absent")
-    'controls/tail_recall/no tail'
+    >>> control_tag("tail_coverage", "tail_absent")
+    'controls/tail_coverage/no tail'
     """
     return f"controls/{name}/{LABELS[control]}"
 

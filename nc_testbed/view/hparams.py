@@ -42,7 +42,7 @@ def final(position: int, name: str) -> str:
     TensorBoard shows five columns of metrics unless told otherwise, the first ones by
     name.
 
-    >>> final(1, "tail_recall")
-    '0 final/1 tail_recall'
+    >>> final(1, "tail_coverage")
+    '0 final/1 tail_coverage'
     """
     return f"0 final/{position} {name}"

@@ -42,10 +42,12 @@ def test_rows_of_no_class_do_not_count(make_world):
     said = evaluation._said
     refused = said.is_none.clone()
     refused[:, 200:] = True
-    evaluation.__dict__["_said"] = Classification(said.label, said.confidence, refused)
+    evaluation.__dict__["_classification"] = Classification(
+        said.label, said.confidence, refused
+    )
     alone = Confusion().measure(world.evaluate(rows[:, :200]))
     assert Confusion().measure(evaluation)["confusion"] == pytest.approx(alone["confusion"])
-    evaluation.__dict__["_said"] = replace_none(said)
+    evaluation.__dict__["_classification"] = replace_none(said)
     assert Confusion().measure(evaluation)["undecided"].isnan().all()
 
 

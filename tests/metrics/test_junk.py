@@ -38,6 +38,15 @@ def test_partners_are_of_another_class():
         assert (marked.others()[:, 0, 0, 0] != real.y).all()
 
 
+def test_partners_are_of_another_class_however_unequal_the_classes_are():
+    y = torch.tensor([0] * 35 + [1] * 5)
+    marked = y.float()[:, None, None, None].expand(-1, 1, 4, 4)
+    real = Images(marked, y, RandomStreams(0, (0,))("partners"))
+    assert (real.others()[:, 0, 0, 0] != y).all()
+    one = Images(marked[:35], y[:35], RandomStreams(0, (0,))("partners"))
+    assert one.others().shape == (35, 1, 4, 4)
+
+
 def test_independent_pixels_keep_every_marginal():
     real = images((1, 5, 5), binary=False)
     junk = IMAGE_JUNK["independent_pixels"](real)

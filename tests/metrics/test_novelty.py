@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
@@ -52,10 +54,21 @@ def test_columns_of_new_rows_and_of_copies(make_world):
     assert torch.equal(copies, torch.ones(3, dtype=torch.float64))
 
 
-def test_the_rows_of_generation_0_count_at_every_generation(make_world):
+def test_in_a_loop_the_rows_of_generation_0_count_whatever_a_fit_was_trained_on(make_world):
     world = make_world(chains=2)
-    copies = world.evaluate(world.data.x, generation=5)
+    evaluation = world.evaluate(world.data.x, fit=object(), generation=5)
+    other = replace(evaluation.training, real=world.draw(300, "other"))
+    copies = replace(evaluation, training=other)
     assert Novelty().measure(copies)["memorised"].tolist() == [1, 1]
+
+
+def test_outside_a_loop_the_rows_count_that_samples_are_said_to_be_trained_on(make_world):
+    world = make_world(chains=2)
+    rows = world.draw(300, "other")
+    evaluation = world.evaluate(rows)
+    theirs = replace(evaluation.training, real=rows)
+    assert Novelty().measure(replace(evaluation, training=theirs))["memorised"].min() == 1
+    assert Novelty().measure(evaluation)["memorised"].max() < 0.7
 
 
 def test_a_row_that_is_not_finite_leaves_the_chain_undefined(make_world):

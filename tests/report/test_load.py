@@ -116,6 +116,15 @@ def test_samples_of_vectors_and_of_colours(event, axes, tmp_path):
     assert load_samples(made, 0).dims == ("chain", "row", *axes)
 
 
+def test_samples_are_in_the_units_of_the_data_again(tmp_path):
+    units = {"zero": [1e6] * 64, "offset": [0.0] * 64, "sd": [0.5] * 64, "constant_columns": []}
+    facts = {"event": [64], "data": {"standardized": units, "projection": None}}
+    made = run(tmp_path / "run", config(facts=facts))
+    stored = run(tmp_path / "stored", config(facts={"event": [64]}))
+    expected = 1e6 + 0.5 * load_samples(stored, 0).to_numpy().astype(float)
+    np.testing.assert_array_equal(load_samples(made, 0), expected)
+
+
 def test_weights_are_the_tensors_of_a_fit(one):
     means = torch.arange(6.0).reshape(3, 2)
     save_file({"means": means}, one / "generations" / "0001" / "weights.safetensors")
