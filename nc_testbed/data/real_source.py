@@ -17,7 +17,14 @@ from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.ranges import check_at_least, check_range
-from nc_testbed.data.representation import Standardization, binarize, project, sha256
+from nc_testbed.data.representation import (
+    Standardization,
+    binarize,
+    in_stored_units,
+    in_units_of_source,
+    project,
+    sha256,
+)
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
@@ -99,7 +106,7 @@ class RealSource(ABC):
         """Rows ``[m, D]`` at these positions in the pool in the units they are read in,
         neither standardised nor projected."""
         rows, split, *_ = self._cached_split()
-        return rows.x[split.pool[positions]]
+        return in_units_of_source(rows.x[split.pool[positions]], rows.record)
 
     def grey_pool(self) -> np.ndarray | None:
         """The pool's rows ``[N, D]`` before their pixels were drawn as 0 or 255, None where
@@ -109,6 +116,7 @@ class RealSource(ABC):
     def represent(self, x: np.ndarray) -> np.ndarray:
         """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
         rows, split, *_ = self._cached_split()
+        x = in_stored_units(x, rows.record)
         return self._represent(rows, replace(split, held_out=x))[1]
 
     def _cached_split(

@@ -60,8 +60,11 @@ class ControlValues:
 def summarise_values(
     values: NDArray[np.float64], name: str, columns: Columns
 ) -> list[float | None]:
-    """``[low, mean, high]`` of a column's values ``[R]``, None where undefined."""
-    ci = interval(values)
+    """``[low, mean, high]`` of a column's values ``[R]``, None where undefined; never
+    outside of the column's range."""
+    column = columns[name]
+    high = math.inf if isinstance(column.high, str) else column.high
+    ci = interval(values, column.low, high)
     bounds = (float(x) for x in (ci.low, ci.mean, ci.high))
     return [x if math.isfinite(x) else None for x in bounds]
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from rulers import open_verb, write_table
 
@@ -126,3 +127,13 @@ def test_the_key_changes_with_all_that_controls_depend_on(tmp_path):
     keys = [controls_key(*arguments) for arguments in (first, *others)]
     assert len({*keys}) == 7
     assert controls_key(*first) == keys[0]
+
+
+def test_intervals_keep_to_the_range_of_a_column():
+    from nc_testbed.metrics.column import Columns
+
+    values = {"real": {"precision": np.array([0.99, 1.0, 0.8])}}
+    columns = Columns.declared_by([Precision()])
+    low, mean, high = ControlValues(values, 50).summary(columns)["real"]["precision"]
+    assert mean == pytest.approx(0.93)
+    assert 0 < low < mean < high <= 1
