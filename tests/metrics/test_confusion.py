@@ -39,7 +39,7 @@ def test_rows_of_no_class_do_not_count(make_world):
     world = make_world(chains=1)
     rows = torch.cat([world.draw(200), world.centres.mean(0).expand(1, 100, -1)], 1)
     evaluation = world.evaluate(rows)
-    said = evaluation._said
+    said = evaluation._classification
     refused = said.is_none.clone()
     refused[:, 200:] = True
     evaluation.__dict__["_classification"] = Classification(
@@ -47,11 +47,11 @@ def test_rows_of_no_class_do_not_count(make_world):
     )
     alone = Confusion().measure(world.evaluate(rows[:, :200]))
     assert Confusion().measure(evaluation)["confusion"] == pytest.approx(alone["confusion"])
-    evaluation.__dict__["_classification"] = replace_none(said)
+    evaluation.__dict__["_classification"] = refuse_all(said)
     assert Confusion().measure(evaluation)["undecided"].isnan().all()
 
 
-def replace_none(said: Classification) -> Classification:
+def refuse_all(said: Classification) -> Classification:
     return said._replace(is_none=torch.ones_like(said.is_none))
 
 
