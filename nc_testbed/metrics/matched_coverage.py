@@ -137,7 +137,9 @@ class MatchedCoverage:
             headline=1,
         ),
         "matched_coverage": Column(
-            "of all classes at their shares in the training law",
+            "of all classes at their shares in the training law, of each at most 1, so that none "
+            "makes up for another: a little below 1 for a perfect fit; without labels of all "
+            "rows together",
             low=0,
             high=2,
             worse="lower",
@@ -171,9 +173,9 @@ class MatchedCoverage:
         read = each(lambda r: _read_chain(evaluation, classes, r), chains, device)
         matched = torch.stack([shares for shares, _ in read]).to(device)
         scores = torch.stack([scores for _, scores in read]).to(device)
-        overall = {"matched_coverage": (scores * reference.shares).sum(1)}
         if not reference.has_labels:
-            return overall
+            return {"matched_coverage": scores[:, 0]}
+        overall = {"matched_coverage": (scores.clamp(max=1) * reference.shares).sum(1)}
         thirds = ("tail", "medium", "head")
         return (
             rank_columns("coverage", scores, reference, thirds)
