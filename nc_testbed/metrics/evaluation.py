@@ -93,7 +93,9 @@ class Evaluation:
     the n rows the next generation trains on. first: generation 0's fit. training: what
     this fit was trained on (with ``stream`` the stored rows of the law that it was
     trained on). Both are None where samples are measured outside a loop, and so is fit
-    where rows are not of one. Parts are computed when first asked for.
+    where rows are not of one. studied: rows ``[m, D]`` that a model outside a loop was
+    trained on, None = the chain's real rows of generation 0. Parts are computed when first
+    asked for.
     """
 
     fit: Fit | None
@@ -102,6 +104,7 @@ class Evaluation:
     streams: RandomStreams
     first: Fit | None = None
     training: TrainingSet | None = None
+    studied: Tensor | None = None
 
     @property
     def data(self) -> Data:

@@ -24,8 +24,15 @@ M = 400
 C = 4
 NAMES = sorted(p.stem for p in (CONF / "metrics").glob("*.yaml") if "_target_" in p.read_text())
 FAMILIES = ("bernoulli", "categorical", "exponential", "gaussian", "ising", "linear", "poisson")
-SEEN_IN = {"precision": "wide", "high_quality_share": "wide", "log_spread": "one point"}
-"""Rows that a contraction onto one mode does not make worse."""
+SEEN_IN = {
+    "precision": "wide",
+    "high_quality_share": "wide",
+    "log_spread": "one point",
+    "novelty": "copies",
+    "confusion": "between",
+    "unsure": "between",
+}
+"""Columns that a contraction onto one mode does not make worse, and rows that do."""
 SHRINKS = {
     "variance",
     "log_variance",
@@ -53,7 +60,8 @@ def planar(make_world):
 
 @pytest.fixture(scope="module")
 def states(planar, exact_fit, bound_fit):
-    """Columns by metric of a good fit and of three bad ones: one mode, one point, noise."""
+    """Columns by metric of a good fit and of bad ones: one mode, one point, noise, rows between
+    modes, copies."""
     centre = planar.centres[:1].expand(3, -1)
     commonest = torch.eye(C, dtype=torch.float64)[planar.data.rank.argmin(1)]
     good, one = planar.draw(M), planar.draw(M, shares=commonest)
@@ -63,6 +71,8 @@ def states(planar, exact_fit, bound_fit):
         "one mode": one,
         "one point": good[:, :1].expand(-1, M, -1),
         "wide": wide,
+        "between": 0.05 * good,
+        "copies": planar.data.x.repeat(1, 2, 1)[:, :M],
     }
 
     def columns(name: str, state: str) -> dict[str, torch.Tensor]:
