@@ -13,6 +13,7 @@ from nc_testbed.claims.claim import Bounds, Claim, ClaimQuestion, Term
 from nc_testbed.config.build import nearest
 from nc_testbed.core.errors import require
 from nc_testbed.core.intervals import Interval, interval, share
+from nc_testbed.core.paired import paired_interval
 from nc_testbed.report.arm import Arm
 from nc_testbed.report.verdict import Verdict
 
@@ -103,12 +104,36 @@ def _conditions(answers: Sequence[AnsweredQuestion], answer: YesNo) -> str | Non
 def _answer(question: ClaimQuestion, arms: Mapping[str, Arm]) -> AnsweredQuestion:
     values = _question_values(question, arms)
     if question.share_below is None:
-        number = interval(values)
+        number = _mean(question, arms, values)
     else:
         finite = values[np.isfinite(values)]
         number = share(int((finite < question.share_below).sum()), len(finite))
     answer = None if question.holds is None else yes_or_no(number, question.holds)
     return AnsweredQuestion(question, number, answer)
+
+
+def _mean(
+    question: ClaimQuestion, arms: Mapping[str, Arm], values: NDArray[np.float64]
+) -> Interval:
+    """The mean over chains with an interval that keeps to what the number can be: a
+    column within its range, a difference of two runs' column within that of differences."""
+    bounds = _bounds(question.value, arms)
+    if question.over is None and question.minus is None:
+        return interval(values, *bounds)
+    if question.over is None and isinstance(question.minus, Term):
+        shared = bounds if bounds == _bounds(question.minus, arms) else (-np.inf, np.inf)
+        terms = (_term_values(term, arms) for term in (question.value, question.minus))
+        return paired_interval(*terms, *shared)
+    is_ratio = question.minus is None and bounds[0] >= 0
+    return interval(values, low=0 if is_ratio else -np.inf)
+
+
+def _bounds(term: Term, arms: Mapping[str, Arm]) -> tuple[float, float]:
+    """The range of a term: its column's, or that of an event's generations."""
+    arm = arms[term.run]
+    if term.column is None or term.below is not None:
+        return float(arm.generations[0]), float(arm.generations[-1] + 1)
+    return arm.bounds(term.column)
 
 
 def _question_values(question: ClaimQuestion, arms: Mapping[str, Arm]) -> NDArray[np.float64]:
@@ -143,7 +168,10 @@ def _alarm_generations(arm: Arm, term: Term) -> NDArray[np.float64]:
     """The generation ``[R]`` of every chain's tail alarm, as :func:`first_below`."""
     on = {"rows": "accepted rows", "hits": "matched rows"}[str(term.alarm)]
     generations = next((alarm["generation"] for alarm in arm.alarms if alarm["on"] == on), None)
-    remedy = f"no tail was watched on {on}: record every generation, measure matched_coverage and tail_mass"
+    remedy = (
+        f"no tail was watched on {on}: record every generation, measure matched_coverage and "
+        "tail_mass"
+    )
     require(generations is not None, f"{term.run}.alarm", term.alarm, remedy)
     never = arm.generations[-1] + 1
     return np.array([never if g is None else g for g in generations or ()], dtype=np.float64)

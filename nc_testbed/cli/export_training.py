@@ -22,7 +22,8 @@ def export_training(words: Sequence[str]) -> None:
     """Write the rows that generation 0 of a chain is fitted to; print where they lie.
 
     x is as ``data=arrays`` reads it: uint8 images ``[n, H, W]`` or ``[n, C, H, W]``,
-    vectors float64 ``[n, D]`` in the units that the source has; y its classes 0..C-1.
+    vectors float64 ``[n, D]`` in the units that the source has; y its labels, classes
+    0..C-1 where these are no numbers.
     Raises BadInput before anything is written.
     """
     texts, passed = split_words(words, ("out", "chain"), ("data", "seed", "extensions"))
@@ -48,7 +49,10 @@ def export_training(words: Sequence[str]) -> None:
 
 def _training_arrays(source: Any, data: Data, chain: int) -> dict[str, np.ndarray]:
     """x and, where there are classes, y of a chain's training rows."""
+    import numpy as np
+
     from nc_testbed.data.real_source import RealSource
+    from nc_testbed.data.samples import class_of_label
 
     positions = data.training[chain].cpu()
     space = data.space
@@ -59,7 +63,8 @@ def _training_arrays(source: Any, data: Data, chain: int) -> dict[str, np.ndarra
         x = data.rows_of(chain).cpu()[positions].numpy()
     arrays = {"x": x.reshape(len(x), *space.event)}
     if data.y is not None:
-        arrays["y"] = data.y[0 if data.has_shared_rows else chain].cpu()[positions].numpy()
+        classes = data.y[0 if data.has_shared_rows else chain].cpu()[positions].numpy()
+        arrays["y"] = np.array(list(class_of_label(data.classes)))[classes]
     return arrays
 
 

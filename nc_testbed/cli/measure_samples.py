@@ -41,9 +41,12 @@ def main(words: Sequence[str]) -> None:
     with caching():
         config = compose_words(passed)
 
-        from nc_testbed.run.user_samples import Request, measure_samples  # torch: not sooner
+        from nc_testbed.run.user_samples import (
+            SampleRequest,
+            measure_samples,
+        )  # torch: not sooner
 
-        request = Request(texts["samples"], texts.get("train"), chain, "chain" in texts)
+        request = SampleRequest(texts["samples"], texts.get("train"), chain, "chain" in texts)
         summary = measure_samples(config, request, print)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "measure.json"

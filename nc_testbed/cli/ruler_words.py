@@ -36,8 +36,8 @@ def split_words(
             continue
         head = key.lstrip("+~").partition(".")[0].partition("@")[0]
         require(head not in UNUSED, key, text, "nothing is fitted here: leave it out")
-        known = [*own, *shared]
-        require(head in known and head not in own, key, text, nearest(key, known))
+        keys = [*own, *shared]
+        require(head in keys and head not in own, key, text, nearest(key, keys))
         passed.append(word)
     for override in parse(passed):
         remedy = "give one value"

@@ -14,7 +14,7 @@ from nc_testbed.core.cache import caching
 
 if TYPE_CHECKING:
     from nc_testbed.run.control_values import Summary
-    from nc_testbed.run.ruler import Ruler
+    from nc_testbed.run.ruler import Gauge
 
 HELP = """What every metric says of rows whose quality is known: real rows, the law without its rare
 classes, independent pixels or columns, noise, copies, few or contracted rows, mixtures with junk.
@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> None:
     print(f"controls: {path}")
 
 
-def _measure(ruler: Ruler) -> Summary:
+def _measure(ruler: Gauge) -> Summary:
     """Every control, printed as it is measured."""
     from nc_testbed.metrics.column import Columns
     from nc_testbed.record.floors import floor_refusal, refused_classes
@@ -57,7 +57,7 @@ def _measure(ruler: Ruler) -> Summary:
     from nc_testbed.run.control_values import ControlRuler, ControlValues, few_rows
 
     columns = Columns.declared_by(ruler.metrics.values())
-    controls = ControlRuler.of(ruler.reference(print), ruler.metrics, print)
+    controls = ControlRuler.of(ruler.reference(print), ruler.metrics, print, ruler.grey)
     rows = controls.controls.size
     if rows < ruler.rows:
         print(few_rows(rows, ruler.rows))

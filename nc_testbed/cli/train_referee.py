@@ -41,8 +41,8 @@ def main(words: Sequence[str]) -> None:
     data = Mnist(binarize=settings.binarize).load(1, 0, 0, 1)
     x, y, name = lessons(data)
     referee = train(data.space, x, y)
-    said = referee.classify(referee.describe(data.held_out))
-    correct = (said.label == data.held_out_y) & ~said.is_none
+    classification = referee.classify(referee.describe(data.held_out))
+    correct = (classification.label == data.held_out_y) & ~classification.is_none
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.safetensors"
     path.write_bytes(save(dict(referee.weights)))

@@ -10,6 +10,9 @@ from torch import Tensor
 WORDS = ("ok", "floored", "extinct", "diverged")
 """The words for 0, 1, 2, 3."""
 
+LOSSES = ("nll", "neg_elbo", "neg_iwae", "fit_log_likelihood")
+"""How the names of columns begin that are a loss; inf is one, of a row without density."""
+
 
 def status(
     state: Mapping[str, Tensor],
@@ -24,7 +27,8 @@ def status(
     - 2 extinct: the chain holds one point only, by its parameters (``absorbed``) where they were
       measured and say so, else because all its samples are the same row;
     - 3 diverged: the fit stopped at a loss or gradient that was not finite and kept its weights
-      (see :class:`nc_testbed.models.adam.Adam`), or a parameter or sample is NaN or infinite.
+      (see :class:`nc_testbed.models.adam.Adam`), a parameter or sample is NaN or infinite, or
+      a loss of real rows is NaN.
 
     Each is a result, and none is hidden: the chain's columns stay beside its status, NaN
     where they are undefined, and no other chain is affected. It is the status of one
@@ -43,6 +47,9 @@ def status(
     diverged = ~torch.stack([finite(x) for x in (*state.values(), *samples)]).all(0)
     if "diverged" in state:
         diverged = diverged | state["diverged"]
+    for name, column in record.items():
+        if name.startswith(LOSSES):
+            diverged = diverged | column.isnan().to(diverged.device)
     none = torch.zeros_like(diverged)
     floored = record["fit_floored"] > 0 if "fit_floored" in record else none
     extinct = record["absorbed"] == 1 if "absorbed" in record else none

@@ -17,6 +17,9 @@ from nc_testbed.data.ranges import check_path
 from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.rows import Rows, relabel
 
+LARGEST = 1e300
+"""Largest number of a vector: differences of two must be numbers too."""
+
 _IMAGES = "images are uint8 [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1 or 3"
 _SHAPES = f"{_IMAGES}, vectors are floats [N, D]"
 
@@ -28,7 +31,8 @@ class Arrays(RealSource):
 
     path: the file. x: uint8 images ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``
     with C = 1 or 3 (stored channel-first; first if it could be either; a single channel
-    is dropped), or vectors of floats ``[N, D]``. y: whole numbers ``[N]``, of which every
+    is dropped), or vectors of floats ``[N, D]``, whose columns are standardised, so that
+    no column counts for more because of its unit. y: whole numbers ``[N]``, of which every
     value is a class. Shape, dtype and size are checked in the header before anything is
     read; no pickle is ever read.
     """
@@ -61,6 +65,7 @@ class Arrays(RealSource):
             x=x,
             y=classes,
             classes=tuple(str(value) for value in values),
+            standardize=not space.image,
             record={"path": str(path.resolve())},
         )
 
@@ -86,9 +91,12 @@ class Arrays(RealSource):
             )
 
     def _vectors(self, x: np.ndarray) -> tuple[np.ndarray, Space]:
-        """Vectors as float64 rows, refused where one is not finite."""
+        """Vectors as float64 rows, refused where one is not finite or too large."""
         x = np.ascontiguousarray(x, dtype=np.float64)
         ArrayFile("path", str(self.path)).refuse_infinite(x)
+        large = int((np.abs(x) > LARGEST).any(0).sum())
+        remedy = f"x has numbers above {LARGEST} in {large} columns: divide these by as much"
+        self._refuse_unless(large == 0, remedy)
         return x, Space((x.shape[1],), image=False)
 
     def _refuse_unless(self, ok: bool, remedy: str) -> None:

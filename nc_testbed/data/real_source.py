@@ -17,7 +17,7 @@ from nc_testbed.core.rng import SHARED, RandomStreams
 from nc_testbed.core.space import Space
 from nc_testbed.data.imbalance import rarity_ranks, reserve_counts, training_counts
 from nc_testbed.data.ranges import check_at_least, check_range
-from nc_testbed.data.representation import binarize, project, sha256, standardize
+from nc_testbed.data.representation import Standardization, binarize, project, sha256
 from nc_testbed.data.rows import Rows
 from nc_testbed.data.source import Data
 from nc_testbed.data.split import Split, draw_rows, split_rows
@@ -101,6 +101,11 @@ class RealSource(ABC):
         rows, split, *_ = self._cached_split()
         return rows.x[split.pool[positions]]
 
+    def grey_pool(self) -> np.ndarray | None:
+        """The pool's rows ``[N, D]`` before their pixels were drawn as 0 or 255, None where
+        none were drawn."""
+        return self.read().x[self._cached_split()[1].pool] if self.binarize else None
+
     def represent(self, x: np.ndarray) -> np.ndarray:
         """Rows ``[M, D]`` in the units they are read in, as held-out rows are stored."""
         rows, split, *_ = self._cached_split()
@@ -118,6 +123,8 @@ class RealSource(ABC):
         their parts, and how they are stored."""
         rows = self._read_binarized()
         split = split_rows(rows, self.test_rows, self.reserve)
+        if rows.standardize:
+            rows, split = _standardize(rows, split)
         x, held_out, space = self._represent(rows, split)
         measured = replace(split, held_out=split.calibrators)
         return rows, split, x, held_out, self._represent(rows, measured)[1], space
@@ -142,13 +149,11 @@ class RealSource(ABC):
     def _represent(self, rows: Rows, split: Split) -> tuple[np.ndarray, np.ndarray, Space]:
         """Pool and held-out rows as they are stored, and their space.
 
-        Means, deviations and axes are those of the pool alone.
+        Axes are those of the pool alone.
         """
         x = rows.x[split.pool]
         held_out = split.held_out
         space = rows.space
-        if rows.standardize:
-            x, held_out = standardize(x, held_out)
         if self.projection is not None:
             scale = 255.0 if space.image else 1.0
             x, held_out = project(x / scale, held_out / scale, self.projection)
@@ -178,6 +183,21 @@ class RealSource(ABC):
                 "projection": self.projection,
             }
         )
+
+
+def _standardize(rows: Rows, split: Split) -> tuple[Rows, Split]:
+    """All rows in standard deviations from the mean of those that chains may train on.
+
+    Held-out rows and the reserve have no say in it; the record tells the units.
+    """
+    units = Standardization.of(rows.x[split.pool[split.training]])
+    record = rows.record | {"standardized": units.as_record()}
+    held_out = units.apply(split.held_out)
+    calibrators = units.apply(split.calibrators)
+    return (
+        replace(rows, x=units.apply(rows.x), record=record),
+        replace(split, held_out=held_out, calibrators=calibrators),
+    )
 
 
 def _sha256_of_lessons(rows: Rows, split: Split, x: np.ndarray) -> str:

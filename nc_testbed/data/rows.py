@@ -17,7 +17,7 @@ class Rows:
     x: ``[N, D]`` in stored form, uint8 pixels or float64. y: ``[N]`` int64 classes
     0..C-1, or None. test_share: share of the rows that came in a test file of their own,
     None where the source has none. standardize: whether columns are to be brought to mean
-    0 and standard deviation 1 (over the rows that are not held out).
+    0 and standard deviation 1 (over the rows that chains may train on).
     """
 
     name: str

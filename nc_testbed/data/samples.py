@@ -34,7 +34,8 @@ def read_user_rows(key: str, path: str, source: Any, data: Data) -> UserRows:
 
     x: ``[M, ...]`` or, with an axis of chains, ``[R, M, ...]``; images uint8, channel
     first or last, vectors floats. y: whole numbers ``[M]`` or ``[R, M]``, labels of the
-    data or classes 0..C-1. Raises BadInput (``key``) for what is not of these data.
+    data, or classes 0..C-1 where labels are no numbers. Raises BadInput (``key``) for what
+    is not of these data.
     """
     file = ArrayFile(key, path)
     space = source.original_space() if isinstance(source, RealSource) else data.space
@@ -77,13 +78,13 @@ def _check_shape(file: ArrayFile, header: Header, space: Space) -> bool:
     """Whether x has an axis of chains; refuse what has not the shape of these data."""
     shape = header.shape
     right = header.dtype == np.uint8 if space.image else header.dtype.kind == "f"
-    numbers = "uint8 from 0 to 255" if space.image else "floats"
-    file.refuse_unless(right, f"x is {header.dtype}: rows of these data are {numbers}")
+    remedy = "images are uint8 from 0 to 255" if space.image else "vectors are floats"
+    file.refuse_unless(right, f"x is {header.dtype}: {remedy}")
     has_chains = [n for n in (0, 1) if shape[1 + n :] in _forms(space)]
-    listed = ", ".join(str(list(form)) for form in _forms(space))
+    forms = ", ".join(str(list(form)) for form in _forms(space))
     file.refuse_unless(
         bool(has_chains),
-        f"x is {list(shape)}: rows of these data are {listed}, so give [rows, ...] or "
+        f"x is {list(shape)}: rows of these data are {forms}, so give [rows, ...] or "
         "[chains, rows, ...]",
     )
     file.refuse_unless(min(shape) > 0, f"x {list(shape)} is empty")
@@ -125,18 +126,19 @@ def _classes(file: ArrayFile, y: np.ndarray, x: np.ndarray, data: Data) -> np.nd
     paired = y.shape in (x.shape[:2], x.shape[1:2]) and y.size == len(x) * x.shape[1]
     file.refuse_unless(paired, f"y is {list(y.shape)}: give one label per row of x")
     values = np.unique(y).tolist()
-    names = _class_of_label(data.classes)
+    names = class_of_label(data.classes)
     unknown = [value for value in values if value not in names]
     remedy = f"y has {unknown[:3]}, no labels of these data: {', '.join(data.classes)}"
     file.refuse_unless(not unknown, remedy)
-    place = np.searchsorted(values, y)
-    return np.array([names[value] for value in values])[place].reshape(x.shape[:2])
+    index = np.searchsorted(values, y)
+    return np.array([names[value] for value in values])[index].reshape(x.shape[:2])
 
 
-def _class_of_label(classes: Sequence[str]) -> dict[int, int]:
-    """The class of every label: the numbers that name the classes, else their places.
+def class_of_label(classes: Sequence[str]) -> dict[int, int]:
+    """The class of every label of a user's: the numbers that name the classes, else their
+    places.
 
-    >>> _class_of_label(("3", "7")), _class_of_label(("cat", "dog"))
+    >>> class_of_label(("3", "7")), class_of_label(("cat", "dog"))
     ({3: 0, 7: 1}, {0: 0, 1: 1})
     """
     try:

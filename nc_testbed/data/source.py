@@ -48,8 +48,8 @@ class Data:
     commonest. classes: names of the C classes. referee_rows ``[L]`` int64: positions in
     x (S = 1) of the rows that a referee may learn from, neither held out nor in reserve;
     empty where an exact law draws the rows, and a referee learns from rows of its own.
-    true_parameters: families that hold the law, with its parameters ``[1, ...]`` in each. record: what provenance
-    tells of the rows: sha256 of files, sizes of the split.
+    true_parameters: families that hold the law, with its parameters ``[1, ...]`` in
+    each. record: what provenance tells of the rows: sha256 of files, sizes of the split.
     """
 
     name: str

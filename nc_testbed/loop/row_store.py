@@ -133,7 +133,7 @@ def judge(run: Run, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
     if not run.policy.needs_classifier:
         return None
     referee = run.reference.referee
-    said = [referee.classify(referee.describe(rows)) for rows in synthetic]
-    labels = torch.stack([one.label for one in said])
-    confidence = [torch.where(one.is_none, 0.0, one.confidence) for one in said]
+    classification = [referee.classify(referee.describe(rows)) for rows in synthetic]
+    labels = torch.stack([one.label for one in classification])
+    confidence = [torch.where(one.is_none, 0.0, one.confidence) for one in classification]
     return labels, torch.stack(confidence)

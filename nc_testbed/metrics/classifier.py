@@ -44,7 +44,8 @@ class Classifier(Protocol):
         ...
 
     def describe(self, rows: Tensor) -> Tensor:
-        """Features of several depths ``[M, G]`` float32 of stored rows ``[M, D]``.
+        """Features of several depths ``[M, G]`` of stored rows ``[M, D]``: float32, or
+        vectors as they are, float64.
 
         The first F are those of the last hidden layer.
         """
@@ -52,4 +53,9 @@ class Classifier(Protocol):
 
     def classify(self, features: Tensor) -> Classification:
         """What it says of rows by their features ``[M, F or more]``."""
+        ...
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Probabilities ``[M, C]`` of the C classes alone, which sum to 1, by such
+        features."""
         ...

@@ -1,4 +1,4 @@
-"""Confusion: how many of the samples taken for a class lie between the classes."""
+"""Confusion: how far the classes of what is made have become blurred."""
 
 from __future__ import annotations
 
@@ -8,62 +8,76 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nc_testbed.core.machine import each
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.reference import CONFIDENT, Reference
 
 
-def _mean(values: Tensor, among: Tensor) -> Tensor:
-    """Mean of values ``[R, M]`` over those ``among``, ``[R]`` float64; NaN of none."""
-    kept = torch.where(among, values.double(), 0.0)
-    return kept.sum(1) / among.sum(1)
+def entropies(probabilities: Tensor) -> Tensor:
+    """Entropy ``[M]`` float64 in bits of rows of probabilities ``[M, C]``.
+
+    >>> entropies(torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
+    tensor([1., 0.], dtype=torch.float64)
+    """
+    return torch.special.entr(probabilities.to(torch.float64)).sum(1) / torch.log(
+        torch.tensor(2.0, dtype=torch.float64)
+    )
 
 
-def _real(reference: Reference) -> tuple[Tensor, Tensor]:
-    """Surprisal and share of unsure rows, ``[R]`` each, of real rows of each chain's law."""
-    confidence = reference.referee.classify(reference.described).confidence
-    weights = reference.weights(reference.shares) * reference.is_labelled
-    weights = weights / weights.sum(1, keepdim=True)
-    surprisal = -confidence.double().log()
-    return weights @ surprisal, weights @ (confidence < CONFIDENT).double()
+def is_undecided(probabilities: Tensor) -> Tensor:
+    """Which rows ``[M]`` bool the referee cannot tell the class of: no class has 0.9."""
+    return probabilities.amax(1) < CONFIDENT
+
+
+def _real(reference: Reference) -> Tensor:
+    """Mean entropy ``[R]`` in bits of the held-out rows that are taken for a class, at
+    each chain's law."""
+    entropy = entropies(reference.referee.probabilities(reference.depths))
+    counts = reference.is_labelled.to(torch.float64).expand(reference.chains, -1)
+    return reference.mean(counts * entropy) / reference.mean(counts)
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How unsure the referee is of the samples that it takes for a class.
+    """How sure the referee is of which class a sample is.
 
-    Of its confidence, the probability of the likeliest class, alone: ``-log`` of it is the
-    smallest Renyi entropy of what it says (the min-entropy, nats), at most the Shannon
-    entropy. Real rows at the chain's shares are subtracted. NaN where every sample is
-    taken for none of the classes.
+    Over the samples that it takes for one of the classes (not for "none of these": noise
+    is no blurred concept): mean entropy of its probabilities of the C classes, over that
+    of held-out rows at the chain's training law, and the share in which no class has
+    probability 0.9. NaN where no sample is taken for a class, and for the ratio where the
+    referee is certain of every held-out row.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
-    collapse: ClassVar[str] = "hallucinated data"
+    collapse: ClassVar[str] = "merging modes"
     columns: ClassVar[dict[str, Column]] = {
         "confusion": Column(
-            "mean -log confidence of the referee in samples taken for a class, less that in "
-            "real rows; about 0 for a perfect fit",
-            worse="higher",
-            unit="nats",
+            "the referee's mean entropy over that of real rows: 1 for a perfect fit, higher "
+            "where classes blur",
+            low=0,
             group="5 labels",
         ),
-        "unsure": Column(
-            "share of the samples taken for a class of which the referee is less than .9 sure, "
-            "less that of real rows",
-            low=-1,
+        "undecided": Column(
+            "share of the samples taken for a class of which the referee cannot tell which",
+            low=0,
             high=1,
-            worse="higher",
             group="5 labels",
         ),
     }
 
     def measure(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """The columns above, ``[R]`` each."""
-        surprisal, unsure = evaluation.reference.once(_real)
-        confidence = evaluation.confidence
-        taken = ~evaluation.is_none
-        return {
-            "confusion": _mean(-confidence.double().log(), taken) - surprisal,
-            "unsure": _mean(confidence < CONFIDENT, taken) - unsure,
-        }
+        reference = evaluation.reference
+        real = reference.once(_real)
+
+        def one(chain: int) -> Tensor:
+            is_class = ~evaluation.is_none[chain]
+            features = evaluation.depths[chain]
+            probabilities = reference.referee.probabilities(features)[is_class]
+            shares = is_undecided(probabilities).to(torch.float64)
+            return torch.stack([entropies(probabilities).mean(), shares.mean()])
+
+        columns = torch.stack(each(one, range(evaluation.chains), evaluation.rows.device))
+        ratio = torch.where(real > 0, columns[:, 0] / real, torch.nan)
+        return {"confusion": ratio, "undecided": columns[:, 1].clone()}

@@ -22,8 +22,8 @@ WIDE = 3.0
 IMAGE_KINDS = {
     "patchwork": "patchwork_rows",
     "union": "unions",
-    "inverted": "inverted",
-    "far": "shuffled_tiles",
+    "inverted": "inversions",
+    "far": "rectangles",
     "noise": "white_noise",
 }
 """Junk of images by its name in a control: which of
@@ -34,9 +34,9 @@ def junk_names(space: Space) -> tuple[str, ...]:
     """The kinds of junk that rows of a space have.
 
     Images: patchwork (upper half of one class, lower half of another), union (of the ink
-    of two classes), inverted, far (tiles in random places), noise. Vectors: independent
-    columns, halves (the second half of the columns from a row of another class),
-    midpoints of rows of two classes, far, noise.
+    of two classes), inverted, far (rectangles, which no referee learns to refuse), noise.
+    Vectors: independent columns, halves (the second half of the columns from a row of
+    another class), midpoints of rows of two classes, far, noise.
     """
     return tuple(IMAGE_KINDS if space.image else VECTOR_JUNK)
 
@@ -49,8 +49,8 @@ def make_junk(
     if not space.image:
         return VECTOR_JUNK[kind](rows, labels, draws)
     classes = torch.zeros_like(rows[:, 0], dtype=torch.int64) if labels is None else labels
-    pixels = space.floats(rows).reshape(len(rows), -1, *space.event[-2:])
-    junk = IMAGE_JUNK[IMAGE_KINDS[kind]](Images(pixels, classes, draws))
+    images = space.floats(rows).reshape(len(rows), -1, *space.event[-2:])
+    junk = IMAGE_JUNK[IMAGE_KINDS[kind]](Images(images, classes, draws))
     return space.stored_form(junk.flatten(1))
 
 

@@ -54,9 +54,9 @@ def law_pools(data: Data, shares: np.ndarray, size: int, streams: RandomStreams)
         rows = rows.to(data.x.device)
         for chain, pool in enumerate(pools):
             y = torch.zeros_like(rows[chain, :, 0]) if labels is None else labels[chain]
-            drawn = tuple(rows[chain][y == c] for c in range(shares.shape[1]))
-            pairs = zip(pool or drawn, drawn, strict=True)
-            pools[chain] = tuple(torch.cat(pair) for pair in pairs) if pool else drawn
+            batch = tuple(rows[chain][y == c] for c in range(shares.shape[1]))
+            pairs = zip(pool or batch, batch, strict=True)
+            pools[chain] = tuple(torch.cat(pair) for pair in pairs) if pool else batch
         number += 1
     return pools
 
@@ -67,9 +67,9 @@ def _most_needed(data: Data, chain: int, shares: np.ndarray, size: int) -> np.nd
     tail = tail_of(data, chain)
     if not tail:
         return need
-    rest = shares.copy()
-    rest[list(tail)] = 0
-    return np.maximum(need, class_counts(rest / rest.sum(), size))
+    others = shares.copy()
+    others[list(tail)] = 0
+    return np.maximum(need, class_counts(others / others.sum(), size))
 
 
 def _lacks(pool: Pool, need: np.ndarray) -> bool:

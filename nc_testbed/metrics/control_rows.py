@@ -10,7 +10,7 @@ lie beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from nc_testbed.core.machine import each
 from nc_testbed.core.rng import Generators, RandomStreams
-from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.control_junk import junk_names, make_junk
 from nc_testbed.metrics.control_pool import Pool, class_counts, law_pools, tail_of
@@ -53,7 +52,8 @@ class ChainControls:
 
     pool: unseen real rows, by class; training rows where none are unseen. training: the
     chain's training rows, by class. shares: its class shares ``[C]``. tail: its rare
-    classes, none where no class is rare.
+    classes, none where no class is rare. grey: the same of the images that pixels of 0 and
+    255 were drawn from, None where they are not known.
     """
 
     data: Data
@@ -63,6 +63,7 @@ class ChainControls:
     tail: tuple[int, ...]
     size: int
     streams: RandomStreams
+    grey: ChainControls | None = None
 
     @cached_property
     def real(self) -> Sample:
@@ -106,14 +107,19 @@ class ChainControls:
         """Every class at its share, made of so many distinct real rows, repeated."""
         return self._repeat(self.pool, distinct)
 
-    def contracted(self, factor: float) -> Sample:
+    def contract(self, factor: float) -> Sample:
         """Real rows moved towards the mean of their class's training rows,
-        ``mean + factor (x - mean)``; where pixels are 0 or 255, cut at 1/2."""
+        ``mean + factor (x - mean)``.
+
+        Pixels of 0 and 255 are those of the grey images, moved and cut at 1/2: cut by
+        themselves they would not move at all before the factor is below 1/2.
+        """
         space = self.data.space
+        pixels = self.grey or self
         means = torch.stack(
-            [space.floats(rows, torch.float64).mean(0) for rows in self.training]
+            [space.floats(rows, torch.float64).mean(0) for rows in pixels.training]
         )
-        rows, labels = self.real
+        rows, labels = pixels.real
         classes = torch.zeros_like(rows[:, 0], dtype=torch.int64) if labels is None else labels
         values = space.floats(rows, torch.float64)
         moved = means[classes] + factor * (values - means[classes])
@@ -121,14 +127,14 @@ class ChainControls:
             moved = (moved >= 0.5).double()
         return Sample(space.stored_form(moved), labels)
 
-    def mixed(self, base: str, kind: str, share: float) -> Sample:
+    def mix(self, base: str, kind: str, share: float) -> Sample:
         """A share of the rows of ``real`` or ``tail_absent``, spread evenly over classes,
         replaced by junk that was made of rows of that same control."""
         rows, labels = getattr(self, base)
         junk = make_junk(kind, self.data.space, rows, labels, self._draws(kind))
-        place = torch.arange(len(rows) + 1, device=rows.device, dtype=torch.float64) * share
+        steps = torch.arange(len(rows) + 1, device=rows.device, dtype=torch.float64) * share
         # 1e-9: a product that is a whole number up to rounding counts as that number.
-        is_junk = (place + 1e-9).floor().diff() > 0
+        is_junk = (steps + 1e-9).floor().diff() > 0
         return Sample(torch.where(is_junk[:, None], junk, rows), labels)
 
     @property
@@ -173,11 +179,14 @@ class ControlSet:
     chains: tuple[ChainControls, ...]
 
     @classmethod
-    def of(cls, data: Data, size: int, numbers: tuple[int, ...]) -> ControlSet:
+    def of(
+        cls, data: Data, size: int, numbers: tuple[int, ...], grey: Tensor | None = None
+    ) -> ControlSet:
         """Controls of ``size`` rows, or as many as the unseen rows allow without
         repetition.
 
-        numbers: of the chains. Rows of an exact law are drawn afresh and never run out.
+        numbers: of the chains. grey: ``[N, D]`` images that the pixels of ``data.x`` were
+        drawn from. Rows of an exact law are drawn afresh and never run out.
         """
         streams = RandomStreams(0, numbers, device=data.x.device).enter_scope("controls")
         shares = _shares(data)
@@ -196,6 +205,10 @@ class ControlSet:
             chains.append(
                 ChainControls(data, pools[r], training[r], shares[r], tails[r], size, part)
             )
+        if grey is not None:
+            of_grey = cls.of(replace(data, x=grey[None]), size, numbers).chains
+            pairs = zip(chains, of_grey, strict=True)
+            chains = [replace(chain, grey=other) for chain, other in pairs]
         return cls(data, tuple(chains))
 
     @property
@@ -234,18 +247,11 @@ class ControlSet:
         labels = [sample.labels for sample in samples if sample.labels is not None]
         return Sample(rows, torch.stack(labels) if labels else None)
 
-    def training_set(self) -> TrainingSet:
-        """Every chain's training rows, as a fit of generation 0 sees them."""
-        data = self.data
-        none = data.x.new_empty(len(data.training), 0, data.space.size)
-        origin = torch.zeros(1, dtype=torch.int64, device=data.x.device)
-        return TrainingSet(data.space, data.x, none, data.training, origin)
-
     @cached_property
     def _makers(self) -> dict[str, Callable[[ChainControls], Sample]]:
         makers = dict(_plain_makers(self.data))
         makers |= {
-            name: partial(ChainControls.contracted, factor=factor)
+            name: partial(ChainControls.contract, factor=factor)
             for name, factor in CONTRACTIONS.items()
         }
         makers |= {
@@ -278,7 +284,7 @@ def _mixtures(
     """The makers of one control with some percent of junk."""
     return {
         f"{base}+{kind}_{percent}": partial(
-            ChainControls.mixed, base=base, kind=kind, share=percent / 100
+            ChainControls.mix, base=base, kind=kind, share=percent / 100
         )
         for kind in kinds
         for percent in percents
@@ -321,9 +327,9 @@ def _largest(
         available = np.array([len(rows) for rows in pools[chain]])
         laws.append((shares[chain], available))
         if tail:
-            rest = shares[chain].copy()
-            rest[list(tail)] = 0
-            laws.append((rest / rest.sum(), available))
+            others = shares[chain].copy()
+            others[list(tail)] = 0
+            laws.append((others / others.sum(), available))
     for law, available in laws:
         # A largest remainder adds less than 1 row: no size above this bound can do.
         bound = ((available[law > 0] + 1) / law[law > 0]).min()

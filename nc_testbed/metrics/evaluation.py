@@ -93,9 +93,8 @@ class Evaluation:
     the n rows the next generation trains on. first: generation 0's fit. training: what
     this fit was trained on (with ``stream`` the stored rows of the law that it was
     trained on). Both are None where samples are measured outside a loop, and so is fit
-    where rows are not of one. studied: rows ``[m, D]`` that a model outside a loop was
-    trained on, None = the chain's real rows of generation 0. Parts are computed when first
-    asked for.
+    where rows are not of one. classes: ``[R, M]`` int64, what each sample was made as,
+    where the generator says. Parts are computed when first asked for.
     """
 
     fit: Fit | None
@@ -104,7 +103,7 @@ class Evaluation:
     streams: RandomStreams
     first: Fit | None = None
     training: TrainingSet | None = None
-    studied: Tensor | None = None
+    classes: Tensor | None = None
 
     @property
     def data(self) -> Data:
@@ -122,7 +121,7 @@ class Evaluation:
         return len(self.rows)
 
     @cached_property
-    def described(self) -> Tensor:
+    def depths(self) -> Tensor:
         """Features of several depths, ``[R, M, G]`` float32, one chain at a time."""
         referee = self.reference.referee
         return torch.stack(each(referee.describe, list(self.rows), self.rows.device))
@@ -130,32 +129,36 @@ class Evaluation:
     @property
     def features(self) -> Tensor:
         """Units of the referee's last hidden layer, ``[R, M, F]`` float32."""
-        return self.described[..., : self.reference.referee.width]
+        return self.depths[..., : self.reference.referee.width]
 
     @cached_property
-    def _said(self) -> Classification:
+    def _classification(self) -> Classification:
         """What the referee says of the samples, ``[R, M]`` each."""
-        said = [self.reference.referee.classify(described) for described in self.described]
-        return Classification(*(torch.stack(field) for field in zip(*said, strict=True)))
+        classification = [
+            self.reference.referee.classify(described) for described in self.depths
+        ]
+        return Classification(
+            *(torch.stack(field) for field in zip(*classification, strict=True))
+        )
 
     @property
     def labels(self) -> Tensor:
         """The referee's labels ``[R, M]`` int64; all 0 where there are no classes."""
         if self.reference.has_labels:
-            return self._said.label
+            return self._classification.label
         return torch.zeros_like(self.rows[..., 0], dtype=torch.int64)
 
     @property
     def is_none(self) -> Tensor:
         """Samples ``[R, M]`` bool that the referee takes for none of the classes."""
         if self.reference.has_labels:
-            return self._said.is_none
+            return self._classification.is_none
         return torch.zeros_like(self.rows[..., 0], dtype=torch.bool)
 
     @property
     def confidence(self) -> Tensor:
         """The referee's confidence ``[R, M]`` float32; only where there are classes."""
-        return self._said.confidence
+        return self._classification.confidence
 
     @cached_property
     def neighbourhoods(self) -> Neighbourhoods:

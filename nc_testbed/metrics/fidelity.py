@@ -133,7 +133,9 @@ class Fidelity:
         chains = range(evaluation.chains)
         device = evaluation.rows.device
         votes = torch.stack(each(lambda r: _votes(evaluation, r), chains, device))
-        untrained = torch.stack(each(lambda r: _untrained(evaluation, r), chains, device))
+        untrained = torch.stack(
+            each(lambda r: _untrained_density(evaluation, r), chains, device)
+        )
         real = reference.is_labelled.double().mean()
         accepted = (~evaluation.is_none).double()
         return {
@@ -147,11 +149,11 @@ def _votes(evaluation: Evaluation, chain: int) -> Tensor:
     """Votes ``[M]`` of one chain's samples over those of real rows with their label."""
     reference = evaluation.reference
     balls = reference.once(_balls)[chain]
-    votes = balls.count(reference.to_deep(evaluation.described[chain]))
+    votes = balls.count(reference.to_deep(evaluation.depths[chain]))
     return votes / reference.once(_real_votes)[chain, evaluation.labels[chain]]
 
 
-def _untrained(evaluation: Evaluation, chain: int) -> Tensor:
+def _untrained_density(evaluation: Evaluation, chain: int) -> Tensor:
     """Clipped density of one chain's samples in the untrained network."""
     reference = evaluation.reference
     balls = reference.once(_untrained_balls)[chain]

@@ -121,12 +121,12 @@ def shuffled_pixels(real: Images) -> Tensor:
     return flat.gather(2, order.expand_as(flat)).reshape(real.x.shape)
 
 
-def inverted(real: Images) -> Tensor:
+def inversions(real: Images) -> Tensor:
     """White for black."""
     return 1 - real.x
 
 
-def blurred(real: Images) -> Tensor:
+def blurs(real: Images) -> Tensor:
     """Means over 7x7 pixels; of binary data pixels drawn with that chance."""
     side = min(BLUR, *(2 * (size // 2) + 1 for size in real.x.shape[2:]))
     mean = avg_pool2d(real.x, side, 1, side // 2)[:, :, : real.x.shape[2], : real.x.shape[3]]
@@ -160,7 +160,7 @@ def pixel_mixtures(real: Images) -> Tensor:
     return torch.where(real.pixels() < 0.5, real.x, real.others())
 
 
-def rolled(real: Images) -> Tensor:
+def rolls(real: Images) -> Tensor:
     """Moved by a third to two thirds of the height and the width, around the edges."""
     sizes = real.x.shape[2:]
     shares = ((1 + real.uniform(2)) / 3).tolist()
@@ -191,12 +191,12 @@ LEARNT: dict[str, Kind] = {
     "patchwork_columns": patchwork_columns,
     "unions": unions,
     "shuffled_pixels": shuffled_pixels,
-    "inverted": inverted,
-    "blurred": blurred,
+    "inversions": inversions,
+    "blurs": blurs,
     "one_tone": one_tone,
     "shuffled_tiles": shuffled_tiles,
     "pixel_mixtures": pixel_mixtures,
-    "rolled": rolled,
+    "rolls": rolls,
 }
 """Kinds that a referee learns to refuse."""
 UNSEEN: dict[str, Kind] = {
@@ -219,7 +219,7 @@ def learnt_kinds(classes: int, height: int, width: int) -> list[str]:
     """
     refused = set(OF_TWO_CLASSES) if classes < 2 else set()
     if height < SMALLEST:
-        refused |= {"patchwork_rows", "shuffled_tiles", "rolled"}
+        refused |= {"patchwork_rows", "shuffled_tiles", "rolls"}
     if width < SMALLEST:
-        refused |= {"patchwork_columns", "shuffled_tiles", "rolled"}
+        refused |= {"patchwork_columns", "shuffled_tiles", "rolls"}
     return [name for name in LEARNT if name not in refused]

@@ -75,14 +75,14 @@ def _class_rows(reference: Reference, c: int) -> ClassRows:
         order = streams(f"metrics/matched/{c}").permutation(len(rows))[0]
         half = (len(rows) + 1) // 2
         covered = rows[order[:half]]
-        others = reference.described[rows[order[half:]]]
+        others = reference.depths[rows[order[half:]]]
     else:
         covered = rows
         others = reference.calibrators_of(c)
     is_right = torch.ones_like(others[:, 0], dtype=torch.bool)
     if reference.has_labels:
-        said = reference.referee.classify(others)
-        is_right = (said.label == c) & ~said.is_none
+        classification = reference.referee.classify(others)
+        is_right = (classification.label == c) & ~classification.is_none
     right = float(is_right.double().mean())
     return ClassRows(reference.deep[covered], reference.to_deep(others[is_right]), right)
 
@@ -193,7 +193,7 @@ def _read_chain(
     for c, m in enumerate(classes.expected[chain].tolist()):
         members = (labels[: int(classes.samples[chain, c])] == c).nonzero()[:, 0]
         ruler = classes.rulers[c, m]
-        share = ruler.matched_share(reference.to_deep(evaluation.described[chain, members]))
+        share = ruler.matched_share(reference.to_deep(evaluation.depths[chain, members]))
         matched.append(share)
         scores.append(ruler.score(share))
     return (

@@ -20,17 +20,32 @@ BLOCK = 2**18
 GPU."""
 
 
-def left(points: Tensor) -> Tensor:
-    """``[B, F + 2]`` float64 such that ``left(x) @ right(y).T`` is ``|x - y|^2``.
+def rounding(F: int) -> float:
+    """Most that rounding changes a squared distance of ``[F]`` points by, as a share of
+    ``|x|^2 + |y|^2``.
 
-    One matrix product instead of a product and two passes over all pairs.
+    The product form adds F + 2 terms that sum to at most ``2 (|x|^2 + |y|^2)``, of
+    squares that are sums of F terms themselves: ``3 (F + 2) u``, u = eps / 2. Points that
+    are off by ``3 u |x|`` each (stored, centred and scaled in float64) add at most
+    ``12 u`` (derived; standard model, N. Higham 2002, section 3.1).
+    """
+    return (1.5 * F + 9) * torch.finfo(torch.float64).eps
+
+
+def left(points: Tensor) -> Tensor:
+    """``[B, F + 2]`` float64 such that ``left(x) @ right(y).T`` is ``|x - y|^2``, raised
+    by its rounding bound: never below the exact distance, and all but equal to it.
+
+    One matrix product instead of a product and two passes over all pairs, and none for
+    the bound.
 
     >>> left(torch.tensor([[1.0, 2.0]])) @ right(torch.tensor([[4.0, 6.0]])).T
-    tensor([[25.]], dtype=torch.float64)
+    tensor([[25.0000]], dtype=torch.float64)
     """
     x = points.to(torch.float64)
+    raised = 1 + rounding(x.shape[1])
     square = (x * x).sum(1, keepdim=True)
-    return torch.cat([-2 * x, torch.ones_like(square), square], 1)
+    return torch.cat([-2 * x, torch.full_like(square, raised), raised * square], 1)
 
 
 def right(points: Tensor) -> Tensor:
@@ -49,24 +64,28 @@ def blocks(rows: int, columns: int, device: torch.device) -> Iterator[slice]:
 
 def radii(points: Tensor) -> tuple[Tensor, Tensor]:
     """Squared distances ``[N]`` of every point to its k-th and (k + 1)-th other point, k
-    = 5.
+    = 5, lowered by their rounding bound.
 
-    Balls are open: a point belongs to one if its distance is strictly below the radius,
-    so a ball of radius 0 (duplicates, a collapsed chain) is empty. Such radii, and those
-    below the rounding error of the product form, are -inf, and comparing with them is
-    always false. points: ``[N, F]`` with N >= k + 2, centred by the caller to limit
-    cancellation.
+    Balls are open: a point belongs to one if its distance is strictly below the radius.
+    Distances are raised to the upper end of what rounding leaves open (:func:`left`) and
+    radii lowered to the lower end, so that a distance equal to a radius is outside,
+    whatever a constant added to a column or the order of columns does to the last digits.
+    A ball of radius 0 (duplicates, a collapsed chain) is empty: its radius is -inf.
+    points: ``[N, F]`` with N >= k + 2, centred by the caller to limit cancellation.
     """
     others = right(points)
-    nearest = []
+    square = others[:, -2]  # [N]
+    bound = 2 * rounding(points.shape[1])
+    lowered = []
     for block in blocks(len(points), len(points), points.device):
         distance = left(points[block]) @ others.T  # [B, N]
         distance[:, block].diagonal().fill_(torch.inf)
-        nearest.append(distance.topk(NEIGHBOURS + 1, largest=False).values)
-    square = torch.cat(nearest)[:, NEIGHBOURS - 1 :]  # [N, 2]
-    rounding = 16 * torch.finfo(torch.float64).eps * others[:, -2, None]
-    square = torch.where(square > rounding, square, -torch.inf)
-    return square[:, 0].contiguous(), square[:, 1].contiguous()
+        nearest = distance.topk(NEIGHBOURS + 1, largest=False)
+        sizes = square[block, None] + square[nearest.indices]
+        lowered.append((nearest.values - bound * sizes)[:, NEIGHBOURS - 1 :])
+    radius = torch.cat(lowered)  # [N, 2]
+    radius = torch.where(radius > 0, radius, -torch.inf)
+    return radius[:, 0].contiguous(), radius[:, 1].contiguous()
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ class Parameters:
             headline=5,
         ),
         "log_variance": Column(
-            "ln of it; of several coordinates ln det of the covariance, -inf once it is singular",
+            "ln of it; of several coordinates ln det of the covariance, -inf once it is "
+            "singular; of a mixture without coordinates that never vary",
             worse="lower",
             group="4 diversity",
         ),

@@ -71,14 +71,15 @@ class Referee:
 
     @torch.no_grad()
     def describe(self, rows: Tensor) -> Tensor:
-        """Stored rows ``[M, D]`` to features of several depths ``[M, G]`` float32.
+        """Stored rows ``[M, D]`` to features of several depths ``[M, G]``: float32 units,
+        or vectors as they are.
 
         The F features first. Images: then the 16 means over the first convolution's
         channels, and the second convolution averaged over 3 by 3 cells, 288 numbers
         (fewer where an image has fewer than 12 pixels along an axis); unscaled.
         """
         if not self.space.image:
-            return self.space.floats(rows)
+            return rows
         # The first layer's maps of one block should stay in the cache of a CPU.
         blocks = row_blocks(len(rows), 48 if rows.device.type == "cpu" else 1024)
         return torch.cat([self._describe(self.space.floats(rows[block])) for block in blocks])
@@ -87,10 +88,18 @@ class Referee:
     def classify(self, features: Tensor) -> Classification:
         """What it says of rows with features ``[M, F]``; further columns are not read."""
         features = features[:, : self.width]
-        outputs = self.logits(features if self.space.image else self.hidden(features))
+        outputs = self.logits(features if self.space.image else self.hidden(features.float()))
         label = outputs[:, : self.classes].argmax(1)
         confidence = outputs.softmax(1).gather(1, label[:, None])[:, 0]
         return Classification(label, confidence, outputs.argmax(1) == self.classes)
+
+    @torch.no_grad()
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Probabilities ``[M, C]`` of the classes alone, for rows with features ``[M,
+        F]``."""
+        features = features[:, : self.width]
+        outputs = self.logits(features if self.space.image else self.hidden(features))
+        return outputs[:, : self.classes].softmax(1)
 
     def hidden(self, x: Tensor) -> Tensor:
         """The last hidden layer ``[M, units]`` of numbers ``[M, D]``."""
@@ -164,8 +173,12 @@ class UntrainedLayer:
         """Never called: nothing was learnt."""
         raise NotImplementedError("an untrained layer knows no classes")
 
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Never called: nothing was learnt."""
+        raise NotImplementedError("an untrained layer knows no classes")
 
-def untrained(space: Space) -> Referee | UntrainedLayer:
+
+def untrained_network(space: Space) -> Referee | UntrainedLayer:
     """The layers of a referee before any training: a second feature space, made unlike
     the first.
 
@@ -206,16 +219,20 @@ class NearestCentre:
         return self
 
     def describe(self, rows: Tensor) -> Tensor:
-        """The rows themselves, ``[M, D]`` float32."""
-        return rows.float()
+        """The rows themselves, ``[M, D]`` float64."""
+        return rows.double()
 
     def classify(self, features: Tensor) -> Classification:
         """Nearest centre and its posterior probability for features ``[M, F]``."""
-        assert self.law.scale is not None
-        distance = torch.cdist(features[:, : self.width], self._centres.to(features))
-        confidence, label = (-0.5 * (distance / self.law.scale) ** 2).softmax(1).max(1)
+        confidence, label = self.probabilities(features).max(1)
         none = torch.zeros_like(label, dtype=torch.bool)
         return Classification(label, confidence.float(), none)
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Posterior probabilities ``[M, C]`` of the modes for features ``[M, F]``."""
+        assert self.law.scale is not None
+        distance = torch.cdist(features[:, : self.width], self._centres.to(features))
+        return (-0.5 * (distance / self.law.scale) ** 2).softmax(1)
 
 
 @dataclass(frozen=True)
@@ -234,10 +251,14 @@ class Plain:
         return self
 
     def describe(self, rows: Tensor) -> Tensor:
-        """The rows themselves, ``[M, D]`` float32."""
-        return rows.float()
+        """The rows themselves, ``[M, D]`` float64."""
+        return rows.double()
 
     def classify(self, features: Tensor) -> Classification:
+        """Never called: there are no classes."""
+        raise NotImplementedError("rows without labels have no classes")
+
+    def probabilities(self, features: Tensor) -> Tensor:
         """Never called: there are no classes."""
         raise NotImplementedError("rows without labels have no classes")
 
@@ -248,7 +269,7 @@ def initial_weights(space: Space, classes: int, draws: Generators) -> dict[str, 
     outputs = classes
     if space.image:
         channels = space.event[0] if len(space.event) == 3 else 1
-        h, w = (_halved(_halved(side)) for side in space.event[-2:])
+        h, w = (_half(_half(side)) for side in space.event[-2:])
         shapes = {"conv1": (16, channels, 3, 3), "conv2": (32, 16, 3, 3)}
         shapes["hidden"] = (IMAGE_UNITS, 32 * h * w)
         outputs = classes + 1
@@ -267,6 +288,6 @@ def _uniform(shape: tuple[int, ...], draws: Generators) -> tuple[Tensor, Tensor]
     return weight, bias
 
 
-def _halved(side: int) -> int:
+def _half(side: int) -> int:
     """What a convolution leaves of a side: half of it, or the one pixel there is."""
     return max(1, side // 2)

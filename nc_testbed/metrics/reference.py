@@ -18,7 +18,7 @@ from nc_testbed.core.rng import RandomStreams
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.classifier import Classification, Classifier
 from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, radii
-from nc_testbed.metrics.referee import untrained
+from nc_testbed.metrics.referee import untrained_network
 
 CONFIDENT = 0.9
 """Least confidence of the referee in a row that counts for its class."""
@@ -114,7 +114,7 @@ class Reference:
         return "labels" in self.data.provides
 
     @cached_property
-    def described(self) -> Tensor:
+    def depths(self) -> Tensor:
         """Features of several depths of all held-out rows, ``[H, G]`` float32."""
         return _describe(self.referee, self.data.held_out)
 
@@ -122,7 +122,7 @@ class Reference:
     def _calibrators(self) -> Tensor:
         """Features of several depths of the calibrators, ``[K, G]`` float32."""
         rows = self.data.calibrators
-        return self.described[:0] if rows is None else _describe(self.referee, rows)
+        return self.depths[:0] if rows is None else _describe(self.referee, rows)
 
     def calibrators_of(self, c: int) -> Tensor:
         """Those of class c ``[K_c, G]``, of all where there are no classes."""
@@ -134,35 +134,37 @@ class Reference:
     @property
     def features(self) -> Tensor:
         """Of all held-out rows, the units of the last hidden layer, ``[H, F]`` float32."""
-        return self.described[:, : self.referee.width]
+        return self.depths[:, : self.referee.width]
 
     @cached_property
-    def _said(self) -> Classification:
+    def _classification(self) -> Classification:
         """What the referee says of the held-out rows."""
         if self.has_labels:
-            return self.referee.classify(self.described)
+            return self.referee.classify(self.depths)
         everywhere = torch.zeros_like(self.group)
         return Classification(everywhere, everywhere.float() + 1, everywhere.bool())
 
     @property
     def labels(self) -> Tensor:
         """The referee's labels ``[H]`` of the held-out rows; all 0 without classes."""
-        return self._said.label
+        return self._classification.label
 
     @property
     def is_labelled(self) -> Tensor:
         """Held-out rows ``[H]`` bool that the referee takes for one of the classes."""
-        return ~self._said.is_none
+        return ~self._classification.is_none
 
     def accuracy(self, classes: Tensor) -> float:
         """Share of the held-out rows, of these classes ``[H]``, that the referee labels
         rightly."""
-        said = self.referee.classify(self.described)
-        return float(((said.label == classes) & ~said.is_none).double().mean())
+        classification = self.referee.classify(self.depths)
+        return float(
+            ((classification.label == classes) & ~classification.is_none).double().mean()
+        )
 
     @cached_property
     def _depths(self) -> Depths:
-        return Depths.of(self.described, self.referee.width)
+        return Depths.of(self.depths, self.referee.width)
 
     @cached_property
     def deep(self) -> Tensor:
@@ -171,17 +173,17 @@ class Reference:
         Two blocks, the last hidden layer and what lies before it, each scaled to a total
         variance of 1 on these rows.
         """
-        return self._depths.scale(self.described)
+        return self._depths.scale(self.depths)
 
     def to_deep(self, described: Tensor) -> Tensor:
         """Features ``[M, G]`` of other rows, as those of :attr:`deep`."""
         return self._depths.scale(described)
 
     @cached_property
-    def _untrained(self) -> tuple[Classifier, Depths, Tensor]:
+    def _untrained_parts(self) -> tuple[Classifier, Depths, Tensor]:
         """A network with random weights, how its features are scaled, and the held-out
         rows'."""
-        network = untrained(self.data.space).to(self.data.x.device)
+        network = untrained_network(self.data.space).to(self.data.x.device)
         described = _describe(network, self.data.held_out)
         depths = Depths.of(described, network.width)
         return network, depths, depths.scale(described)
@@ -189,11 +191,11 @@ class Reference:
     @property
     def untrained_deep(self) -> Tensor:
         """As :attr:`deep`, of the same layers with random weights."""
-        return self._untrained[2]
+        return self._untrained_parts[2]
 
     def describe_untrained(self, rows: Tensor) -> Tensor:
         """Those features ``[M, G]`` float64 of stored rows ``[M, D]``."""
-        network, depths, _ = self._untrained
+        network, depths, _ = self._untrained_parts
         return depths.scale(network.describe(rows))
 
     @cached_property
@@ -313,8 +315,12 @@ class Reference:
         Labelled as their class, with confidence, and inside a class ball of the other
         rows.
         """
-        said = self.referee.classify(self.described)
-        counts = (said.label == self.group) & (said.confidence >= CONFIDENT) & ~said.is_none
+        classification = self.referee.classify(self.depths)
+        counts = (
+            (classification.label == self.group)
+            & (classification.confidence >= CONFIDENT)
+            & ~classification.is_none
+        )
         points = self.subtract_centre(self.features)
         radius = self.own[1]
         inside = [inside_others(points[rows], radius[rows]) for rows in self.groups]

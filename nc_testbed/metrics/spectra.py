@@ -7,14 +7,27 @@ from torch import Tensor
 
 
 def covariance(points: Tensor) -> Tensor:
-    """Unbiased covariance ``[F, F]`` of points ``[N, F]``, float64; N >= 2.
+    """Unbiased covariance ``[..., F, F]`` of points ``[..., N, F]``, float64; N >= 2.
 
     Taken about the first point, so that identical points have covariance 0 exactly.
     """
     x = points.to(torch.float64)
-    x = x - x[:1]
-    x = x - x.mean(0)
-    return x.T @ x / (len(x) - 1)
+    x = x - x[..., :1, :]
+    x = x - x.mean(-2, keepdim=True)
+    return x.mT @ x / (x.shape[-2] - 1)
+
+
+def in_blocks(points: Tensor, m: int) -> Tensor:
+    """The first rows of points ``[N, F]`` as blocks of m, ``[N // m, m, F]``.
+
+    A figure that depends on how many rows it is taken of, a determinant or an entropy, is
+    compared between two sets as its mean over blocks of as many rows in both.
+
+    >>> in_blocks(torch.arange(5.0)[:, None], 2)[..., 0].tolist()
+    [[0.0, 1.0], [2.0, 3.0]]
+    """
+    blocks = len(points) // m
+    return points[: blocks * m].unflatten(0, (blocks, m))
 
 
 def eigenvalues(matrix: Tensor) -> Tensor:

@@ -251,16 +251,31 @@ class Mixture:
         x.
 
         ``m = sum w_k m_k`` and ``sum w_k (C_k + m_k m_k^T) - m m^T``: after any EM step
-        that hit no floor, the moments (ddof 0) of the rows fitted to.
+        that hit no floor, the moments (ddof 0) of the rows fitted to. ``log_variance``
+        leaves out coordinates that are point masses, and is -inf where all are.
         """
         w = self.weights[..., None]
         mean = (w * self.means).sum(1)
         gap = self.means - mean[:, None]
         total = (w[..., None] * (self.covariances() + gap[..., None] * gap[:, :, None])).sum(1)
         variance = total.diagonal(dim1=1, dim2=2).mean(1)
+        log_variance = self._log_det(total)
+        return means(mean) | {"variance": variance, "log_variance": log_variance}
+
+    @property
+    def is_point(self) -> Tensor:
+        """Coordinates ``[R, D]`` bool in which every component is the same point."""
+        full = self.factors.dim() == 4
+        flat = (self.factors == 0).all(-1) if full else self.factors == 0
+        return flat.all(1) & (self.means == self.means[:, :1]).all(1)
+
+    def _log_det(self, total: Tensor) -> Tensor:
+        """ln det ``[R]`` of covariances ``[R, D, D]`` over coordinates that vary."""
+        point = self.is_point
+        none = point[:, :, None] | point[:, None, :]
+        total = torch.where(none, 0.0, total) + point.to(total).diag_embed()
         sign, value = torch.linalg.slogdet(total)
-        log_det = torch.where(sign > 0, value, -torch.inf)
-        return means(mean) | {"variance": variance, "log_variance": log_det}
+        return torch.where((sign > 0) & ~point.all(1), value, -torch.inf)
 
     def as_start(self, em: EM) -> Components:
         """This fit as a start for EM on other rows of the same chains."""

@@ -48,7 +48,8 @@ class KDE:
     provides: ClassVar[frozenset[str]] = frozenset({"likelihood", "exact", "parameters"})
     columns: ClassVar[dict[str, Column]] = {
         "fit_bandwidth": Column(
-            "`kde`: geometric mean of the bandwidths over coordinates",
+            "`kde`: geometric mean of the bandwidths over the coordinates that vary; 0 where "
+            "none does",
             low=0,
             worse="either",
             group="7 fit",
@@ -90,7 +91,10 @@ class KDE:
         """The rows themselves and the bandwidth ``[R, D]`` of every coordinate."""
         rows = training.all()
         if self.bandwidth is None:
-            width = self.factor(training.size, training.space.size) * rows.std(1, correction=0)
+            spread = rows.std(1, correction=0)
+            # The deviation of equal numbers may round to more than 0.
+            spread = torch.where(rows.amax(1) > rows.amin(1), spread, 0.0)
+            width = self.factor(training.size, training.space.size) * spread
         else:
             width = torch.full_like(rows[:, 0], self.bandwidth)
         ones = torch.ones_like(rows[..., 0])
@@ -151,28 +155,42 @@ class KDEFit:
         return {"rows": self.rows, "bandwidth": self.bandwidth, "weights": self.weights}
 
     def report(self) -> dict[str, Tensor]:
-        """``fit_bandwidth``: the geometric mean over coordinates."""
-        return {"fit_bandwidth": self.bandwidth.log().mean(1).exp()}
+        """``fit_bandwidth``: the geometric mean over the coordinates that vary."""
+        varies = self.bandwidth > 0
+        logs = torch.where(varies, self.bandwidth, 1.0).log().sum(1)
+        geometric = (logs / varies.sum(1)).exp()  # NaN where none varies
+        return {"fit_bandwidth": torch.where(varies.any(1), geometric, 0.0)}
 
     def log_prob(self, rows: Tensor) -> Tensor:
-        """Log density ``[R, H]`` of stored rows ``[H, D]``,
-        nats, in blocks of all pairs."""
-        m, D = self.rows.shape[1:]
-        constant = D / 2 * math.log(2 * math.pi)
+        """Log density ``[R, H]`` of stored rows ``[H, D]``, nats, in blocks of all pairs.
+
+        A coordinate of bandwidth 0 is a point mass at each training row's value: it adds
+        nothing where a row agrees with that, -inf elsewhere.
+        """
+        m = self.rows.shape[1]
         pairs = BLOCK if rows.device.type == "cpu" else 64 * BLOCK
+        size = at_once(8 * m, 8 * pairs, rows.device)
 
         def of_chain(r: int) -> Tensor:
-            width = self.bandwidth[r]
-            log_weights = (self.weights[r] / self.weights[r].sum()).log()
-            points = rows / width
-            centres = self.rows[r] / width
-            mixed = []
-            for block in row_blocks(len(rows), at_once(8 * m, 8 * pairs, rows.device)):
-                squares = torch.cdist(points[block], centres, compute_mode=EXACT).square()
-                mixed.append((log_weights - squares / 2).logsumexp(1))
-            return torch.cat(mixed) - width.log().sum() - constant
+            blocks = row_blocks(len(rows), size)
+            return torch.cat([self._log_prob(rows[block], r) for block in blocks])
 
         return torch.stack(each(of_chain, range(len(self.rows)), rows.device))
+
+    def _log_prob(self, rows: Tensor, r: int) -> Tensor:
+        """Log density ``[B]`` of rows ``[B, D]`` under one chain."""
+        varies = self.bandwidth[r] > 0
+        width = self.bandwidth[r, varies]
+        log_weights = (self.weights[r] / self.weights[r].sum()).log()
+        points = rows[:, varies] / width
+        centres = self.rows[r][:, varies] / width
+        squares = torch.cdist(points, centres, compute_mode=EXACT).square()
+        mixed = log_weights - squares / 2
+        if not varies.all():
+            apart = torch.cdist(rows[:, ~varies], self.rows[r][:, ~varies], p=torch.inf)
+            mixed = torch.where(apart > 0, -torch.inf, mixed)
+        constant = len(width) / 2 * math.log(2 * math.pi)
+        return mixed.logsumexp(1) - width.log().sum() - constant
 
     def columns(self, true_parameters: object) -> dict[str, Tensor]:
         """``mean`` and, per coordinate, ``variance``: the

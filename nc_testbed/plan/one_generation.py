@@ -22,6 +22,7 @@ from nc_testbed.metrics.column import Columns
 from nc_testbed.plan.anchored_law import AnchoredLaw, anchored_law, class_shares
 from nc_testbed.plan.question import PlanQuestion, Request
 from nc_testbed.plan.truth import choose_metric, names_of, of_family, on_real, truths_of
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.run.console import Console
 from nc_testbed.run.prepare import Prepared, prepare
 
@@ -170,7 +171,7 @@ def _two_generations(run: Run, metric: str, names: Iterable[str]) -> list[NDArra
     ``[2, R]``."""
     values = []
     columns = Columns.declared_by(run.metrics.values())
-    with Console(run.generations, columns=columns) as console:
+    with Console(run.generations, statistics=ChainStatistics(columns)) as console:
         start = time.monotonic()
         for generation in closed_loop(run, progress=console.step):
             record = generation.record

@@ -128,7 +128,7 @@ def _hits(
     kinds_measured = {}
     kinds = (
         ("accepted rows", "tail_mass", "accepted", facts.get("evaluation_rows"), False),
-        ("matched rows", "tail_coverage", "matched", _covered(facts), True),
+        ("matched rows", "tail_coverage", "matched", _covered_rows(facts), True),
     )
     for on, tailed, column, trials, shares in kinds:
         ranks = _tail_ranks(values, column) if tailed in values else []
@@ -157,7 +157,7 @@ def _tail_ranks(values: Mapping[str, Array], column: str) -> list[int]:
     return list(range(C - max(1, C // 3), C)) if C else []
 
 
-def _covered(facts: Mapping[str, Any]) -> Array | None:
+def _covered_rows(facts: Mapping[str, Any]) -> Array | None:
     """Rows to be covered of the class of every rank, ``[R, C]``."""
     if "covered_rows" not in facts:
         return None

@@ -17,6 +17,7 @@ from torch import Tensor
 from nc_testbed.config.config_file import load_config, root, text
 from nc_testbed.core.interfaces import Generation
 from nc_testbed.record import manifest
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.disk_errors import writing
 from nc_testbed.record.tables import chain_rows, summary_rows
 
@@ -253,8 +254,9 @@ def _table(generation: Generation, config: Mapping[str, Any]) -> pa.Table | None
     """The metrics of a generation, None where none was measured."""
     if not generation.record:
         return None
-    summary = config["record"]["chains"] == "summary"
-    return summary_rows(generation) if summary else chain_rows(generation)
+    if config["record"]["chains"] == "summary":
+        return summary_rows(generation, ChainStatistics.from_records(config))
+    return chain_rows(generation)
 
 
 def parquet(table: pa.Table) -> bytes:

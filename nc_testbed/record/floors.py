@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
-from nc_testbed.metrics.column import Column, Columns
+from nc_testbed.metrics.column import Column, Columns, is_of_class
 from nc_testbed.record.controls import Controls
 
 LABELS = {
@@ -42,13 +42,14 @@ def control_means(controls: Controls, name: str) -> dict[str, float]:
 
 
 def drawn_means(controls: Controls, name: str, column: Column) -> dict[str, float]:
-    """The means that a chart of a column draws.
-
-    Of a column without bounds only real rows and rows without the tail: what it reads on
-    noise would flatten every curve beside it.
+    """The means that a chart of a column draws: all of them where getting worse has an end
+    (a share, a ratio that falls to 0); of a loss, which has none, only real rows and rows
+    without the tail, since what it reads on noise would flatten every curve beside it.
     """
-    bounded = isfinite(column.low) and column.high != inf
-    allowed = LABELS if bounded else ("real", "tail_absent")
+    worst = {"lower": (column.low,), "higher": (column.high,)}
+    ends = worst.get(column.worse, (column.low, column.high))
+    has_end = not any(end in (-inf, inf) for end in ends)
+    allowed = LABELS if has_end else ("real", "tail_absent")
     means = control_means(controls, name)
     return {control: mean for control, mean in means.items() if control in allowed}
 
@@ -121,13 +122,48 @@ def caveats_of(
     return sentences + [sentence for sentence in refusals if sentence]
 
 
+def caveat_texts(
+    config: Mapping[str, Any], controls: Controls, names: Iterable[str]
+) -> dict[str, str]:
+    """What must be known of these columns by its title, in Markdown: caveats, and the
+    controls as a table; without what is empty."""
+    columns = Columns.from_records(config)
+    names = [name for name in columns.in_reading_order(names) if not is_of_class(name)]
+    caveats = "\n\n".join(caveats_of(config, controls, names))
+    texts = {"caveats": caveats, "controls": control_table(controls, names)}
+    return {title: text for title, text in texts.items() if text}
+
+
+def control_table(controls: Controls, names: Iterable[str]) -> str:
+    """What these columns read on each control, as a table in Markdown; "" where nothing
+    was measured.
+
+    >>> print(control_table({"real": {"x": [0.9, 0.95, 1.0]}}, ["x", "y"]))
+    | metric | real rows |
+    | --- | --- |
+    | x | 0.95 |
+    """
+    measured = [control for control in LABELS if control in controls]
+    rows = {name: control_means(controls, name) for name in names}
+    lines = [
+        ["metric", *(LABELS[control] for control in measured)],
+        ["---"] * (1 + len(measured)),
+        *(
+            [name, *(f"{means[c]:.3g}" if c in means else "" for c in measured)]
+            for name, means in rows.items()
+            if means
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if len(lines) > 2 else ""
+
+
 def referee_sentence(accuracy: float) -> str:
     """How good the judge of classes is.
 
     >>> referee_sentence(0.9924)
-    'the referee tells the class of 99.2% of the held-out rows'
+    'the referee is right on 99.2% of held-out rows'
     """
-    return f"the referee tells the class of {accuracy:.1%} of the held-out rows"
+    return f"the referee is right on {accuracy:.1%} of held-out rows"
 
 
 def _ranks(columns: Mapping[str, Any], stem: str) -> list[int]:

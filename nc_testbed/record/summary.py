@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 import nc_testbed
 from nc_testbed.core.intervals import Interval, share
 from nc_testbed.laws.law import ExactLaw
-from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import alarms
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.controls import Controls, as_plain
 from nc_testbed.record.floors import floor_refusal, refused_classes
 from nc_testbed.record.law_check import law_check
@@ -45,8 +45,9 @@ def summarise(
     measured.
 
     ``metrics`` holds for every metric its mean, 95% interval and number of finite chains
-    at the first and the last generation. ``headline`` holds the collapsed chains and the
-    worst decile of the metric the run is judged by; null where none was measured, and
+    at the first and the last generation, of fewer than eight chains also their
+    ``values``. ``headline`` holds the collapsed chains, the worst decile and the lowest
+    and highest chain of the metric the run is judged by; null where none was measured, and
     where its floor is so high that it is no measure: ``headline_refused`` then says so in a
     sentence. ``classes_refused`` names the single classes of which that is true, null for
     none (see :mod:`nc_testbed.record.floors`). ``controls`` is as given, ``{}`` for None.
@@ -59,11 +60,12 @@ def summarise(
     the means and the last generation's verdict (see :mod:`nc_testbed.theory.rules`).
     ``alarms`` holds when the tail was seen to die (see :mod:`nc_testbed.record.alarms`).
     ``verdicts`` belong to analyses that a plain run does not make, so it leaves them
-    empty.
+    empty. ``notes`` end with what is to be said of the number of chains.
     """
-    runs = Trajectories.of(metrics)
+    statistics = ChainStatistics.from_records(config)
+    runs = Trajectories.of(metrics, statistics)
     levels = as_plain(controls or {})
-    columns = Columns.from_records(config)
+    columns = statistics.columns
     first_and_last = {
         name: {
             "first": _numbers(runs.intervals[name][0]),
@@ -93,7 +95,7 @@ def summarise(
         "laws": {name: _beside_law(runs, name, law) for name, law in (laws or {}).items()},
         "alarms": alarms(runs, config),
         "verdicts": [],
-        "notes": list(notes),
+        "notes": [*notes, *statistics.notes(runs.chains)],
         "wall_s": round(wall_s, 3),
         "device": device,
         "versions": software_versions(),
@@ -144,6 +146,16 @@ def worst_decile(values: NDArray[np.float64]) -> float:
     return float(finite[: math.ceil(len(finite) / 10)].mean()) if len(finite) else math.nan
 
 
+def extremes(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The lowest and the highest of the finite values, NaN if there are none.
+
+    >>> extremes(np.array([3.0, 1.0, float("nan")]))
+    (1.0, 3.0)
+    """
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (math.nan, math.nan)
+
+
 def count_collapsed(values: NDArray[np.float64]) -> tuple[int, int]:
     """How many chains lost three quarters of a falling metric, and how many could be
     judged.
@@ -165,15 +177,21 @@ def _headline(runs: Trajectories, name: str | None) -> dict[str, Any] | None:
         return None
     values = runs.values[name]
     count, comparable = count_collapsed(values)
-    worst = {
-        end: _number(worst_decile(values[:, t])) for end, t in (("first", 0), ("last", -1))
-    }
     return {
         "metric": name,
         "collapsed_below": COLLAPSED,
         "collapsed": {"count": count, **_numbers(share(count, comparable))},
-        "worst_decile": worst,
+        "worst_decile": _both_ends(worst_decile, values),
+        "lowest": _both_ends(lambda x: extremes(x)[0], values),
+        "highest": _both_ends(lambda x: extremes(x)[1], values),
     }
+
+
+def _both_ends(
+    statistic: Callable[[NDArray[np.float64]], float], values: NDArray[np.float64]
+) -> dict[str, float | None]:
+    """A statistic of the chains ``[R]`` at the first and the last generation."""
+    return {end: _number(statistic(values[:, t])) for end, t in (("first", 0), ("last", -1))}
 
 
 def _status(runs: Trajectories) -> dict[str, int]:
@@ -203,9 +221,24 @@ def _beside_law(runs: Trajectories, name: str, law: ExactLaw) -> dict[str, Any]:
     }
 
 
-def _numbers(ci: Interval) -> dict[str, float | int | None]:
+def interval_of(numbers: Mapping[str, Any]) -> Interval:
+    """A mean with its interval as a summary keeps it."""
+    mean, low, high = (_value(numbers[key]) for key in ("mean", "low", "high"))
+    numbers_of_chains = numbers.get("values")
+    values = None
+    if numbers_of_chains is not None:
+        values = [_value(number) for number in numbers_of_chains]
+    return Interval.of(mean, low, high, numbers["chains"], values)
+
+
+def _numbers(ci: Interval) -> dict[str, Any]:
     numbers = {"mean": _number(ci.mean), "low": _number(ci.low), "high": _number(ci.high)}
-    return {**numbers, "chains": int(ci.chains)}
+    of_chains = {} if ci.values is None else {"values": [_number(x) for x in ci.values]}
+    return {**numbers, "chains": int(ci.chains)} | of_chains
+
+
+def _value(number: float | None) -> float:
+    return math.nan if number is None else number
 
 
 def _number(value: Any) -> float | None:

@@ -13,9 +13,13 @@ from scipy import stats
 from nc_testbed.core.interfaces import Generation
 from nc_testbed.core.intervals import Interval, interval
 from nc_testbed.core.status import WORDS
+from nc_testbed.metrics.column import Columns
+from nc_testbed.record.chain_statistics import ChainStatistics
 
 _TROUBLES = list(enumerate(WORDS))[1:]
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+UNDECLARED_COLUMNS = ChainStatistics(Columns({}))
+"""Of a table whose columns nobody describes: their values have no bounds."""
 
 
 def chain_rows(generation: Generation) -> pa.Table:
@@ -25,7 +29,9 @@ def chain_rows(generation: Generation) -> pa.Table:
     return pa.table(columns | {k: v.numpy() for k, v in generation.record.items()})
 
 
-def summary_rows(generation: Generation) -> pa.Table:
+def summary_rows(
+    generation: Generation, statistics: ChainStatistics = UNDECLARED_COLUMNS
+) -> pa.Table:
     """A row per metric, over its finite chains; of ``status`` one per word but ok, of
     shares.
 
@@ -35,10 +41,13 @@ def summary_rows(generation: Generation) -> pa.Table:
     rows = []
     columns = {name: x.numpy() for name, x in generation.record.items()}
     status = columns.pop("status", None)
+    intervals = statistics.intervals(columns)
     if status is not None:
-        columns |= {f"status_{word}": 1.0 * (status == i) for i, word in _TROUBLES}
+        troubles = {f"status_{word}": 1.0 * (status == i) for i, word in _TROUBLES}
+        intervals |= {name: interval(x, 0, 1) for name, x in troubles.items()}
+        columns |= troubles
     for name, x in columns.items():
-        ci = interval(x)
+        ci = intervals[name]
         finite = x[np.isfinite(x)]
         row: dict[str, Any] = {"generation": generation.number, "metric": name}
         row |= {"chains": int(ci.chains), "of": len(x), "mean": float(ci.mean)}
@@ -86,12 +95,15 @@ class Trajectories:
     troubles: dict[str, NDArray[np.int64]]
 
     @staticmethod
-    def of(table: pa.Table) -> Trajectories:
-        """Read a table of :func:`chain_rows` or :func:`summary_rows`.
+    def of(table: pa.Table, statistics: ChainStatistics = UNDECLARED_COLUMNS) -> Trajectories:
+        """Read a table of :func:`chain_rows` or :func:`summary_rows`; the intervals of the
+        second are its own.
 
         Raises ValueError if a chain has two rows for one generation.
         """
-        return (_summaries if "metric" in table.column_names else _chains)(table)
+        if "metric" in table.column_names:
+            return _summaries(table)
+        return _chains(table, statistics)
 
 
 def pivot_chains(
@@ -115,14 +127,11 @@ def pivot_chains(
     return generations.astype(int), chains.astype(int), values
 
 
-def _chains(table: pa.Table) -> Trajectories:
+def _chains(table: pa.Table, statistics: ChainStatistics) -> Trajectories:
     generations, chains, values = pivot_chains(table)
     status = values.pop("status", None)
     troubles = {} if status is None else {word: (status == i).sum(0) for i, word in _TROUBLES}
-    intervals = {}
-    if values:  # all at once: a call of SciPy's costs more than the numbers do
-        together = interval(np.stack(list(values.values()), axis=1))
-        intervals = {name: together[i] for i, name in enumerate(values)}
+    intervals = statistics.intervals(values)
     sds = {name: deviation(column) for name, column in values.items()}
     return Trajectories(generations, len(chains), values, intervals, sds, troubles)
 

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from nc_testbed.core.errors import require
-from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.core.intervals import Interval
+from nc_testbed.record.arm_labels import labels
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.controls import Controls
 from nc_testbed.record.summary import settings
 from nc_testbed.report.find_runs import gather_runs
 from nc_testbed.report.read_run import FinishedRun
-
-UNLABELLED = ("seed", "chains", "generations", "device")
-"""Settings that no label names."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,10 @@ class Arm:
     alarms: list[dict[str, Any]]
     paired_by: tuple[tuple[int, int], ...] = ()
     controls: Controls = field(default_factory=dict)
+
+    def bounds(self, name: str) -> tuple[float, float]:
+        """The range of a column's values, infinite where the record tells of none."""
+        return ChainStatistics.from_records(self.config).bounds(name)
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """A metric's exact law, generations and values; None where there is none."""
@@ -73,17 +76,6 @@ def shared_generations(recorded: Sequence[np.ndarray]) -> np.ndarray:
     remedy = "the runs recorded no generation in common; compare them one at a time"
     require(bool(shared), "record.generations", "none", remedy)
     return np.array(sorted(shared))
-
-
-def labels(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """The policy of each run, and whichever settings but the seed tell runs of it apart.
-
-    >>> first = {"name": {"policy": "anchor"}, "policy": {"k": 1}, "seed": 0}
-    >>> labels([first, {**first, "policy": {"k": 9}}, {**first, "seed": 1}])
-    ['anchor k=1', 'anchor k=9', 'anchor k=1']
-    """
-    flat = [dict(settings(config)) for config in configs]
-    return [_label(config, flat) for config in flat]
 
 
 def value_of(arm: Arm, key: str) -> Any:
@@ -122,14 +114,6 @@ def distinct_arms(arms: Sequence[Arm]) -> list[Arm]:
             different.append(arm)
     names = labels([arm.config for arm in different])
     return [replace(arm, label=name) for arm, name in zip(different, names, strict=True)]
-
-
-def _label(config: dict[str, Any], configs: Sequence[dict[str, Any]]) -> str:
-    """A run's policy, and its settings that other runs of the policy have not."""
-    alike = [other for other in configs if other["policy"] == config["policy"]]
-    keys = [k for k, v in config.items() if any(other.get(k, v) != v for other in alike)]
-    differing = [f"{k.rpartition('.')[2]}={config[k]}" for k in keys if k not in UNLABELLED]
-    return " ".join([config["policy"], *differing])
 
 
 def _join(label: str, runs: list[FinishedRun]) -> Arm:
@@ -190,7 +174,8 @@ def _curves(
     for name in names:
         parts = [table.values[name][:, at] for table, at in zip(tables, columns, strict=True)]
         values[name] = np.concatenate(parts)
-    return generations, values, {name: interval(values[name]) for name in names}
+    statistics = ChainStatistics.from_records(*(run.config for run in runs))
+    return generations, values, statistics.intervals(values)
 
 
 def work_per_fit(model: Mapping[str, Any]) -> str:

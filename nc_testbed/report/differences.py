@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from nc_testbed.core.intervals import Interval, interval
+from nc_testbed.core.paired import paired_interval
 from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison, of_chains
 from nc_testbed.report.verdict import Verdict
@@ -50,17 +51,48 @@ def difference(more: Arm, less: Arm, metric: str, generation: int) -> Difference
 
     Chains with the same seed and number saw the same streams: where the arms have two
     such pairs or more, the interval is of their differences
-    (:func:`nc_testbed.core.intervals.interval`). Where they have not, it is Welch's:
-    ``x - y +- t_{.975, v} sqrt(s^2/m + u^2/n)`` (Welch, 1947,
-    https://doi.org/10.1093/biomet/34.1-2.28).
+    (:func:`nc_testbed.core.paired.paired_interval`), in which the effect of the class that
+    is rare cancels. Where they have not, it is that of :func:`unpaired_interval`.
     """
     x, y = (of_chains(arm, metric, generation) for arm in (more, less))
     position = {key: i for i, key in enumerate(less.paired_by)}
     pairs = [(i, position[key]) for i, key in enumerate(more.paired_by) if key in position]
     if len(pairs) > 1:
         rows, others = np.array(pairs).T
-        return Difference(more, less, metric, interval(_less(x[rows], y[others])), True)
-    return Difference(more, less, metric, welch(x, y), False)
+        mean = paired_interval(x[rows], y[others], *more.bounds(metric))
+        return Difference(more, less, metric, mean, True)
+    return Difference(more, less, metric, unpaired_interval(x, y, *more.bounds(metric)), False)
+
+
+def unpaired_interval(
+    x: np.ndarray, y: np.ndarray, low: float = -np.inf, high: float = np.inf
+) -> Interval:
+    """The difference of the means of two samples that are not paired, within the range of
+    differences of values in ``low .. high``.
+
+    Welch's (:func:`welch`). Where all values of a sample are equal, or no value lies inside
+    the range, the intervals of the two samples are combined: the lower end is
+    ``d - sqrt((m_x - l_x)^2 + (u_y - m_y)^2)``, the upper its mirror image (Zou and Donner,
+    2008, https://doi.org/10.1002/sim.3095). NaN where that has no width either.
+
+    >>> unpaired_interval(np.ones(10), np.zeros(10), 0, 1).text()
+    '1.00 [0.56, 1.00]'
+    """
+    x, y = (sample[np.isfinite(sample)] for sample in (x, y))
+    pooled = np.concatenate([x, y])
+    is_plain = min(len(x), len(y)) < 2 or min(np.ptp(x), np.ptp(y)) > 0
+    if is_plain and not np.all((pooled == low) | (pooled == high)):
+        ci = welch(x, y)
+        reach = high - low if np.all((pooled >= low) & (pooled <= high)) else np.inf
+        limits = (np.maximum(ci.low, -reach), np.minimum(ci.high, reach))
+        return Interval(ci.mean, *limits, ci.chains)
+    a, b = interval(x, low, high), interval(y, low, high)
+    mean = a.mean - b.mean
+    below = np.hypot(a.mean - a.low, b.high - b.mean)
+    above = np.hypot(a.high - a.mean, b.mean - b.low)
+    if below + above == 0:
+        below = above = np.nan
+    return Interval(mean, mean - below, mean + above, np.minimum(a.chains, b.chains))
 
 
 def welch(x: np.ndarray, y: np.ndarray) -> Interval:
@@ -88,13 +120,8 @@ def welch(x: np.ndarray, y: np.ndarray) -> Interval:
 
 def change(arm: Arm, metric: str, first: int, last: int) -> Interval:
     """How far a metric moved within chains, from one generation to another."""
-    return interval(_less(of_chains(arm, metric, last), of_chains(arm, metric, first)))
-
-
-def _less(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x - y, undefined where both are infinite."""
-    with np.errstate(invalid="ignore"):
-        return x - y
+    limits = (of_chains(arm, metric, generation) for generation in (last, first))
+    return paired_interval(*limits, *arm.bounds(metric))
 
 
 def pairs(compared: Comparison) -> list[tuple[Arm, Arm]]:

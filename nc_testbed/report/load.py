@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.status import WORDS
+from nc_testbed.data.representation import in_units_of_source
 from nc_testbed.metrics.column import Column, Columns
 from nc_testbed.record.controls import Controls
 from nc_testbed.record.tables import pivot_chains, pivot_summaries
@@ -93,14 +94,16 @@ def load_samples(
     generation: its number; -1 is the last. rows: at most so many of every chain, None =
     all; they are in no order, so the first of them are a sample too, and only they are
     read. The axes of an event are ``y`` and ``x`` of a picture (pixels 0 to 255),
-    ``channel`` before them if it has colours, and ``coordinate`` of a vector.
+    ``channel`` before them if it has colours, and ``coordinate`` of a vector. Columns
+    that the run standardised are back in the units of the data.
 
     Raises BadInput where the run kept no such rows.
     """
     xr = _import_library("xarray")
     folder = _run_folder(path)
     require(rows is None or rows >= 1, "rows", rows, "give at least 1, or None for all")
-    event = tuple(read_config(folder)["facts"]["event"])
+    facts = read_config(folder)["facts"]
+    event = tuple(facts["event"])
     file, number = _tensor_file(folder, generation, "synthetic")
     with (
         refuse_damage(file, "a synthetic set"),
@@ -108,7 +111,9 @@ def load_samples(
     ):
         stored = tensors.get_slice("rows")
         count = stored.get_shape()[1]
-        values = stored[:, : min(rows or count, count)]
+        values = in_units_of_source(
+            stored[:, : min(rows or count, count)], facts.get("data", {})
+        )
         values = values.reshape(*values.shape[:2], *event)
         inner = ("channel", "y", "x")[-len(event) :] if len(event) > 1 else ("coordinate",)
         coordinates = {"chain": np.arange(len(values)), "generation": number}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from nc_testbed.core.errors import BadInput, require
 from nc_testbed.core.safe_loading import OWN, read_yaml
 from nc_testbed.metrics.column import Columns
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.controls import are_controls
 from nc_testbed.record.tables import Trajectories
 
@@ -62,7 +63,7 @@ def read_run(folder: Path) -> FinishedRun:
     config = read_config(folder)
     table = read_metrics(folder)
     with refuse_damage(folder / TABLE, "a run's table of metrics"):
-        trajectories = Trajectories.of(table)
+        trajectories = Trajectories.of(table, ChainStatistics.from_records(config))
     return FinishedRun(folder, config, trajectories, read_summary(folder))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nc_testbed.core.intervals import Interval
+from nc_testbed.core.intervals import LISTED, Interval
 from nc_testbed.metrics.column import Column
 from nc_testbed.report.arm import Arm, work_per_fit
 from nc_testbed.report.comparison import Comparison, at, lost
@@ -32,8 +32,9 @@ def what_was_run(compared: Comparison) -> list[str]:
         f"Data: {compared.data}. Model: {fitted}. Policies: "
         f"{', '.join(arm.label for arm in arms)}.",
         f"Generations {compared.first} to {compared.last}, {count} chains per policy (independent "
-        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains.",
-        *(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in compared.caveats),
+        f"repetitions of the whole loop), on {device}. In brackets: 95% intervals over chains; of "
+        f"fewer than {LISTED} chains the value of each.",
+        *(_as_sentence(caveat) for caveat in compared.caveats),
     ]
 
 
@@ -43,7 +44,7 @@ def outcome(arm: Arm, compared: Comparison) -> str:
     name = compared.judged_by
     (first, last) = (compared.first, compared.last)
     if name is None:
-        return "; ".join(compared.refusals) or "no headline metric was measured"
+        return plain("; ".join(compared.refusals)) or "no headline metric was measured"
     start, end = (at(arm, name, g).text() for g in (first, last))
     if first == last:
         return f"{plain(name)} {end} (generation {last}, the only one all runs recorded)"
@@ -71,6 +72,15 @@ def meanings(compared: Comparison) -> list[tuple[str, str]]:
     columns = compared.columns
     described = [name for name in compared.names if columns[name].says]
     return [(name, f"{columns[name].says}; {columns[name].better}") for name in described]
+
+
+def _as_sentence(caveat: str) -> str:
+    """A caveat as a sentence of its own.
+
+    >>> _as_sentence("tail_recall is no measure here")
+    'Tail recall is no measure here.'
+    """
+    return f"{caveat[:1].upper()}{plain(caveat[1:])}."
 
 
 def _verdict(moved: Interval, column: Column) -> str:

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
-from nc_testbed.core.intervals import interval
 from nc_testbed.metrics.column import Columns, is_of_class
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.run.run_end import closing_remarks, final_table
 
 LINES = 50
@@ -32,18 +32,18 @@ class Console:
     """One progress line on a terminal, one plain line per generation anywhere else.
 
     generations: how many the run will have; start: the first that remains to be done.
-    columns: what is known of those that it measures. Use it as a context manager, so that
-    the progress line is taken away however the run ends.
+    statistics: what its means and their intervals rest on. Use it as a context manager,
+    so that the progress line is taken away however the run ends.
     """
 
     def __init__(
         self,
         generations: int,
         start: int = 0,
-        columns: Columns | None = None,
+        statistics: ChainStatistics | None = None,
         stream: TextIO | None = None,
     ):
-        self._columns = Columns({}) if columns is None else columns
+        self._statistics = statistics or ChainStatistics(Columns({}))
         self._stream = stream or sys.stdout
         self._generations = generations
         self._now = start
@@ -85,8 +85,8 @@ class Console:
         """Tell that generation ``g`` took so many seconds; ``record`` is {metric:
         [R]}."""
         means = {
-            name: interval(record[name].to("cpu").numpy())
-            for name in self._columns.beside(record)
+            name: self._statistics.interval(name, record[name].to("cpu").numpy())
+            for name in self._statistics.columns.beside(record)
         }
         self._now = g + 1
         if self._terminal is None:
@@ -101,8 +101,8 @@ class Console:
             self._update(completed=g + 1, description=self._place(), step="", last=last)
 
     def finish(self, summary: Mapping[str, Any], path: Path) -> None:
-        """Print the last and first generation's means with intervals beside what the
-        controls read, and where the run is.
+        """Print the last and first generation's means with intervals (of fewer than eight
+        chains their values) beside what the controls read, and where the run is.
 
         Columns of single classes stay in metrics.parquet and are only counted here. A
         terminal gets as many columns as it has lines for, the headline first.
@@ -112,8 +112,9 @@ class Console:
         notes = closing_remarks(summary, len(summary["metrics"]) - len(rows))
         names = list(rows)
         if self._terminal is not None:
-            # Lines around the rows: the table's head and end, the advice, the prompt.
-            names = names[: max(FEWEST, self._terminal.height - len(notes) - 9)]
+            # Lines around the rows: the table's head and end, two rows on the spread of the
+            # headline, the advice, the prompt.
+            names = names[: max(FEWEST, self._terminal.height - len(notes) - 11)]
         header, cells = final_table(summary, names, is_narrow=self._terminal is not None)
         if self._terminal is None:
             self._plain(header, cells)

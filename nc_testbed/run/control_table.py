@@ -13,19 +13,21 @@ NAME = 26
 
 
 def table_columns(columns: Columns, names: Iterable[str]) -> list[str]:
-    """The columns of the table, as many as fit into a line: those a run is judged by and
-    what is read beside them, then the others in reading order."""
+    """The columns of the table, as many as fit into a line: headline, fidelity and one
+    overall figure, fidelity in other features, then the others in reading order."""
     measured = [name for name in names if not is_of_class(name)]
-    ranked = [name for kind in ("headline", "fidelity", "overall")
-              for name in _by_rank(columns, kind, measured)]  # fmt: skip
-    chosen: list[str] = []
+    first = columns.beside(measured)
+    fidelity = [name for name in first if columns[name].fidelity is not None]
+    beside = [name for name in measured if name.startswith(tuple(fidelity))] if fidelity else []
+    ordered = [*first, *beside, *columns.in_reading_order(measured)]
+    selected: list[str] = []
     width = NAME
-    for name in dict.fromkeys([*ranked, *columns.in_reading_order(measured)]):
+    for name in dict.fromkeys(ordered):
         width += 2 + max(len(name), 6)
         if width > WIDEST:
             break
-        chosen.append(name)
-    return chosen
+        selected.append(name)
+    return selected
 
 
 def header_line(names: Sequence[str], first: str = "control") -> str:
@@ -48,12 +50,6 @@ def control_line(
     return "  ".join(
         [f"{control:{NAME}}", *(f"{text:>{max(len(name), 6)}}" for text, name in pairs)]
     )
-
-
-def _by_rank(columns: Columns, kind: str, names: Iterable[str]) -> list[str]:
-    """The columns that have a rank of this kind, the first first."""
-    ranks = {name: getattr(columns[name], kind) for name in names}
-    return sorted((name for name in ranks if ranks[name] is not None), key=lambda n: ranks[n])
 
 
 def _number(value: float | None) -> str:

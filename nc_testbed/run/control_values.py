@@ -26,7 +26,7 @@ from nc_testbed.core.training_set import TrainingSet
 from nc_testbed.data.source import Data
 from nc_testbed.metrics import control_rows
 from nc_testbed.metrics.column import Columns
-from nc_testbed.metrics.control_rows import ControlSet
+from nc_testbed.metrics.control_rows import ControlSet, Sample
 from nc_testbed.metrics.evaluation import Evaluation, Metric, Reference, needs_fit
 from nc_testbed.metrics.referee_store import cache
 
@@ -67,18 +67,22 @@ def summarise_values(
 
 
 def measure_rows(
-    rows: Tensor,
-    training: TrainingSet,
+    sample: Sample,
     reference: Reference,
     metrics: Mapping[str, Metric],
     say: Callable[[str], None],
+    training: TrainingSet | None = None,
 ) -> dict[str, Tensor]:
-    """Every metric that asks no fit, ``{column: [R]}`` float64, of rows ``[R, M, D]``.
+    """Every metric that asks no fit, ``{column: [R]}`` float64, of rows ``[R, M, D]`` and
+    what each was made as.
 
-    training: what is taken for the rows that they were learned from.
+    training: what the rows' own model was trained on, None = the real rows of generation
+    0.
     """
     streams = reference.streams.enter_scope("controls")
-    evaluation = Evaluation(None, rows, reference, streams, training=training)
+    evaluation = Evaluation(
+        None, sample.rows, reference, streams, training=training, classes=sample.labels
+    )
     columns: dict[str, Tensor] = {}
     with one_thread():
         for name, metric in metrics.items():
@@ -86,7 +90,7 @@ def measure_rows(
                 continue
             try:
                 measure = functools.partial(metric.measure, evaluation)
-                columns |= within_memory(measure, len(rows))
+                columns |= within_memory(measure, len(sample.rows))
             except Exception as error:
                 # A metric of the user's may ask the fit without saying so, and there is none.
                 if type(metric).__module__.partition(".")[0] == "nc_testbed":
@@ -107,12 +111,18 @@ class ControlRuler:
 
     @classmethod
     def of(
-        cls, reference: Reference, metrics: Mapping[str, Metric], say: Callable[[str], None]
+        cls,
+        reference: Reference,
+        metrics: Mapping[str, Metric],
+        say: Callable[[str], None],
+        grey: Tensor | None = None,
     ) -> Self:
-        """The controls of a reference's data; ``say`` is told what is left out, and
-        why."""
+        """The controls of a reference's data; ``say`` is told what is left out, and why.
+
+        grey: see :meth:`nc_testbed.metrics.control_rows.ControlSet.of`.
+        """
         numbers = reference.streams.chains
-        controls = ControlSet.of(reference.data, reference.rows, numbers)
+        controls = ControlSet.of(reference.data, reference.rows, numbers, grey)
         if not controls.has_unseen_rows:
             say('no control "real": data.reserve=0 leaves no real rows unseen')
         if controls.size < reference.rows and controls.size >= FEWEST:
@@ -128,23 +138,24 @@ class ControlRuler:
 
     def measure(self, name: str) -> dict[str, NDArray[np.float64]]:
         """Every metric that asks no fit, ``{column: [R]}``, of one control."""
-        rows = self.controls.make(name).rows
-        training = self.controls.training_set()
-        columns = measure_rows(rows, training, self.reference, self.metrics, self.say)
+        sample = self.controls.make(name)
+        columns = measure_rows(sample, self.reference, self.metrics, self.say)
         return {column: value.numpy() for column, value in columns.items()}
 
     def measure_each(self, names: Iterable[str]) -> ControlValues:
         """Those of these controls that the data have."""
-        chosen = [name for name in names if self.names and self.controls.has(name)]
-        values = {name: self.measure(name) for name in chosen}
+        selected = [name for name in names if self.names and self.controls.has(name)]
+        values = {name: self.measure(name) for name in selected}
         return ControlValues(values, self.controls.size)
 
 
-def few_rows(rows: int, asked: int) -> str:
+def few_rows(rows: int, requested: int) -> str:
     """What is said of controls that have fewer rows than were asked for."""
     if rows < FEWEST:
-        return f"there are no controls: unseen real rows make {rows} of {asked} rows a chain"
-    return f"controls have {rows} rows a chain, not {asked}: there are no more unseen real rows"
+        return (
+            f"there are no controls: unseen real rows make {rows} of {requested} rows a chain"
+        )
+    return f"controls have {rows} rows a chain, not {requested}: there are no more unseen real rows"
 
 
 def recall_controls(key: str, measure: Callable[[], ControlValues]) -> ControlValues:
@@ -180,10 +191,10 @@ def controls_key(
     settings count.
     """
     record = data.record
-    drawn = data.law is not None
+    is_law = data.law is not None
     parts = {
         "source": source,
-        "rows": None if drawn else record.get("x_sha256"),
+        "rows": None if is_law else record.get("x_sha256"),
         "held_out": record.get("held_out_sha256"),
         "referee": referee,
         "metrics": {name: repr(metric) for name, metric in metrics.items()},

@@ -23,8 +23,8 @@ from nc_testbed.laws.expected import expected_laws
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.loop.closed_loop import closed_loop, draw_again
 from nc_testbed.loop.run import BEGINNING, Past, Run
-from nc_testbed.metrics.column import Columns
 from nc_testbed.record import lock
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.controls import NAME as CONTROLS
 from nc_testbed.record.controls import read_controls, write_controls
 from nc_testbed.record.directory import RunDirectory
@@ -68,8 +68,8 @@ def execute(prepared: Prepared, config: Mapping[str, Any], path: Path) -> None:
 
 def _execute(opened: OpenRun, signals: Signals) -> None:
     """All generations of a run that are not there yet."""
-    columns = Columns.from_records(opened.config)
-    with Console(opened.run.generations, opened.next, columns) as console:
+    statistics = ChainStatistics.from_records(opened.config)
+    with Console(opened.run.generations, opened.next, statistics) as console:
         start = time.monotonic()
         for generation in opened.loop(signals.watch(console.step)):
             with signals.writing:
@@ -176,7 +176,7 @@ class OpenRun:
         no rows are measured."""
         if prepared.evaluation_rows == 0:
             return {}
-        columns = Columns.from_records(self.config)
+        columns = ChainStatistics.from_records(self.config).columns
         controls = controls_of_run(prepared, self.run.reference, print).summary(columns)
         write_controls(self.path, controls, self.config)
         return controls

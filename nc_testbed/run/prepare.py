@@ -62,6 +62,7 @@ class Prepared:
         system's own.
         """
         settings = self.settings
+        say_constant(self.data, say)
         data = move_data(self.data, self.device)
         reference = self._reference(data, say)
         return Run(
@@ -110,6 +111,20 @@ class Prepared:
         if rests:
             say(f"left out, since they rest on the referee: {', '.join(sorted(rests))}")
         return {name: m for name, m in self.metrics.items() if name not in rests}
+
+
+def say_constant(data: Data, say: Callable[[str], None]) -> None:
+    """Say once which columns of the real training rows never vary."""
+    units: Any = data.record.get("standardized", {})
+    columns = units.get("constant_columns", [])
+    if not columns:
+        return
+    shown = ", ".join(map(str, columns[:5])) + (", .." if len(columns) > 5 else "")
+    never = "column never varies" if len(columns) == 1 else "columns never vary"
+    say(
+        f"{data.name}: {len(columns)} {never} ({shown}, counted from 0): a point mass, "
+        "left out of log_spread and of a mixture's log_variance"
+    )
 
 
 def prepare(config: Mapping[str, Any]) -> Prepared:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from nc_testbed.config.build import check_extensions
 from nc_testbed.config.settings import Settings, of_run
 from nc_testbed.core.errors import require
+from nc_testbed.data.real_source import RealSource
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.control_rows import RUN_CONTROLS
 from nc_testbed.metrics.evaluation import Metric, Reference
@@ -38,7 +42,7 @@ MOST_CHAINS = 20
 
 
 @dataclass(frozen=True)
-class Ruler:
+class Gauge:
     """What rows are measured with: settings that have been checked against the data.
 
     data: on the device that is computed on. metrics: those that ask no fit. rows: per
@@ -51,13 +55,20 @@ class Ruler:
     metrics: dict[str, Metric]
     rows: int
 
+    @property
+    def grey(self) -> Tensor | None:
+        """The images ``[N, D]`` that the data's pixels were drawn from, None where none
+        were drawn."""
+        pool = self.source.grey_pool() if isinstance(self.source, RealSource) else None
+        return None if pool is None else torch.from_numpy(pool).to(self.data.x.device)
+
     def reference(self, say: Callable[[str], None]) -> Reference:
         """The real side of the metrics; reads the referee, or trains it and says so."""
         referee = referee_for(self.data, say).to(self.data.x.device)
         return Reference.build(self.data, referee, self.rows)
 
 
-def prepare_ruler(config: Mapping[str, Any]) -> Ruler:
+def prepare_ruler(config: Mapping[str, Any]) -> Gauge:
     """Check data, metrics and evaluation of a configuration; its model and policy are not
     looked at.
 
@@ -75,7 +86,7 @@ def prepare_ruler(config: Mapping[str, Any]) -> Ruler:
     checks.check_stored(rows, data.space, "evaluation.rows", rows, "give fewer rows, or null")
     Reference.build(data, Plain(), rows)  # refuses too few rows before a referee is trained
     device = checks.device(settings.device)
-    return Ruler(settings, source, move_data(data, device), metrics, rows)
+    return Gauge(settings, source, move_data(data, device), metrics, rows)
 
 
 def controls_of_run(

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nc_testbed.core.intervals import Interval
+from nc_testbed.core.intervals import LISTED
 from nc_testbed.record.floors import LABELS, TABLED, control_means, referee_sentence
+from nc_testbed.record.summary import extremes, interval_of
 
 WIDEST = 22
 """Letters of a mean with its interval beyond which a terminal gets three digits of each."""
@@ -18,7 +19,8 @@ def final_table(
     summary: Mapping[str, Any], names: Sequence[str], is_narrow: bool = False
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table that ends a run: last and first generation with 95%
-    intervals, the means of the controls that were measured, and laws where there are any.
+    intervals, below the headline its spread, the means of the controls that were measured,
+    and laws where there are any.
 
     is_narrow: whether long intervals are shortened, so that 100 letters are enough.
     """
@@ -30,6 +32,9 @@ def final_table(
     for name in names:
         texts = [_text(metrics[name][end], is_narrow) for end in ("last", "first")]
         rows.append([name, *texts])
+        headline = summary["headline"]
+        if headline is not None and headline["metric"] == name:
+            rows += _spread(headline)
     for row in rows:
         means = control_means(controls, row[0])
         row += [_number(means.get(control)) for control in tabled]
@@ -41,13 +46,32 @@ def final_table(
 
 
 def _text(end: Mapping[str, Any], is_narrow: bool) -> str:
-    """A mean with its interval."""
-    numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
-    ci = Interval.of(*numbers, chains=end["chains"])
+    """A mean with its interval, or with its values; of many where there is no room the
+    lowest and the highest."""
+    ci = interval_of(end)
     text = ci.text()
-    if not is_narrow or len(text) <= WIDEST or not np.isfinite(ci.low):
+    if not is_narrow or len(text) <= WIDEST:
         return text
+    if ci.values is not None and np.isfinite(ci.mean):
+        lowest, highest = extremes(ci.values)
+        text = f"{ci.mean:.3g} ({lowest:.3g}..{highest:.3g})"
+        shorter = f"{ci.mean:.2g} ({lowest:.2g}..{highest:.2g})"
+        return text if len(text) <= WIDEST else shorter
     return min(text, f"{ci.mean:.3g} [{ci.low:.3g}, {ci.high:.3g}]", key=len)
+
+
+def _spread(headline: Mapping[str, Any]) -> list[list[str]]:
+    """What no interval of a mean tells of where one chain in ten dies: the lowest and the
+    highest chain, and how many were lost, with the interval of their share."""
+    ranges = []
+    for end in ("last", "first"):
+        lowest, highest = (headline[key][end] for key in ("lowest", "highest"))
+        ranges.append("" if lowest is None else f"{lowest:.3g} to {highest:.3g}")
+    collapsed = headline["collapsed"]
+    lost = f"{collapsed['count']} of {collapsed['chains']}"
+    if collapsed["chains"]:
+        lost += f" [{collapsed['low']:.2f}, {collapsed['high']:.2f}]"
+    return [["  lowest to highest", *ranges], ["  chains that lost 3/4", lost, ""]]
 
 
 def _number(value: float | None) -> str:
@@ -64,9 +88,10 @@ def _law(law: Mapping[str, Any] | None) -> str:
 
 
 def closing_remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
-    """What the table leaves out: incomplete means, collapsed chains, notes."""
+    """What the table leaves out: incomplete means, statuses, alarms, notes."""
     R = summary["chains"]
-    means = f"means over {R} chain{'s' * (R != 1)} with 95% intervals"
+    beside = "95% intervals" if R >= LISTED else "every chain's value"
+    means = f"means over {R} chain{'s' * (R != 1)} with {beside}"
     times = f"now: generation {summary['last']}, start: generation {summary['first']}"
     lines = [f"{means}; {times}; {summary['wall_s']:.1f} s"]
     refusals = (summary["headline_refused"], summary["classes_refused"])
@@ -79,12 +104,6 @@ def closing_remarks(summary: Mapping[str, Any], classes: int) -> list[str]:
         fewest = min(values["first"]["chains"], values["last"]["chains"])
         if fewest < R:
             lines.append(f"{name} is undefined in {R - fewest} of {R} chains")
-    if summary["headline"]:
-        collapsed = summary["headline"]["collapsed"]
-        lines.append(
-            f"{collapsed['count']} of {collapsed['chains']} chains lost three quarters "
-            f"of their {summary['headline']['metric']}"
-        )
     if summary["troubles"]:
         lines.append(_status(summary))
     return lines + [_alarm(a, R) for a in summary["alarms"]] + list(summary["notes"])

@@ -17,7 +17,7 @@ from nc_testbed.data.chain_of_data import data_of_chain
 from nc_testbed.data.samples import UserRows, read_user_rows, store_user_rows
 from nc_testbed.data.source import Data
 from nc_testbed.metrics.column import Columns
-from nc_testbed.metrics.control_rows import RUN_CONTROLS
+from nc_testbed.metrics.control_rows import RUN_CONTROLS, Sample
 from nc_testbed.metrics.evaluation import Reference
 from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.record.floors import floor_refusal
@@ -29,14 +29,14 @@ from nc_testbed.run.control_values import (
     few_rows,
     measure_rows,
 )
-from nc_testbed.run.ruler import Ruler, prepare_ruler
+from nc_testbed.run.ruler import Gauge, prepare_ruler
 
 FEWEST = 20
 """The fewest rows that are measured."""
 
 
 @dataclass(frozen=True)
-class Request:
+class SampleRequest:
     """samples, train: files. chain: whose law the samples are of, and whether it was
     given."""
 
@@ -47,7 +47,7 @@ class Request:
 
 
 def measure_samples(
-    config: Mapping[str, Any], request: Request, say: Callable[[str], None]
+    config: Mapping[str, Any], request: SampleRequest, say: Callable[[str], None]
 ) -> Summary:
     """``{samples: {column: [low, mean, high]}}`` and the same of the controls, printed.
 
@@ -65,17 +65,19 @@ def measure_samples(
     require(not numbered, "chain", request.chain, remedy)
     chains = R if samples.has_chains else request.chain + 1
     ruler = prepare_ruler({**config, "chains": chains})
-    ruler = _sized(ruler, samples, request, say)
+    ruler = _limit_rows(ruler, samples, request, say)
+    # Before one chain is taken out: of some laws the referee learns from the first chain's.
+    referee = referee_for(ruler.data, say).to(ruler.data.x.device)
     numbers = tuple(range(R))
     if not samples.has_chains:
         ruler = dataclasses.replace(ruler, data=data_of_chain(ruler.data, request.chain))
         numbers = (request.chain,)
-    referee = referee_for(ruler.data, say).to(ruler.data.x.device)
     reference = Reference.build(ruler.data, referee, ruler.rows, numbers)
-    rows = _stored(samples, ruler, reference.streams, say)
-    rows = _pick(rows, ruler.rows, reference.streams)
-    trained = None if train is None else _stored(train, ruler, reference.streams, say)
-    return _measure(rows, trained, ruler, reference, say)
+    rows = _to_stored(samples, ruler, reference.streams, say)
+    y = None if samples.y is None else torch.from_numpy(samples.y).to(rows.device)
+    sample = _pick(Sample(rows, y), ruler.rows, reference.streams)
+    trained = None if train is None else _to_stored(train, ruler, reference.streams, say)
+    return _measure(sample, trained, ruler, reference, say)
 
 
 def _check_train(samples: UserRows, train: UserRows, path: str) -> None:
@@ -85,15 +87,20 @@ def _check_train(samples: UserRows, train: UserRows, path: str) -> None:
     require(agree, "train", path, f"has {len(train.x)} chains and the samples have {R}")
 
 
-def _sized(
-    ruler: Ruler, samples: UserRows, request: Request, say: Callable[[str], None]
-) -> Ruler:
+def _limit_rows(
+    ruler: Gauge, samples: UserRows, request: SampleRequest, say: Callable[[str], None]
+) -> Gauge:
     """The ruler for as many rows as are to be measured: those asked for, else as a run
     measures, else all there are."""
     M = samples.x.shape[1]
     require(M >= FEWEST, "samples", request.samples, f"has {M} rows: give {FEWEST} or more")
-    asked = ruler.settings.evaluation.rows
-    require(asked is None or asked <= M, "evaluation.rows", asked, f"x has {M} rows a chain")
+    requested = ruler.settings.evaluation.rows
+    require(
+        requested is None or requested <= M,
+        "evaluation.rows",
+        requested,
+        f"x has {M} rows a chain",
+    )
     if ruler.rows < M:
         say(f"measured on {ruler.rows} of {M} rows, as in a run: evaluation.rows={M} takes all")
     elif ruler.rows > M:
@@ -101,8 +108,8 @@ def _sized(
     return dataclasses.replace(ruler, rows=min(M, ruler.rows))
 
 
-def _stored(
-    rows: UserRows, ruler: Ruler, streams: RandomStreams, say: Callable[[str], None]
+def _to_stored(
+    rows: UserRows, ruler: Gauge, streams: RandomStreams, say: Callable[[str], None]
 ) -> Tensor:
     """The rows ``[R, M, D]`` as the data's own are stored, on their device."""
     host = RandomStreams(streams.seed, streams.chains).enter_scope("samples")
@@ -112,30 +119,33 @@ def _stored(
     return torch.from_numpy(x).to(ruler.data.x.device)
 
 
-def _pick(rows: Tensor, size: int, streams: RandomStreams) -> Tensor:
-    """As many rows of every chain, at random but fixed."""
-    if rows.shape[1] == size:
-        return rows
-    order = streams.enter_scope("samples")("order").permutation(rows.shape[1])[:, :size]
-    return torch.stack([chain[picked] for chain, picked in zip(rows, order, strict=True)])
+def _pick(sample: Sample, size: int, streams: RandomStreams) -> Sample:
+    """As many rows of every chain, at random but fixed, with their classes."""
+    M = sample.rows.shape[1]
+    if size == M:
+        return sample
+    order = streams.enter_scope("samples")("order").permutation(M)[:, :size]
+    chains = torch.arange(len(order), device=order.device)[:, None]
+    labels = None if sample.labels is None else sample.labels[chains, order]
+    return Sample(sample.rows[chains, order], labels)
 
 
 def _measure(
-    rows: Tensor,
+    sample: Sample,
     trained: Tensor | None,
-    ruler: Ruler,
+    ruler: Gauge,
     reference: Reference,
     say: Callable[[str], None],
 ) -> Summary:
     """Samples and controls, each printed as it is measured."""
     columns = Columns.declared_by(ruler.metrics.values())
     controls = ControlRuler.of(reference, ruler.metrics, say)
-    training = controls.controls.training_set()
+    training = None
     if trained is not None:
-        training = _training_set(trained, ruler.data, len(rows))
-    values = measure_rows(rows, training, reference, ruler.metrics, say)
+        training = _training_set(trained, ruler.data, len(sample.rows))
+    values = measure_rows(sample, reference, ruler.metrics, say, training)
     measured = {"samples": {name: value.numpy() for name, value in values.items()}}
-    summary = ControlValues(measured, rows.shape[1]).summary(columns)
+    summary = ControlValues(measured, reference.rows).summary(columns)
     names = table_columns(columns, values)
     print(header_line(names, "rows"))
     print(control_line("your samples", names, summary["samples"]), flush=True)

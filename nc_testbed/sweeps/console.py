@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from shlex import quote
 from typing import TextIO
 
@@ -123,8 +125,8 @@ def duration(seconds: float) -> str:
 
 
 def closing(console: SweepConsole, sweep: Sweep) -> list[str]:
-    """The lines that end a sweep: counts, the best
-    of a search, and every job that is not there."""
+    """The lines that end a sweep: counts, the best of a search or else its policies
+    against each other, and every job that is not there."""
     ended = console.ended.values()
     total = sweep.total
     counts = {state: sum(word.state == state for word in ended) for state in ENDED}
@@ -141,6 +143,8 @@ def closing(console: SweepConsole, sweep: Sweep) -> list[str]:
         lines.append(
             f"best: {best.label}: objective {best.value:.6g}  {best.text} ({best.path})"
         )
+    if not sweep.direction:
+        lines += _policy_differences(console.ended, sweep)
     for word in (*ended, *console.left.values()):
         if word.state == "failed":
             lines.append(
@@ -149,3 +153,16 @@ def closing(console: SweepConsole, sweep: Sweep) -> list[str]:
         elif word.state not in ENDED:
             lines.append(f"not finished: {word.label or word.number} ({word.path})")
     return lines
+
+
+def _policy_differences(ended: Mapping[int, Word], sweep: Sweep) -> list[str]:
+    """Policies against each other within chains, of the jobs that are there."""
+    # Arrow and SciPy: only where a sweep has come to its end.
+    from nc_testbed.sweeps.policy_differences import MadeRun, difference_lines
+
+    made_runs = [
+        MadeRun(Path(word.path), sweep.jobs[number].config)
+        for number, word in sorted(ended.items())
+        if word.state in ("done", "there")
+    ]
+    return difference_lines(made_runs)

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 from nc_testbed.config.compose import STUDY
 from nc_testbed.config.config_file import load_config
 from nc_testbed.config.hydra_app import launched_job
-from nc_testbed.core.intervals import Interval
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record.lock import InUse
+from nc_testbed.record.summary import interval_of
 from nc_testbed.run.execute import execute
 from nc_testbed.run.packed import Prepare
 from nc_testbed.run.prepare import prepare as prepare_run
@@ -136,12 +136,7 @@ def headline(run: Path) -> str:
     metrics = json.loads((run / "summary.json").read_bytes())["metrics"]
     columns = Columns.from_records(load_config(run) or {})
     names = columns.beside(metrics) or list(metrics)[:1]
-    return "  ".join(f"{name} {_text(metrics[name]['last'])}" for name in names)
-
-
-def _text(end: Mapping[str, Any]) -> str:
-    numbers = (float("nan") if end[k] is None else end[k] for k in ("mean", "low", "high"))
-    return Interval.of(*numbers, chains=end["chains"]).text()
+    return "  ".join(f"{name} {interval_of(metrics[name]['last']).text()}" for name in names)
 
 
 def reason(error: BaseException) -> str:

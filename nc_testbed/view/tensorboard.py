@@ -23,8 +23,9 @@ from nc_testbed.data.source import Data
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.metrics.column import Columns
 from nc_testbed.record.alarms import Following, alarm_table
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.controls import Controls, read_controls
-from nc_testbed.record.floors import caveats_of, floor_refusal
+from nc_testbed.record.floors import caveat_texts, floor_refusal
 from nc_testbed.record.law_check import law_check
 from nc_testbed.record.tables import Trajectories, chain_rows
 from nc_testbed.theory.rules import Check
@@ -67,6 +68,7 @@ class Dashboard:
         self._laws = laws or {}
         self._controls = controls or {}
         self._columns = Columns.from_records(config)
+        self._statistics = ChainStatistics.from_records(config)
         self._single = bool(config.get("dashboard", {}).get("single_chains", False))
         self._last = int(config["generations"]) - 1
         self._every = max(1, -(-self._last // (PICTURES - 1)))
@@ -80,7 +82,7 @@ class Dashboard:
 
     def generation(self, generation: Generation) -> None:
         """Add a generation that has just been measured."""
-        table = Trajectories.of(chain_rows(generation))
+        table = Trajectories.of(chain_rows(generation), self._statistics)
         values = {name: x[:, 0] for name, x in table.values.items()}
         self.write(
             generation.number, table, 0, values, generation.pictures, generation.synthetic
@@ -104,9 +106,9 @@ class Dashboard:
         rung = self._following.see(generation, values)
         if self._at < 0:
             self._summary(charts.event(self._layout(runs, rung)))
-            caveats = caveats_of(self._config, self._controls, runs.intervals)
-            if caveats:
-                self._writer.add_text("caveats", "\n\n".join(caveats), generation)
+            texts = caveat_texts(self._config, self._controls, runs.intervals)
+            for tag, text in texts.items():
+                self._writer.add_text(tag, text, generation)
         for name, ci in runs.intervals.items():
             self._metric(generation, name, ci[t], runs.chains)
             if name in self._laws:
@@ -232,7 +234,7 @@ def rebuild(
     board = Dashboard(folder, config, data, laws=laws, controls=controls)
     if table is None:
         return board
-    runs = Trajectories.of(table)
+    runs = Trajectories.of(table, ChainStatistics.from_records(config))
     for t, g in enumerate(runs.generations.tolist()):
         values = {name: x[:, t] for name, x in runs.values.items()}
         files = run / "generations" / f"{g:04d}"

@@ -163,7 +163,7 @@ def test_one_glance_at_a_sweep(page, made, screenshots):
             page.set_viewport_size({"width": width, "height": 1000})
             page.goto("about:blank")
             page.goto(link)
-            curves = [("recall: head, medium, tail", 4 * 5), ("tail_recall", 4)]
+            curves = [("recall: head, medium, tail", 4 * 5), ("tail_coverage", 4)]
             curves += [
                 ("tail alarms: share of chains", 4 * 4),
                 ("precision", 4),
@@ -172,7 +172,7 @@ def test_one_glance_at_a_sweep(page, made, screenshots):
             bands = charts(page, curves, generations=6)
             page.wait_for_timeout(500)  # the last of them slides into its place
             page.screenshot(path=screenshots / f"sweep-{width}.png")
-    assert all(thickness(band) > 5 for band in bands["tail_recall"])
+    assert all(thickness(band) > 5 for band in bands["tail_coverage"])
     assert max(map(thickness, bands["recall: head, medium, tail"])) < 0.01  # means
 
 
@@ -188,7 +188,7 @@ def test_a_law_lies_over_its_curve(page, made, screenshots):
 def test_one_chain_has_lines(page, made, screenshots):
     with served(made("alone")) as (_, link):
         page.goto(link)
-        curves = [("recall: head, medium, tail", 5), ("tail_recall", 1)]
+        curves = [("recall: head, medium, tail", 5), ("tail_coverage", 1)]
         curves += [("tail alarms: share of chains", 4), ("precision", 1), ("coverage", 1)]
         charts(page, curves, generations=6, kind="multi-line")
         page.screenshot(path=screenshots / "one-chain-1280.png")
@@ -205,7 +205,7 @@ def test_ceiling_and_floors_are_flat_lines_in_their_charts(page, tmp_path, scree
             page.set_viewport_size({"width": 1280, "height": 1000})
             page.goto("about:blank")
             page.goto(link)
-            curves = [("recall: head, medium, tail", 1 + 4 + 2), ("tail_recall", 1 + 4)]
+            curves = [("recall: head, medium, tail", 1 + 4 + 2), ("tail_coverage", 1 + 4)]
             curves += [("precision", 1 + 3), ("coverage", 1)]
             charts(page, curves, generations=4, kind=kind)
             page.wait_for_timeout(500)
@@ -258,24 +258,24 @@ def test_alarms_are_told(page, made, screenshots):
             assert (alarm["on"], alarmed, first, median, each) in rows
 
 
-def test_a_sweep_is_sorted_by_the_tail_recall_it_ends_with(page, made, screenshots):
+def test_a_sweep_is_sorted_by_the_tail_coverage_it_ends_with(page, made, screenshots):
     """One row for every setting, its seeds taken together."""
     found = summaries(made("sweep"))
     ends = {
-        policy: sum(s["metrics"]["tail_recall"]["last"]["mean"] for s in seeds) / len(seeds)
+        policy: sum(s["metrics"]["tail_coverage"]["last"]["mean"] for s in seeds) / len(seeds)
         for policy, seeds in found.items()
     }
     assert [len(seeds) for seeds in found.values()] == [2, 2] and ends["replace"] < ends["real"]
     with served(made("sweep")) as (address, _):
         page.set_viewport_size({"width": 1600, "height": 900})
         page.goto(f"{address}/#hparams")
-        choose(page, "Sort by", "0 final/1 tail_recall")
+        choose(page, "Sort by", "0 final/1 tail_coverage")
         for direction, order in (("Ascending", 1), ("Descending", -1)):
             choose(page, "Direction", direction)
             wanted = sorted(ends.items(), key=lambda end: order * end[1])
             expect(page.locator("tf-hparams-table-view")).to_be_visible(**ROOMY)
             page.wait_for_timeout(1500)
-            assert table(page, "policy", "0 final/1 tail_recall") == [
+            assert table(page, "policy", "0 final/1 tail_coverage") == [
                 (policy, f"{mean:#.5g}") for policy, mean in wanted
             ]
             page.screenshot(path=screenshots / f"hparams-{direction.lower()}.png")

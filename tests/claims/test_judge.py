@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from stated import arm, claim, question
@@ -6,7 +8,8 @@ from nc_testbed.claims.claim import Bounds, Claim
 from nc_testbed.claims.judge import answer_questions, claim_verdict, first_below, yes_or_no
 from nc_testbed.config.build import build
 from nc_testbed.core.errors import BadInput
-from nc_testbed.core.intervals import Interval
+from nc_testbed.core.intervals import Interval, share
+from nc_testbed.core.paired import tango
 
 
 def found(arms, *questions, **changed):
@@ -112,6 +115,31 @@ def test_a_share_of_chains_has_an_exact_interval():
     assert float(number.low) == pytest.approx(0.1216, abs=1e-4)  # Clopper and Pearson's table
 
 
+def test_zeros_and_ones_have_the_interval_of_a_share():
+    """All chains absorbed once read 1 [1, 1], and was proof."""
+    facts = {"facts": {"columns": {"absorbed": {"low": 0, "high": 1}}}}
+    values = arm(absorbed=np.tile([0.0, 1.0], (10, 1)))
+    arms = {"replace": replace(values, config=facts), "real": KEPT}
+    term = {"run": "replace", "column": "absorbed"}
+    level = found(arms, question(value=term, over=None, holds={"above": 0.9}))[0]
+    assert float(level.number.low) == float(share(10, 10).low)
+    assert level.answer == "open"
+    asked = question(value=term, minus=term, over=None, holds={"below": 0.1})
+    assert found(arms, asked)[0].answer == "open"
+    rise = question(value=term, minus={**term, "at": 0}, over=None, holds={"above": 0})
+    number = found(arms, rise)[0].number
+    assert (float(number.low), float(number.high)) == tango(10, 0, 10)
+
+
+def test_generations_of_an_event_keep_to_the_run():
+    values = arm(generations=[0, 2, 4], recall=np.tile([1.0, 0.9, 0.8], (10, 1)))
+    term = {"run": "replace", "column": "recall", "below": 0.5}
+    arms = {"replace": values, "real": KEPT}
+    number = found(arms, question(value=term, over=None))[0].number
+    assert float(number.low) == 5 * float(share(10, 10).low)
+    assert float(number.high) == 5
+
+
 def test_at_is_a_share_of_the_run():
     values = arm(generations=[0, 10, 20, 30], variance=np.tile([0.0, 1.0, 2.0, 3.0], (2, 1)))
     arms = {"replace": values, "real": KEPT}
@@ -139,7 +167,7 @@ def test_a_column_that_is_not_there_gets_the_nearest_name():
 
 
 def test_the_warning_is_the_time_from_the_alarm_to_the_fall():
-    rung = [{"on": "manifold hits", "generation": [1, None]}]
+    rung = [{"on": "matched rows", "generation": [1, None]}]
     values = [[1, 0.9, 0.9, 0.4], [1, 1, 1, 1]]
     arms = {"replace": arm(coverage=values, alarms=rung), "real": KEPT}
     asked = question(

@@ -75,6 +75,13 @@ def test_what_counts_as_what():
     assert status(frozen, {"fit_floored": torch.ones(4)}).tolist() == [3, 1, 3, 1]
 
 
+@pytest.mark.parametrize("loss", ["nll", "neg_elbo_tail", "neg_iwae", "fit_log_likelihood"])
+def test_a_loss_that_is_no_number_is_never_ok(loss):
+    """A row without density has a loss of infinity, which is one."""
+    record = {loss: torch.tensor([1.0, torch.nan, torch.inf]).double()}
+    assert status({"mean": torch.zeros(3)}, record).tolist() == [0, 3, 0]
+
+
 @pytest.mark.parametrize("start", ["cold", "warm"])
 def test_a_diverged_chain_stays_where_it_stopped_only_if_it_starts_warm(start):
     data = Blobs(rows=50).load(3, 0, 0, 3)

@@ -10,6 +10,7 @@ import torch
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.space import Space
 from nc_testbed.data.arrays import Arrays
+from nc_testbed.data.representation import in_units_of_source
 
 rng = np.random.default_rng(0)
 
@@ -29,8 +30,9 @@ def test_labelled_vectors_keep_their_class_names(tmp_path):
     assert data.space == Space((3,), image=False)
     assert data.x.dtype == torch.float64
     assert data.held_out_y is not None
-    for row, label in zip(data.held_out.numpy(), data.held_out_y.tolist(), strict=True):
-        original = np.flatnonzero((x == row.astype(np.float32)).all(1))
+    held_out = in_units_of_source(data.held_out.numpy(), data.record)
+    for row, label in zip(held_out, data.held_out_y.tolist(), strict=True):
+        original = np.flatnonzero(np.isclose(x, row, rtol=1e-6).all(1))
         assert y[original].tolist() == [(-2, 7)[label]]
 
 
@@ -165,3 +167,11 @@ def test_bad_files_end_in_one_line(tmp_path, make, why):
 def test_common_settings_are_checked_too(tmp_path):
     with pytest.raises(BadInput, match="reserve"):
         Arrays(path=saved(tmp_path, x=X), reserve=2)
+
+
+def test_numbers_whose_differences_are_none_are_refused(tmp_path):
+    x = rng.uniform(-1, 1, (40, 3)) * [1, 1e308, 1]
+    with pytest.raises(BadInput, match="above 1e\\+300 in 1 columns"):
+        Arrays(path=saved(tmp_path, x=x)).load(1, 0, 0, 1)
+    data = Arrays(path=saved(tmp_path, x=x / 1e10)).load(1, 0, 0, 1)
+    assert (data.x.abs() < 10).all()

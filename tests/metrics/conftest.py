@@ -37,9 +37,12 @@ class Nearest:
         return rows.float()
 
     def classify(self, features: Tensor) -> Classification:
-        square = (features[:, None] - self.centres).square().sum(2)
-        confidence, label = torch.softmax(-square / 2, 1).max(1)
+        confidence, label = self.probabilities(features).max(1)
         return Classification(label, confidence.float(), torch.zeros_like(label).bool())
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        square = (features[:, None] - self.centres).square().sum(2)
+        return torch.softmax(-square / 2, 1)
 
 
 @dataclass(frozen=True)

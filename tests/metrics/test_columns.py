@@ -28,11 +28,11 @@ SEEN_IN = {
     "precision": "wide",
     "high_quality_share": "wide",
     "log_spread": "one point",
-    "novelty": "copies",
+    "memorised": "copies",
     "confusion": "between",
-    "unsure": "between",
+    "undecided": "between",
 }
-"""Columns that a contraction onto one mode does not make worse, and rows that do."""
+"""Rows that a contraction onto one mode does not make worse."""
 SHRINKS = {
     "variance",
     "log_variance",
@@ -60,8 +60,7 @@ def planar(make_world):
 
 @pytest.fixture(scope="module")
 def states(planar, exact_fit, bound_fit):
-    """Columns by metric of a good fit and of bad ones: one mode, one point, noise, rows between
-    modes, copies."""
+    """Columns by metric of a good fit and of bad ones."""
     centre = planar.centres[:1].expand(3, -1)
     commonest = torch.eye(C, dtype=torch.float64)[planar.data.rank.argmin(1)]
     good, one = planar.draw(M), planar.draw(M, shares=commonest)
@@ -71,8 +70,8 @@ def states(planar, exact_fit, bound_fit):
         "one mode": one,
         "one point": good[:, :1].expand(-1, M, -1),
         "wide": wide,
-        "between": 0.05 * good,
         "copies": planar.data.x.repeat(1, 2, 1)[:, :M],
+        "between": (good + good.flip(1)) / 2,
     }
 
     def columns(name: str, state: str) -> dict[str, torch.Tensor]:

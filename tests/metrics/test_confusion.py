@@ -1,68 +1,61 @@
-"""Confusion: 0 for real rows, what the referee says for rows between classes."""
+"""Confusion: by hand, for rows between classes, and for rows of no class."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-
 import pytest
 import torch
+from scipy.stats import entropy
 
 from nc_testbed.metrics.classifier import Classification
-from nc_testbed.metrics.confusion import Confusion
+from nc_testbed.metrics.confusion import Confusion, entropies
 
 
-def test_it_is_about_zero_for_the_law(make_world):
-    world = make_world(chains=3, apart=3.0, held_out=1000)
-    columns = Confusion().measure(world.evaluate(world.draw(3000)))
-    assert columns["confusion"].abs().max() < 0.02
-    assert columns["unsure"].abs().max() < 0.04
+def test_entropy_is_in_bits():
+    p = torch.rand(50, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    p = p / p.sum(1, keepdim=True)
+    assert entropies(p).numpy() == pytest.approx(entropy(p.numpy(), axis=1, base=2))
+    assert entropies(torch.full((1, 8), 1 / 8)).item() == 3
 
 
-def test_rows_midway_cost_log_two(make_world):
-    world = make_world(chains=2)
-    middle = world.centres[:2].mean(0).expand(2, 100, -1)
-    columns = Confusion().measure(world.evaluate(middle))
-    assert columns["confusion"].tolist() == pytest.approx([math.log(2)] * 2, abs=1e-4)
-    assert columns["unsure"].tolist() == pytest.approx([1.0] * 2, abs=0.01)
+def test_a_perfect_fit_is_at_1(make_world):
+    values = []
+    for seed in range(40):
+        world = make_world(chains=3, seed=seed, apart=2.5)  # classes that overlap
+        values.append(Confusion().measure(world.evaluate(world.draw(600)))["confusion"])
+    value = torch.stack(values).mean(1)
+    assert abs(float(value.mean()) - 1) < 4 * float(value.std()) / 40**0.5 < 0.1
 
 
-@dataclass(frozen=True)
-class Refusing:
-    """The world's referee, which takes rows beyond 50 for none of the classes."""
-
-    judge: object
-    sha256: str = "refusing"
-
-    @property
-    def width(self) -> int:
-        return self.judge.width
-
-    def describe(self, rows):
-        return self.judge.describe(rows)
-
-    def classify(self, features):
-        said = self.judge.classify(features)
-        return Classification(said.label, said.confidence, features.amax(1) > 50)
+def test_rows_between_two_classes_cannot_be_told(make_world):
+    world = make_world(chains=2, apart=6.0)
+    between = world.centres.mean(0).expand(2, 100, -1)
+    columns = Confusion().measure(world.evaluate(between))
+    assert columns["undecided"].tolist() == [1, 1]
+    assert (columns["confusion"] > 10).all()
+    assert Confusion().measure(world.evaluate(world.draw(300)))["undecided"].max() < 0.05
 
 
-def test_only_rows_taken_for_a_class_count(make_world):
-    world = make_world(chains=2)
-    world = replace(world, referee=Refusing(world.referee))
-    rows = world.draw(100)
-    rows[0, 50:] = 100.0  # equally far from all classes, but none of them
-    rows[1] = 100.0
-    columns = Confusion().measure(world.evaluate(rows))
-    assert columns["confusion"][0].abs() < 0.01
-    assert columns["unsure"][0].abs() < 0.01
-    assert columns["confusion"][1].isnan()
-    assert columns["unsure"][1].isnan()
+def test_rows_of_no_class_do_not_count(make_world):
+    world = make_world(chains=1)
+    rows = torch.cat([world.draw(200), world.centres.mean(0).expand(1, 100, -1)], 1)
+    evaluation = world.evaluate(rows)
+    said = evaluation._said
+    refused = said.is_none.clone()
+    refused[:, 200:] = True
+    evaluation.__dict__["_classification"] = Classification(
+        said.label, said.confidence, refused
+    )
+    alone = Confusion().measure(world.evaluate(rows[:, :200]))
+    assert Confusion().measure(evaluation)["confusion"] == pytest.approx(alone["confusion"])
+    evaluation.__dict__["_classification"] = replace_none(said)
+    assert Confusion().measure(evaluation)["undecided"].isnan().all()
 
 
-def test_a_chain_does_not_depend_on_its_neighbours(make_world):
-    world = make_world(chains=3, apart=3.0)
-    rows = world.draw(300)
-    together = Confusion().measure(world.evaluate(rows))
-    alone = Confusion().measure(world.chain(1).evaluate(rows[1:2]))
-    for name, column in together.items():
-        assert torch.equal(column[1:2], alone[name])
+def replace_none(said: Classification) -> Classification:
+    return said._replace(is_none=torch.ones_like(said.is_none))
+
+
+def test_a_referee_that_is_certain_of_all_real_rows_leaves_the_ratio_undefined(make_world):
+    world = make_world(chains=1, apart=1000.0)
+    columns = Confusion().measure(world.evaluate(world.draw(100)))
+    assert columns["confusion"].isnan().all() and columns["undecided"].item() == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
+from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from nc_testbed.metrics.frechet import Frechet
 
@@ -22,6 +23,17 @@ def test_it_is_scipys(make_world, D):
         gap = ((x.mean(0) - y.mean(0)) ** 2).sum()
         expected = gap + np.trace(a) + np.trace(b) - 2 * np.trace(sqrtm(a @ b)).real
         assert abs(columns["frechet_raw"][r] - expected) < 1e-8
+
+
+def test_it_is_torch_fidelitys(make_world):
+    world = make_world(chains=1, D=16, shares=(0.7, 0.3))
+    evaluation = world.evaluate(1.3 * world.draw(250) + 0.2)
+    real = evaluation.reference.held_out(0).double().numpy()
+    rows = (real, evaluation.features[0].double().numpy())
+    laws = [{"mu": x.mean(0), "sigma": np.cov(x.T)} for x in rows]
+    theirs = fid_statistics_to_metric(*laws, verbose=False)["frechet_inception_distance"]
+    mine = Frechet().measure(evaluation)["frechet_raw"][0].item()
+    assert mine == pytest.approx(theirs, rel=1e-6)
 
 
 @pytest.mark.parametrize("n0", [1000, 150])

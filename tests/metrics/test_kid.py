@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics.pairwise import polynomial_kernel
+from torch_fidelity.metric_kid import mmd2
 
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.metrics import kid, neighbours
@@ -33,6 +34,16 @@ def test_it_is_the_definition(make_world, monkeypatch):
         across = (w @ polynomial_kernel(x, y, degree=3)).mean()
         assert abs(pairs.sum() - 1) < 1e-12
         assert abs(column[r] - (synthetic + real - 2 * across)) < 1e-9 * real
+
+
+def test_its_parts_are_torch_fidelitys():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 16)), rng.normal(size=(300, 16)) * 1.1 + 0.2
+    theirs = mmd2(*(polynomial_kernel(*pair, degree=3) for pair in ((x, x), (x, y), (y, y))))
+    a, b = (torch.from_numpy(rows) for rows in (x, y))
+    equal = torch.full((1, 300), 1 / 300, dtype=torch.float64)
+    mine = mean_pair(a) + mean_pair(b) - 2 * kernel_means(a, equal, b, equal)[0]
+    assert mine.item() == pytest.approx(theirs, rel=1e-11)
 
 
 @pytest.mark.parametrize("F", [2, 3, 64])

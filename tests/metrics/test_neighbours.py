@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+import prdc
 import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
 from nc_testbed.core.exactness import one_thread
 from nc_testbed.metrics import neighbours
-from nc_testbed.metrics.neighbours import NEIGHBOURS, Balls, inside_others, left, meet, radii
+from nc_testbed.metrics.neighbours import (
+    NEIGHBOURS,
+    Balls,
+    inside_others,
+    left,
+    meet,
+    radii,
+    right,
+    rounding,
+)
 
 
 def integers(n: int, seed: int, high: int = 6, d: int = 3) -> torch.Tensor:
@@ -104,6 +115,65 @@ def test_five_copies_still_have_a_ball_and_six_do_not():
     for copies, empty in ((NEIGHBOURS, False), (NEIGHBOURS + 1, True)):
         x = torch.cat([torch.zeros(copies, 1).double(), others])
         assert bool(radii(x)[0][0] == -torch.inf) is empty
+
+
+def mapped(rows, order):
+    """Integers in tenths, far from zero, with their columns in another order."""
+    return (rows[:, order] / 10 - 0.7) * 3
+
+
+TABLES = {
+    "zeros_ones": lambda rng, n: rng.integers(0, 2, (n, 30)),
+    "counts": lambda rng, n: rng.poisson(3, (n, 5)),
+    "answers": lambda rng, n: rng.integers(1, 6, (n, 10)),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_distance_that_equals_a_radius_is_outside_whatever_rounding_says(table):
+    """Density was .782 for .663, and changed with a constant and the order of columns."""
+    rng = np.random.default_rng(0)
+    x, y = (torch.from_numpy(TABLES[table](rng, n)).double() for n in (300, 400))
+    labels = torch.from_numpy(rng.integers(0, 2, 400))
+    group, member = torch.arange(300) % 2, torch.arange(300) % 3 > 0
+    brute = brute_meet(x, y, labels, group, member)
+    assert (squares(x, y) == brute_radius(y)).any()  # there are ties
+    orders = [torch.arange(x.shape[1]), torch.from_numpy(rng.permutation(x.shape[1]))]
+    for order in orders:
+        a, b = mapped(x, order), mapped(y, order)
+        for moved in (a.mean(0), torch.full_like(a[0], 1 / 3), torch.zeros_like(a[0])):
+            ours = blocked_meet(a - moved, b - moved, labels, group, member)
+            for mine, expected in zip(ours, brute, strict=True):
+                assert torch.equal(mine, expected)
+
+
+@pytest.mark.parametrize("F", [2, 64])
+def test_continuous_distances_are_prdcs(F, capsys):
+    rng = np.random.default_rng(F)
+    x, y = rng.normal(size=(300, F)), rng.normal(size=(400, F)) * 0.9
+    theirs = prdc.compute_prdc(x, y, NEIGHBOURS)
+    every = torch.ones(300, dtype=torch.bool)
+    zeros = torch.zeros(400, dtype=torch.int64)
+    fields = blocked_meet(torch.from_numpy(x), torch.from_numpy(y), zeros, zeros[:300], every)
+    recalled, balls, covered, *_ = (field.double() for field in fields)
+    assert recalled.mean().item() == pytest.approx(theirs["recall"], abs=1e-12)
+    assert (balls > 0).double().mean().item() == pytest.approx(theirs["precision"], abs=1e-12)
+    assert balls.mean().item() / NEIGHBOURS == pytest.approx(theirs["density"], abs=1e-12)
+    assert covered.mean().item() == pytest.approx(theirs["coverage"], abs=1e-12)
+
+
+@pytest.mark.parametrize("F", [1, 3, 30, 400])
+def test_the_bound_holds_and_is_narrow(F):
+    """A distance is never below the exact one, taken in 80 bits, and a radius never above."""
+    x = torch.randn(60, F, generator=torch.Generator().manual_seed(F)).double() + 50
+    exact = x.numpy().astype(np.longdouble)
+    exact = ((exact[:, None] - exact) ** 2).sum(2)
+    raised = (left(x) @ right(x).T).numpy()
+    size = (x * x).sum(1).numpy()
+    assert (raised >= exact).all()
+    assert (raised - exact <= 3 * rounding(F) * (size[:, None] + size)).all()
+    np.fill_diagonal(exact, np.inf)
+    assert (radii(x)[0].numpy() <= np.sort(exact, 1)[:, NEIGHBOURS - 1]).all()
 
 
 def test_leave_one_out_is_leaving_each_one_out():

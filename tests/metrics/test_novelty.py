@@ -1,4 +1,4 @@
-"""Novelty: half for new rows of the law, 1 for copies, as the definition counts them."""
+"""Novelty: copies, fresh rows, and shares of both, at equal and unequal sizes."""
 
 from __future__ import annotations
 
@@ -6,68 +6,74 @@ from dataclasses import replace
 
 import pytest
 import torch
-from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
 
 from nc_testbed.core.rng import RandomStreams
-from nc_testbed.metrics.novelty import Novelty, equal_parts, share_nearer
+from nc_testbed.metrics.novelty import Novelty, even_share, share_nearer
 
 
-def normal(rows: int, purpose: str) -> torch.Tensor:
-    return RandomStreams(0, (0,))(purpose).normal(rows, 4, dtype=torch.float64)[0]
+def test_it_is_the_definition():
+    draws = RandomStreams(0, (0,))("novelty")
+    samples, first, second = (draws.normal(n, 4)[0].double() for n in (300, 70, 90))
+    near = [
+        NearestNeighbors(n_neighbors=1).fit(x).kneighbors(samples)[0] for x in (first, second)
+    ]
+    assert share_nearer(samples, first, second).item() == (near[0] < near[1]).mean()
 
 
-def test_it_counts_by_brute_force():
-    points, a, b = normal(300, "points"), normal(50, "a"), normal(50, "b")
-    expected = (cdist(points, a).min(1) < cdist(points, b).min(1)).mean()
-    assert share_nearer(points, a, b).item() == pytest.approx(expected)
+def test_integers_as_near_to_both_count_half():
+    first = torch.tensor([[0, 0], [4, 0]]).double()
+    second = torch.tensor([[0, 0], [9, 9]]).double()
+    samples = torch.tensor([[0, 1], [0, 0], [4, 1], [9, 8]]).double()
+    assert share_nearer(samples, first, second).item() == (0.5 + 0.5 + 1 + 0) / 4
 
 
-def test_both_sets_have_as_many_rows_of_every_class():
-    studied, others = torch.tensor([0] * 5 + [1] * 2), torch.tensor([1] * 4 + [0] * 3 + [2])
-    a, b = equal_parts(studied, others, 3)
-    for positions, labels in ((a, studied), (b, others)):
-        assert torch.bincount(labels[positions], minlength=3).tolist() == [3, 2, 0]
-        assert len(positions.unique()) == len(positions)
+@pytest.mark.parametrize(("N", "K"), [(200, 200), (600, 200), (100, 300)])
+def test_a_share_of_copies_reads_half_of_it_more_at_any_sizes(N, K):
+    draws = RandomStreams(0, (0,))("novelty")
+    for copies in (0.0, 0.5, 1.0):
+        values = []
+        for _ in range(150):
+            first, second = draws.normal(N, 6)[0], draws.normal(K, 6)[0]
+            samples = draws.normal(200, 6)[0]
+            samples[: int(200 * copies)] = first[torch.arange(int(200 * copies)) % N]
+            values.append(even_share(share_nearer(samples, first, second), N, K))
+        value = torch.stack(values)
+        error = float(value.std()) / len(values) ** 0.5
+        assert abs(float(value.mean()) - (1 + copies) / 2) <= 4 * error < 0.03, copies
 
 
-def test_new_rows_of_the_law_read_a_half(make_world):
-    found = []
-    for seed in range(40):
-        world = make_world(chains=1, seed=seed)
-        found.append(Novelty().measure(world.evaluate(world.draw(400)))["novelty"][0])
-    values = torch.stack(found)
-    assert abs(values.mean() - 0.5) < 4 * values.std() / 40**0.5 < 0.06
+def test_columns_of_new_rows_and_of_copies(make_world):
+    fresh = []
+    for seed in range(30):
+        world = make_world(chains=3, seed=seed)
+        fresh.append(Novelty().measure(world.evaluate(world.draw(300)))["memorised"])
+    value = torch.stack(fresh).mean(1)
+    assert abs(float(value.mean()) - 0.5) < 4 * float(value.std()) / 30**0.5 < 0.03
+    copies = Novelty().measure(world.evaluate(world.data.x))["memorised"]
+    assert torch.equal(copies, torch.ones(3, dtype=torch.float64))
 
 
-def test_copies_read_one_and_copies_of_held_out_rows_zero(make_world):
-    world = make_world(None, chains=2, held_out=300)
-    data = world.data
-    copies = Novelty().measure(world.evaluate(data.x))["novelty"]
-    others = Novelty().measure(world.evaluate(data.held_out.expand(2, -1, -1)))["novelty"]
-    assert (copies == 1).all()
-    assert (others == 0).all()
-
-
-def test_rows_equally_far_from_both_count_half(make_world):
-    world = make_world(None, chains=1, held_out=300)
-    same = replace(world, data=replace(world.data, x=world.data.held_out[None]))
-    assert Novelty().measure(same.evaluate(world.draw(100)))["novelty"].item() == 0.5
-
-
-def test_rows_said_to_be_studied_take_the_place_of_the_first(make_world):
+def test_in_a_loop_the_rows_of_generation_0_count_whatever_a_fit_was_trained_on(make_world):
     world = make_world(chains=2)
-    rows = world.draw(300)
-    plain = Novelty().measure(world.evaluate(rows))["novelty"]
-    studied = replace(world.evaluate(rows), studied=rows[0, :60])
-    told = Novelty().measure(studied)["novelty"]
-    assert told[0] > plain[0]
-    few = replace(world.evaluate(rows), studied=rows[0, :0])
-    assert Novelty().measure(few)["novelty"].isnan().all()
+    evaluation = world.evaluate(world.data.x, fit=object(), generation=5)
+    other = replace(evaluation.training, real=world.draw(300, "other"))
+    copies = replace(evaluation, training=other)
+    assert Novelty().measure(copies)["memorised"].tolist() == [1, 1]
 
 
-def test_a_chain_does_not_depend_on_its_neighbours(make_world):
-    world = make_world(chains=3)
-    rows = world.draw(300)
-    together = Novelty().measure(world.evaluate(rows))["novelty"]
-    alone = Novelty().measure(world.chain(1).evaluate(rows[1:2]))["novelty"]
-    assert torch.equal(together[1:2], alone)
+def test_outside_a_loop_the_rows_count_that_samples_are_said_to_be_trained_on(make_world):
+    world = make_world(chains=2)
+    rows = world.draw(300, "other")
+    evaluation = world.evaluate(rows)
+    theirs = replace(evaluation.training, real=rows)
+    assert Novelty().measure(replace(evaluation, training=theirs))["memorised"].min() == 1
+    assert Novelty().measure(evaluation)["memorised"].max() < 0.7
+
+
+def test_a_row_that_is_not_finite_leaves_the_chain_undefined(make_world):
+    world = make_world(chains=2)
+    rows = world.draw(60)
+    rows[1, 3, 0] = torch.nan
+    value = Novelty().measure(world.evaluate(rows))["memorised"]
+    assert value[0].isfinite() and value[1].isnan()

@@ -12,7 +12,7 @@ from nc_testbed.data.planar_curves import Moons, SwissRoll
 from nc_testbed.data.scikit import Digits, Wine
 from nc_testbed.metrics import referee_store as store
 from nc_testbed.metrics.junk import IMAGE_JUNK, Images, white_noise
-from nc_testbed.metrics.referee import IMAGE_UNITS, Referee, initial_weights, untrained
+from nc_testbed.metrics.referee import IMAGE_UNITS, Referee, initial_weights, untrained_network
 from nc_testbed.metrics.referee_store import referee_for
 from nc_testbed.metrics.referee_training import train
 
@@ -77,9 +77,14 @@ def test_an_untrained_network_is_described_by_the_same_layers():
     space = Space((28, 28), image=True)
     rows = (RandomStreams(0, (0,))("rows").uniform(5, 784)[0] * 256).byte()
     referee = Referee(space, initial_weights(space, 10, RandomStreams(0, (0,))("weights")))
-    assert untrained(space).describe(rows).shape == referee.describe(rows).shape
-    assert torch.equal(untrained(space).describe(rows), untrained(space).describe(rows))
-    assert untrained(Space((3,), image=False)).describe(torch.ones(2, 3)).shape == (2, 128)
+    assert untrained_network(space).describe(rows).shape == referee.describe(rows).shape
+    assert torch.equal(
+        untrained_network(space).describe(rows), untrained_network(space).describe(rows)
+    )
+    assert untrained_network(Space((3,), image=False)).describe(torch.ones(2, 3)).shape == (
+        2,
+        128,
+    )
 
 
 def test_long_tailed_mnist_shares_the_referee_of_its_representation(no_training):
@@ -133,7 +138,7 @@ def test_features_are_the_hidden_units_of_images_and_the_rows_of_vectors():
     alone = torch.cat([images.describe(row[None]) for row in digits.held_out[:5]])
     assert torch.allclose(alone, images.describe(digits.held_out)[:5], atol=1e-5)
     vectors = train(wine.space, wine.x[0], wine.y[0], epochs=1)
-    assert torch.equal(vectors.describe(wine.held_out), wine.held_out.float())
+    assert torch.equal(vectors.describe(wine.held_out), wine.held_out)
 
 
 def test_no_bit_of_a_feature_depends_on_the_other_rows():
@@ -159,7 +164,7 @@ def test_a_mixture_is_judged_by_its_nearest_centre():
 def test_rows_without_classes_are_their_own_features(tmp_path, monkeypatch):
     monkeypatch.setenv("NC_TESTBED_CACHE", str(tmp_path))
     data = SwissRoll(rows=50, test_rows=60).load(1, 0, 0, 1)
-    assert torch.equal(referee_for(data).describe(data.held_out), data.held_out.float())
+    assert torch.equal(referee_for(data).describe(data.held_out), data.held_out)
     moons = Moons(rows=200, test_rows=400).load(2, 0, 0, 1)
     assert isinstance(referee_for(moons), Referee)
     assert accuracy(moons, referee_for(moons)) > 0.95

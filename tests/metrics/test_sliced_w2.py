@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import ot
 import pytest
 import torch
 
@@ -19,6 +20,15 @@ def test_unequal_numbers_are_repeated_equal_ones(N, M):
     a = x.sort(1).values.repeat_interleave(lcm // N, 1)
     b = y.sort(1).values.repeat_interleave(lcm // M, 1)
     torch.testing.assert_close(wasserstein2(x, y), (a - b).square().mean(1))
+
+
+@pytest.mark.parametrize(("N", "M"), [(100, 100), (101, 37), (1, 5)])
+def test_it_is_pots(N, M):
+    generator = torch.Generator().manual_seed(N * 100 + M)
+    x, y = (torch.randn(2, n, generator=generator).double() for n in (N, M))
+    pairs = zip(x.numpy(), y.numpy(), strict=True)
+    expected = [ot.wasserstein_1d(a, b, p=2) for a, b in pairs]
+    assert wasserstein2(x, y).tolist() == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_shift_is_its_length_over_root_two(make_world):

@@ -4,27 +4,70 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from nc_testbed.core.rng import RandomStreams
-from nc_testbed.metrics.spread import Spread, log_det
+from nc_testbed.metrics.spread import Spread, gap, log_det
 
 
-@pytest.mark.parametrize("m", [10, 30])
-def test_log_det_of_a_gaussian_is_unbiased(m):
-    scale = torch.tensor([1.0, 2.0, 0.5]).double()
-    rows = RandomStreams(0, (0,))("rows").normal(4000, m, 3, dtype=torch.float64)[0] * scale
-    values = torch.stack([log_det(each) for each in rows])
-    error = values.std() / len(values) ** 0.5
-    assert abs(values.mean() - 2 * scale.log().sum()) < 4 * error < 0.1
+def laws(n: int, d: int, law: str, seed: int) -> torch.Tensor:
+    """Rows ``[n, d]``, normal or with the heavy tails of Student's t of 5 degrees."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, d)) if law == "normal" else rng.standard_t(5, size=(n, d))
+    return torch.from_numpy(rows)
 
 
-def test_log_det_of_few_or_flat_rows():
-    rows = RandomStreams(0, (0,))("rows").normal(20, 3, dtype=torch.float64)[0]
-    assert log_det(rows[:3]).isnan() and log_det(rows[:4]).isfinite()
-    rows[:, 1] = 0.3
-    assert log_det(rows) == -torch.inf
+@pytest.mark.parametrize("law", ["normal", "heavy tails"])
+@pytest.mark.parametrize(("M", "H", "d"), [(10, 30, 8), (400, 20, 8), (37, 11, 3), (25, 25, 8)])
+def test_equal_laws_have_equal_spread_at_any_number_of_rows(M, H, d, law):
+    gaps = [gap(laws(M, d, law, s), laws(H, d, law, 10_000 + s)) for s in range(1500)]
+    value = torch.stack(gaps)
+    error = value.std() / len(value) ** 0.5
+    assert abs(value.mean()) < 4 * error < 0.35
+
+
+def test_log_det_is_the_mean_over_blocks():
+    rows = laws(45, 3, "normal", 0).numpy()
+    blocks = [np.linalg.slogdet(np.cov(rows[i : i + 20].T))[1] for i in (0, 20)]
+    assert log_det(torch.from_numpy(rows), 20).item() == pytest.approx(np.mean(blocks))
+
+
+def test_a_gap_of_few_or_flat_rows():
+    rows = laws(20, 3, "normal", 0)
+    assert gap(rows[:3], rows).isnan() and gap(rows[:4], rows).isfinite()
+    flat = rows.clone()
+    flat[:, 1] = 0.3
+    assert gap(flat, rows) == -torch.inf
+    assert gap(rows, flat).isnan()  # nothing was there to be lost
+
+
+@pytest.mark.parametrize(("N", "D"), [(20, 30), (24, 5), (100, 30)])
+def test_real_rows_as_samples_are_zero_where_there_are_few(make_world, N, D):
+    """At d = 30 with 20 held-out rows directions that were chosen by these gave -10.2."""
+    values = []
+    for seed in range(40):
+        world = make_world(shares=None, chains=3, held_out=N, n0=4 * N, D=D, seed=seed)
+        values.append(Spread().measure(world.evaluate(world.draw(1000)))["log_spread"].mean())
+    value = torch.stack(values)
+    assert abs(value.mean()) < 4 * value.std() / len(value) ** 0.5 < 2
+
+
+def test_a_column_that_never_varies_is_left_out(make_world):
+    world = make_world(shares=None, chains=2, D=3, held_out=200)
+    data = world.data
+    for rows in (data.x, data.held_out):
+        rows[..., 2] = 7.7
+    rows = world.draw(500)
+    rows[..., 2] = 7.7
+    whole = Spread().measure(world.evaluate(rows))["log_spread"]
+    rows[..., :2] = (
+        rows.mean(1, keepdim=True)[..., :2]
+        + (rows[..., :2] - rows.mean(1, keepdim=True)[..., :2]) / 2
+    )
+    half = Spread().measure(world.evaluate(rows))["log_spread"]
+    assert whole.abs().max() < 0.5
+    torch.testing.assert_close(half - whole, torch.full((2,), -2 * math.log(4)).double())
 
 
 def test_halved_deviations_are_minus_d_log_four(make_world):

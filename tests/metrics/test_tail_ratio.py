@@ -1,47 +1,51 @@
-"""Tail ratio: 1 for a perfect fit, proportional both ways, small where a class is gone."""
+"""Tail ratio: unbiased logarithms, over-production seen, nothing made is half a row."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from nc_testbed.metrics.tail_ratio import TailRatio
+from nc_testbed.metrics.tail_mass import TailMass
+from nc_testbed.metrics.tail_ratio import TailRatio, log_ratios
 
 
-def ratio(world, shares) -> torch.Tensor:
-    rows = world.draw(2000, shares=shares)
-    return TailRatio().measure(world.evaluate(rows))["tail_ratio"]
+@pytest.mark.parametrize("expected", [10, 40, 160])
+def test_the_logarithm_of_a_perfect_fits_count_has_mean_0(expected):
+    M, p = 2000, torch.tensor([[expected / 2000]])
+    counts = torch.from_numpy(np.random.default_rng(0).binomial(M, expected / M, (100_000, 1)))
+    logs = log_ratios(counts.double(), M, p.double(), torch.ones(1))
+    bias = 1 / (4 * expected**2) + 4 * float(logs.std()) / len(logs) ** 0.5
+    assert abs(float(logs.mean())) < bias + 1 / (2 * M)
+    without = (counts.clamp(min=1) / expected).log().mean()  # what the half is for
+    assert abs(float(without)) > 3 * abs(float(logs.mean()))
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
-def test_it_is_the_factor_by_which_the_rare_class_is_made(make_world, factor: float):
+def test_a_perfect_fit_is_at_1(make_world):
+    values = []
+    for seed in range(40):
+        world = make_world(chains=3, seed=seed)
+        values.append(TailRatio().measure(world.evaluate(world.draw(900)))["tail_ratio"])
+    value = torch.stack(values).mean(1)
+    assert abs(float(value.mean()) - 1) < 4 * float(value.std()) / 40**0.5 + 0.01 < 0.08
+
+
+def test_it_sees_what_is_made_too_often_where_the_capped_mass_does_not(make_world):
     world = make_world(chains=3)
-    p = world.data.shares
-    is_rare = p == p.amin(1, keepdim=True)
-    shares = torch.where(is_rare, factor * p, p * (1 - 0.1 * factor) / 0.9)
-    assert ratio(world, shares).tolist() == pytest.approx([factor] * 3, rel=0.25)
+    shares = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)[world.data.rank]  # .6 .3 .1
+    evaluation = world.evaluate(world.draw(3000, shares=shares))
+    assert TailMass().measure(evaluation)["tail_mass"].tolist() == pytest.approx(
+        [1] * 3, abs=0.05
+    )
+    assert TailRatio().measure(evaluation)["tail_ratio"].tolist() == pytest.approx(
+        [2] * 3, rel=0.2
+    )
 
 
-def test_a_class_that_is_gone_leaves_its_half(make_world):
-    world = make_world(chains=1)
-    shares = torch.tensor([[0.7, 0.3, 0.0]], dtype=torch.float64)
-    assert ratio(world, shares).item() == pytest.approx(0.5 / (2000 * 0.1 + 0.5), rel=0.05)
-
-
-def test_it_is_the_geometric_mean_over_the_tail(make_world):
-    world = make_world(shares=(0.4, 0.3, 0.1, 0.1, 0.05, 0.05), chains=1)
-    rows = world.draw(2000)
-    evaluation = world.evaluate(rows)
-    made = torch.bincount(evaluation.labels[0], minlength=6).double()[4:]
-    right = torch.tensor([0.05, 0.05]) * 2000  # classes lie far apart: labels are right
-    expected = ((made + 0.5) / (right + 0.5)).log().mean().exp()
-    found = TailRatio().measure(evaluation)["tail_ratio"].item()
-    assert found == pytest.approx(float(expected), rel=1e-3)
-
-
-def test_a_chain_does_not_depend_on_its_neighbours(make_world):
+def test_a_class_that_is_gone_is_half_a_row(make_world):
     world = make_world(chains=3)
-    rows = world.draw(300)
-    together = TailRatio().measure(world.evaluate(rows))["tail_ratio"]
-    alone = TailRatio().measure(world.chain(1).evaluate(rows[1:2]))["tail_ratio"]
-    assert torch.equal(together[1:2], alone)
+    shares = torch.tensor([0.7, 0.3, 0.0], dtype=torch.float64)[world.data.rank]
+    evaluation = world.evaluate(world.draw(500, shares=shares))
+    lost = evaluation.reference.class_of_rank[:, -1]
+    expected = 0.5 / (500 * 0.1 * evaluation.reference.acceptance[lost])
+    assert torch.allclose(TailRatio().measure(evaluation)["tail_ratio"], expected)

@@ -1,76 +1,88 @@
-"""TSTR: as ridge regression elsewhere, and what classes that are gone do to it."""
+"""TSTR: the classifier against scikit-learn's, lost classes, wrong labels, images."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import Ridge
+from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from nc_testbed.core.rng import RandomStreams
-from nc_testbed.metrics.tstr import RIDGE, TSTR, ridge_labels
-
-
-def test_labels_are_those_of_weighted_ridge_regression():
-    draws = RandomStreams(0, (0,))("x")
-    labels = torch.tensor([0] * 60 + [1] * 30 + [2] * 10)
-    means = 1.5 * torch.eye(3, 6, dtype=torch.float64)
-    x = means[labels] + draws.normal(100, 6, dtype=torch.float64)[0]
-    test = 2 * draws.normal(500, 6, dtype=torch.float64)[0]
-    weight = (1 / torch.bincount(labels).double())[labels] / 3
-    centre = weight @ x
-    penalty = RIDGE * (weight @ (x - centre).square()).mean()
-    model = Ridge(float(penalty)).fit(x, torch.eye(3)[labels], sample_weight=weight)
-    expected = torch.from_numpy(model.predict(test)).argmax(1)
-    assert torch.equal(ridge_labels(x, labels, test, 3), expected)
-    assert len(expected.unique()) == 3
+from nc_testbed.core.space import Space
+from nc_testbed.metrics.discriminant import LinearDiscriminant
+from nc_testbed.metrics.tstr import SHRINKAGE, TSTR, inputs
 
 
-def test_a_perfect_fit_teaches_what_there_is_to_learn(make_world):
+def test_the_classifier_is_scikit_learns_with_equal_classes():
+    x, y = load_digits(return_X_y=True)
+    ours = LinearDiscriminant.fit(torch.tensor(x), torch.tensor(y), 10, 0.1)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1)
+    # scikit-learn shrinks each class's covariance by itself and averages them by the priors.
+    theirs.fit(x, y)
+    intercept = theirs.intercept_ - np.log(theirs.priors_)
+    expected = x @ theirs.coef_.T + intercept
+    scores = ours.scores(torch.tensor(x)).numpy()
+    # What all classes share is free.
+    gap = scores - expected
+    assert gap - gap.mean(1, keepdims=True) == pytest.approx(0, abs=1e-6 * np.abs(scores).max())
+    assert (scores.argmax(1) == y).mean() > 0.95
+
+
+def test_a_class_that_is_gone_scores_0(make_world):
     world = make_world(chains=3)
-    columns = TSTR().measure(world.evaluate(world.draw(600)))
-    assert (columns["tstr"] > 0.95).all()
-    assert (columns["tstr_tail"] > 0.9).all()
+    shares = torch.tensor([0.7, 0.3, 0.0], dtype=torch.float64)[world.data.rank]
+    real = TSTR().measure(world.evaluate(world.draw(500)))
+    lost = TSTR().measure(world.evaluate(world.draw(500, shares=shares)))
+    assert (real["tstr"] > 0.98).all() and (real["tstr_tail"] > 0.98).all()
+    assert (lost["tstr_tail"] == 0).all()
+    assert ((lost["tstr"] - 2 / 3).abs() < 0.02).all()
 
 
-def test_a_class_that_is_gone_scores_zero(make_world):
-    world = make_world(chains=3)
-    p = world.data.shares
-    shares = torch.where(p == p.amin(1, keepdim=True), 0.0, p)
-    columns = TSTR().measure(world.evaluate(world.draw(600, shares=shares)))
-    assert (columns["tstr_tail"] == 0).all()
-    assert columns["tstr"].tolist() == pytest.approx([2 / 3] * 3, abs=0.03)
+def test_the_generators_own_classes_come_first(make_world):
+    world = make_world(chains=2)
+    evaluation = world.evaluate(world.draw(500))
+    wrong = replace(evaluation, classes=(evaluation.labels + 1) % 3)
+    assert (TSTR().measure(wrong)["tstr"] < 0.02).all()
 
 
-def test_one_point_teaches_one_class(make_world):
+def test_shift_and_scale_of_columns_change_nothing(make_world):
+    world = make_world(chains=1, apart=2.0)
+    rows = world.draw(400)
+    factor = torch.tensor([1e-3, 1e4, 1, 1, 7, 1, 1, 1], dtype=torch.float64)
+    data = world.data
+    other = replace(data, held_out=data.held_out * factor + 1e4, law=None)
+    evaluation = world.evaluate(rows)
+    moved = replace(
+        evaluation,
+        rows=rows * factor + 1e4,
+        classes=evaluation.labels,
+        reference=replace(evaluation.reference, data=other, _kept={}),
+    )
+    before, after = TSTR().measure(evaluation)["tstr"], TSTR().measure(moved)["tstr"]
+    assert before.item() == pytest.approx(after.item(), abs=1e-9)
+    assert 0.5 < before.item() < 0.99
+
+
+def test_a_row_that_is_not_finite_leaves_the_chain_undefined(make_world):
+    world = make_world(chains=2)
+    rows = world.draw(60)
+    rows[1, 3, 0] = torch.inf
+    value = TSTR().measure(world.evaluate(rows))["tstr"]
+    assert value[0].isfinite() and value[1].isnan()
+
+
+def test_a_chain_of_one_row_repeated_is_a_result(make_world):
     world = make_world(chains=1)
-    rows = world.centres[:1].expand(1, 200, -1)
-    columns = TSTR().measure(world.evaluate(rows))
+    columns = TSTR().measure(world.evaluate(world.draw(1).expand(-1, 60, -1)))
     assert columns["tstr"].item() == pytest.approx(1 / 3)
 
 
-def test_without_samples_no_label_is_right():
-    x = torch.zeros(0, 2, dtype=torch.float64)
-    said = ridge_labels(x, torch.zeros(0).long(), torch.ones(3, 2).double(), 2)
-    assert (said == -1).all()
-
-
-def test_a_chain_costs_little():
-    x = RandomStreams(0, (0,))("x").normal(2500, 432, dtype=torch.float64)[0]
-    labels = torch.arange(2500) % 10
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        ridge_labels(x, labels, x, 10)
-        times.append(time.process_time() - start)
-    assert min(times) < 0.15
-
-
-def test_a_chain_does_not_depend_on_its_neighbours(make_world):
-    world = make_world(chains=3)
-    rows = world.draw(300)
-    together = TSTR().measure(world.evaluate(rows))
-    alone = TSTR().measure(world.chain(1).evaluate(rows[1:2]))
-    for name, column in together.items():
-        assert torch.equal(column[1:2], alone[name])
+def test_images_are_averaged_and_nothing_else():
+    rows = torch.arange(28 * 28).reshape(1, -1).remainder(256).byte()
+    small = inputs(rows, Space((28, 28), image=True))
+    corner = rows.reshape(28, 28)[:2, :2].double().mean() / 255
+    assert small.shape == (1, 196) and small[0, 0].item() == pytest.approx(corner.item())
+    assert inputs(rows[:, :64], Space((8, 8), image=True)).shape == (1, 64)
+    assert 0 < SHRINKAGE < 1

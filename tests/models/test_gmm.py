@@ -177,6 +177,19 @@ def test_constant_coordinate_is_a_point_mass(kind):
     assert fit.report()["fit_floored"] == 0
 
 
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+def test_log_variance_is_of_the_coordinates_that_vary(kind):
+    """It was -69, the rounding of a mean of equal means, and then -inf."""
+    flat = torch.full((2, 60, 1), 7.7, dtype=torch.float64)
+    varied = normals(2, 60, 2)
+    fit = fitted(GMM(3, kind), torch.cat([varied, flat], -1))
+    alone = fitted(GMM(3, kind), varied)
+    expected = alone.columns(())["log_variance"]
+    torch.testing.assert_close(fit.columns(())["log_variance"], expected, rtol=1e-9, atol=0)
+    collapsed = fitted(GMM(3, kind), flat.expand(-1, -1, 3).contiguous())
+    assert collapsed.columns(())["log_variance"].tolist() == [-float("inf")] * 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_follow_the_mixture(kind):
     fit, n = fitted(GMM(3, kind), blobs(R=2, N=200, D=2, K=3)), 40000

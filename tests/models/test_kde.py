@@ -129,6 +129,32 @@ def test_columns_are_the_moments_of_the_estimate():
     assert set(alone) == {"mean", "variance"}
 
 
+def test_a_coordinate_that_never_varies_is_a_point_mass():
+    """The density of the others, and none where a row differs in it."""
+    rows = torch.cat([normals(2, 40, 2), torch.full((2, 40, 1), 7.7, dtype=torch.float64)], 2)
+    fit = fitted(rows, bandwidth=None)
+    # The rule knows three coordinates: only its factor differs from a fit of two.
+    two = KDE().restore(
+        fit.state_dict() | {"rows": rows[..., :2], "bandwidth": fit.bandwidth[:, :2]},
+        Space((2,), False),
+    )
+    x = normals(9, 3, seed=1)
+    x[:, 2] = 7.7
+    torch.testing.assert_close(fit.log_prob(x), two.log_prob(x[:, :2]), rtol=1e-12, atol=0)
+    x[4, 2] = 7.700001
+    assert (fit.log_prob(x)[:, 4] == -torch.inf).all()
+    assert fit.report()["fit_bandwidth"].tolist() == pytest.approx(
+        two.report()["fit_bandwidth"].tolist()
+    )
+
+
+def test_a_chain_of_one_row_has_no_density_elsewhere():
+    fit = fitted(normals(2, 1, 3), bandwidth=None)
+    assert (fit.log_prob(normals(5, 3, seed=1)) == -torch.inf).all()
+    assert fit.log_prob(fit.rows[0]).tolist() == [[0.0], [-float("inf")]]
+    assert fit.report()["fit_bandwidth"].tolist() == [0, 0]
+
+
 def test_pictures_are_refused():
     with pytest.raises(BadInput, match="projection=32"):
         KDE().check(Space((4, 4), image=True))

@@ -3,7 +3,7 @@
 import numpy as np
 from fabricated import described
 
-from nc_testbed.core.intervals import interval
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.report.arm import Arm
 from nc_testbed.report.comparison import Comparison
 
@@ -23,13 +23,13 @@ def arm(policy, values, *, label=None, seed=0, laws=None, alarms=(), **settings)
         generations=np.arange(T),
         chains=R,
         values=x,
-        means={name: interval(v) for name, v in x.items()},
+        means=ChainStatistics(described()).intervals(x),
         laws=laws or {},
         alarms=list(alarms),
         paired_by=tuple((seed, i) for i in range(R)),
     )
 
 
-def comparison(*arms, judged_by="tail_recall"):
+def comparison(*arms, judged_by="tail_coverage"):
     last = int(arms[0].generations[-1])
     return Comparison("d", arms, tuple(arms[0].means), judged_by, 0, last)

@@ -37,7 +37,7 @@ def heights(axes) -> list[float]:
 def test_a_panel_has_a_thin_line_and_a_name_per_control(tmp_path):
     sweep(tmp_path, CONTROLS)
     axes = Figure().subplots()
-    draw_panel(axes, read_arms([tmp_path]), "tail_recall")
+    draw_panel(axes, read_arms([tmp_path]), "tail_coverage")
     assert heights(axes) == [0.94, 0.02, 0.0, 0.01]
     assert all(line.get_linewidth() < 1 for line in axes.get_lines() if is_control_line(line))
     assert [text.get_text() for text in axes.texts] == ["real rows", "no tail\nnoise\nno model"]
@@ -56,7 +56,7 @@ def test_legends_name_arms_alone_and_without_controls_nothing_changes(tmp_path):
     sweep(tmp_path / "with", CONTROLS)
     sweep(tmp_path / "without", None)
     figures = [
-        draw_curves(read_arms([tmp_path / name]), ["tail_recall"])
+        draw_curves(read_arms([tmp_path / name]), ["tail_coverage"])
         for name in ("with", "without")
     ]
     for figure in figures:
@@ -71,7 +71,7 @@ def test_a_figure_of_doses_has_them_too(tmp_path):
         settings = config("anchor", policy={"_target_": "a.B", "k": k}, facts=FACTS)
         run(tmp_path / str(k), settings, CONTROLS)
     (compared,) = comparisons(gather_runs([tmp_path]).runs)
-    figure = response(compared, dose(compared.arms), "tail_recall")
+    figure = response(compared, dose(compared.arms), "tail_coverage")
     assert heights(figure.axes[0]) == [0.94, 0.02, 0.0, 0.01]
 
 
@@ -88,15 +88,14 @@ def test_tables_have_them_beside_both_ends(tmp_path):
     header, rows = long(compared)
     assert header[-3:] == ["real rows", "no tail", "no model"]
     values = {(row[0], row[1]): row[-3:] for row in rows}
-    assert values["replace", "tail recall"] == ["0.94", "0.02", "0"]
-    assert values["replace", "precision"] == ["0.95", "0.94", ""]
-    assert values["replace", "coverage"] == ["", "", ""]
+    assert values["replace", "tail coverage"] == ["0.94", "0.02", "0"]
+    assert values["replace", "fidelity"] == ["0.95", "0.94", ""]
     lines = markdown(compared).splitlines()
     (real,) = (line for line in lines if line.startswith("| real rows"))
     cells = [cell.strip() for cell in real.strip("|").split("|")]
     titles = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    assert dict(zip(titles, cells, strict=True))["tail_recall, generation 3"] == "0.94"
-    assert dict(zip(titles, cells, strict=True))["tail_recall, generation 0"] == ""
+    assert dict(zip(titles, cells, strict=True))["tail_coverage, generation 3"] == "0.94"
+    assert dict(zip(titles, cells, strict=True))["tail_coverage, generation 0"] == ""
 
 
 def test_without_controls_tables_are_as_before(tmp_path):
@@ -108,16 +107,20 @@ def test_without_controls_tables_are_as_before(tmp_path):
 def test_a_refused_headline_judges_nothing_and_the_report_says_why(tmp_path):
     (compared,) = comparisons(sweep(tmp_path, blind()))
     refusal = (
-        "tail_recall is no measure here: rows without the tail read 0.59 "
+        "tail_coverage is no measure here: rows without the tail read 0.59 "
         "(at most 0.1 is allowed)"
     )
     assert compared.judged_by is None
-    assert compared.names == ("precision", "coverage")
-    assert outcome(compared.arms[0], compared) == refusal
-    assert f"T{refusal[1:]}." in what_was_run(compared)
+    assert compared.names == ("fidelity",)
+    words = refusal.replace("_", " ")
+    assert outcome(compared.arms[0], compared) == words
+    assert f"T{words[1:]}." in what_was_run(compared)
+    assert long(compared)[0][4:] == [
+        "change within chains", "real rows", "no tail", "no model",
+    ]  # fmt: skip
     report([tmp_path], tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
-    assert refusal[1:] in page
+    assert words[1:] in page
     assert "Tail against overall" not in page
 
 
@@ -126,23 +129,23 @@ def test_one_arm_with_a_high_floor_is_named_and_refuses_for_all(tmp_path):
     run(tmp_path / "b", config("accumulate", facts=FACTS), CONTROLS)
     (compared,) = comparisons(gather_runs([tmp_path]).runs)
     assert compared.judged_by is None
-    assert any(line.startswith("replace: tail_recall is no") for line in compared.caveats)
+    assert any(line.startswith("replace: tail_coverage is no") for line in compared.caveats)
 
 
 def test_a_report_says_how_good_the_referee_is(tmp_path):
     (compared,) = comparisons(sweep(tmp_path, CONTROLS))
-    said = "The referee tells the class of 99.2% of the held-out rows."
+    said = "The referee is right on 99.2% of held-out rows."
     assert what_was_run(compared)[-1] == said
-    assert compared.judged_by == "tail_recall"
+    assert compared.judged_by == "tail_coverage"
 
 
 def test_a_notebook_has_them_under_named_axes(tmp_path):
     folder = run(tmp_path / "run", config(), CONTROLS)
     data = load_run(folder)
-    tail = data["tail_recall_control"]
+    tail = data["tail_coverage_control"]
     assert tail.dims == ("control", "bound")
     assert tail.sel(control="tail_absent", bound="mean").item() == 0.02
-    assert np.isnan(data["precision_control"].sel(control="independent")).all()
+    assert np.isnan(data["fidelity_control"].sel(control="independent")).all()
     assert data.attrs["summary"]["controls"] == CONTROLS
     bare = load_run(run(tmp_path / "bare", config()))
     assert "control" not in bare.coords

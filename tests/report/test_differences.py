@@ -16,20 +16,20 @@ FALL = 0.05 * RNG.normal(size=8)
 
 
 def ends(last):
-    return {"tail_recall": np.stack([NOISE, np.asarray(last)], 1)}
+    return {"tail_coverage": np.stack([NOISE, np.asarray(last)], 1)}
 
 
 def test_chains_of_one_seed_are_paired_and_what_they_share_cancels():
     """x_i = common_i + 0.3, y_i = common_i + small_i: the interval is of x_i - y_i."""
     more, less = arm("anchor", ends(NOISE + 0.3)), arm("replace", ends(NOISE + FALL))
-    found = difference(more, less, "tail_recall", 1)
+    found = difference(more, less, "tail_coverage", 1)
     expected = interval(0.3 - FALL)
     assert found.paired
     assert found.mean.text() == expected.text()
     assert int(found.mean.chains) == 8
     assert found.verdict.kind == "supported"
     other = difference(
-        replace(more, paired_by=tuple((9, i) for i in range(8))), less, "tail_recall", 1
+        replace(more, paired_by=tuple((9, i) for i in range(8))), less, "tail_coverage", 1
     )
     assert not other.paired
     assert other.verdict.kind == "inconclusive"
@@ -42,7 +42,7 @@ def test_pairs_are_found_by_seed_and_number_wherever_they_stand():
     order = [2, 0, 5, 7, 1, 3, 6, 4]
     values = {k: v[order] for k, v in arm("anchor", ends(NOISE + FALL)).values.items()}
     more = replace(arm("anchor", values), paired_by=tuple((0, i) for i in order))
-    found = difference(more, less, "tail_recall", 1).mean
+    found = difference(more, less, "tail_coverage", 1).mean
     expected = interval(FALL)
     assert [float(found.low), float(found.high)] == pytest.approx(
         [float(expected.low), float(expected.high)]
@@ -53,7 +53,7 @@ def test_only_what_both_have_is_paired():
     more = arm("anchor", ends(NOISE + 0.3))
     keys = (*((0, i) for i in range(5)), *((1, i) for i in range(3)))
     found = difference(
-        more, replace(arm("replace", ends(NOISE)), paired_by=keys), "tail_recall", 1
+        more, replace(arm("replace", ends(NOISE)), paired_by=keys), "tail_coverage", 1
     )
     assert found.paired
     assert int(found.mean.chains) == 5
@@ -61,9 +61,11 @@ def test_only_what_both_have_is_paired():
 
 def test_welch_is_scipys():
     x, y = RNG.normal(1.0, 1.0, 6), RNG.normal(0.0, 3.0, 9)
-    values = {"tail_recall": np.stack([y, y], 1)}
+    values = {"tail_coverage": np.stack([y, y], 1)}
     less = replace(arm("b", values), paired_by=tuple((5, i) for i in range(9)))
-    found = difference(arm("a", {"tail_recall": np.stack([x, x], 1)}), less, "tail_recall", 1)
+    found = difference(
+        arm("a", {"tail_coverage": np.stack([x, x], 1)}), less, "tail_coverage", 1
+    )
     test = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
     assert [float(found.mean.low), float(found.mean.high)] == pytest.approx(
         [test.low, test.high]
@@ -72,22 +74,22 @@ def test_welch_is_scipys():
 
 def test_undefined_chains_are_left_out():
     gone = np.where(np.arange(8) < 3, np.nan, NOISE + 0.3)
-    found = difference(arm("a", ends(gone)), arm("b", ends(NOISE)), "tail_recall", 1)
+    found = difference(arm("a", ends(gone)), arm("b", ends(NOISE)), "tail_coverage", 1)
     assert int(found.mean.chains) == 5
     nothing = difference(
-        arm("a", ends(np.full(8, np.nan))), arm("b", ends(NOISE)), "tail_recall", 1
+        arm("a", ends(np.full(8, np.nan))), arm("b", ends(NOISE)), "tail_coverage", 1
     )
     assert nothing.verdict.kind == "inconclusive"
 
 
 def test_less_is_refuted_and_equal_is_inconclusive():
     low, high = arm("a", ends(NOISE - 1.0)), arm("b", ends(NOISE))
-    assert difference(low, high, "tail_recall", 1).verdict.kind == "refuted"
-    assert difference(high, high, "tail_recall", 1).verdict.kind == "inconclusive"
+    assert difference(low, high, "tail_coverage", 1).verdict.kind == "refuted"
+    assert difference(high, high, "tail_coverage", 1).verdict.kind == "inconclusive"
 
 
 def test_change_is_within_chains():
-    moved = change(arm("a", ends(NOISE - 0.2)), "tail_recall", 0, 1)
+    moved = change(arm("a", ends(NOISE - 0.2)), "tail_coverage", 0, 1)
     assert float(moved.mean) == pytest.approx(-0.2)
     assert float(moved.high - moved.low) == pytest.approx(0, abs=1e-12)
 

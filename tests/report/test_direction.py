@@ -19,8 +19,9 @@ START = np.array([0.40, 0.42, 0.44, 0.46])
 
 
 def moved(name, by):
-    """Four chains in which a column moves by so much, beside a headline that falls."""
-    values = {"judge": np.stack([START, START / 2], 1), name: np.stack([START, START + by], 1)}
+    """Four chains in which a column moves by about so much, beside a headline that falls."""
+    end = START + by * np.array([1.0, 1.1, 0.9, 1.0])
+    values = {"judge": np.stack([START, START / 2], 1), name: np.stack([START, end], 1)}
     return comparison(arm("replace", values), judged_by="judge")
 
 

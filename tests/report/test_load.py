@@ -33,12 +33,12 @@ def one(tmp_path):
 
 def test_the_values_are_those_of_the_table_under_named_axes(one):
     data, table = load_run(one), pq.read_table(one / "metrics.parquet").to_pandas()
-    assert data["tail_recall"].dims == ("chain", "generation")
+    assert data["tail_coverage"].dims == ("chain", "generation")
     for row in table.to_dict("records"):
         at = data.sel(chain=row["chain"], generation=row["generation"])
-        for name in ("tail_recall", "nll", "precision", "coverage", "fit_variance"):
+        for name in ("tail_coverage", "nll", "fidelity", "coverage", "fit_variance"):
             assert at[name].item() == row[name], name
-        assert at["recall_rank"].sel(rank=0).item() == row["recall_rank_0"]
+        assert at["coverage_rank"].sel(rank=0).item() == row["coverage_rank_0"]
 
 
 def test_settings_and_summary_travel_with_the_values(one):
@@ -55,7 +55,7 @@ def test_settings_and_summary_travel_with_the_values(one):
 
 def test_ranks_are_an_axis_that_knows_the_class_of_every_chain(one):
     data = load_run(one)
-    assert data["recall_rank"].dims == ("chain", "generation", "rank")
+    assert data["coverage_rank"].dims == ("chain", "generation", "rank")
     assert data["label"].sel(rank=0).values.tolist() == ["a", "b", "a"]
     unlabelled = run(one.parent / "two", config(facts={"event": [4]}))
     assert "label" not in load_run(unlabelled).coords
@@ -114,6 +114,15 @@ def test_samples_have_the_axes_of_an_event_and_only_those_asked_for_are_read(one
 def test_samples_of_vectors_and_of_colours(event, axes, tmp_path):
     made = run(tmp_path / "run", config(facts={"event": event}))
     assert load_samples(made, 0).dims == ("chain", "row", *axes)
+
+
+def test_samples_are_in_the_units_of_the_data_again(tmp_path):
+    units = {"zero": [1e6] * 64, "offset": [0.0] * 64, "sd": [0.5] * 64, "constant_columns": []}
+    facts = {"event": [64], "data": {"standardized": units, "projection": None}}
+    made = run(tmp_path / "run", config(facts=facts))
+    stored = run(tmp_path / "stored", config(facts={"event": [64]}))
+    expected = 1e6 + 0.5 * load_samples(stored, 0).to_numpy().astype(float)
+    np.testing.assert_array_equal(load_samples(made, 0), expected)
 
 
 def test_weights_are_the_tensors_of_a_fit(one):

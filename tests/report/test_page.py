@@ -60,8 +60,8 @@ def test_the_story_is_told_in_order(html, out):
         "What was found", "Policy against policy", "Tail against overall", "Samples", "Verdicts",
         "Provenance", "Settings", "Make it again",
     ]  # fmt: skip
-    assert "<b>replace</b>: tail recall fell from" in html
-    assert "tail recall: replace keeps more than accumulate" in html
+    assert "<b>replace</b>: tail coverage fell from" in html
+    assert "tail coverage: replace keeps more than accumulate" in html
     assert ">refuted</span>" in html
     assert "3 paired chains" in html
     assert f"{out.parent / 'sweep' / 'begun'}: not finished" in html
@@ -70,7 +70,7 @@ def test_the_story_is_told_in_order(html, out):
 
 def test_figures_lie_beside_the_page_and_inside_it(html, out):
     there = {path.name for path in (out / "figures").iterdir()}
-    names = ["curves", "curve_tail_recall", "curve_precision", "trade_precision", "strips"]
+    names = ["curves", "curve_tail_coverage", "curve_precision", "trade_precision", "strips"]
     assert {f"{name}.{kind}" for name in names for kind in ("png", "svg")} <= there
     assert "samples.gif" in there
     assert {p.name for p in out.iterdir()} == {"report.html", "table.md", "figures"}
@@ -160,7 +160,7 @@ def test_a_dose_and_several_data_get_sections_of_their_own(tmp_path):
     assert "Digits: dose and response" in headings(html)
     assert "Wine: dose and response" not in headings(html)
     assert "Wine: samples" not in headings(html)
-    assert (tmp_path / "out" / "figures" / "digits_dose_tail_recall.svg").is_file()
+    assert (tmp_path / "out" / "figures" / "digits_dose_tail_coverage.svg").is_file()
 
 
 def script(monkeypatch, *arguments):

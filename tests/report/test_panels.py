@@ -50,12 +50,12 @@ def test_settings_that_differ_tell_runs_apart(tmp_path):
 
 def test_curves_show_mean_and_band_of_every_policy(sweep):
     arms = read_arms([sweep])
-    figure = draw_curves(arms, ["tail_recall", "precision"])
-    assert [axes.get_title() for axes in figure.axes] == ["tail recall", "precision"]
+    figure = draw_curves(arms, ["tail_coverage", "fidelity"])
+    assert [axes.get_title() for axes in figure.axes] == ["tail coverage", "fidelity"]
     for axes in figure.axes:
         assert len(axes.get_lines()) == len(axes.collections) == 2
         assert len({line.get_color() for line in axes.get_lines()}) == 2
-    ci = arms[0].means["tail_recall"]
+    ci = arms[0].means["tail_coverage"]
     np.testing.assert_allclose(figure.axes[0].get_lines()[0].get_ydata(), ci.mean)
     band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert band.min() == pytest.approx(ci.low.min())
@@ -94,13 +94,13 @@ def test_seeds_share_a_law_only_where_it_is_the_same_curve(tmp_path):
         summary = json.loads((folder / "summary.json").read_text())
         same = {**law, "values": [1.0, 0.9, 0.8, 0.7], "z": [0.1, 0.2, 0.3, float(seed)]}
         other = {**same, "values": [1.0, 0.8, 0.6, last]}
-        summary["laws"] = {"coverage": same, "precision": other}
+        summary["laws"] = {"coverage": same, "fidelity": other}
         (folder / "summary.json").write_text(json.dumps(summary))
     (arm,) = read_arms([tmp_path])
     assert list(arm.laws) == ["coverage"]
     assert arm.laws["coverage"]["z"] == [None] * 4
     (alone,) = read_arms([tmp_path / "1"])
-    assert alone.laws["precision"]["z"][-1] == 1.0
+    assert alone.laws["fidelity"]["z"][-1] == 1.0
 
 
 def test_seeds_that_recorded_other_generations_meet_where_both_did(tmp_path):

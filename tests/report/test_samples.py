@@ -116,13 +116,13 @@ def test_frames_are_left_out_until_the_file_is_small(images, monkeypatch):
 
 def test_a_way_through_the_plane_of_tail_and_overall():
     one = arm(
-        "replace", {"tail_recall": [[0.4, 0.2, 0.1]] * 2, "precision": [[0.8, 0.85, 0.9]] * 2}
+        "replace", {"tail_coverage": [[0.4, 0.2, 0.1]] * 2, "fidelity": [[0.8, 0.85, 0.9]] * 2}
     )
-    (axes,) = trade(comparison(one), "precision").axes
+    (axes,) = trade(comparison(one), "fidelity").axes
     way = axes.get_lines()[0]
     np.testing.assert_allclose(way.get_xydata(), [[0.8, 0.4], [0.85, 0.2], [0.9, 0.1]])
     assert not axes.xaxis_inverted()
-    loss = arm("replace", {"tail_recall": [[0.4, 0.2]] * 2, "frechet": [[1.0, 2.0]] * 2})
+    loss = arm("replace", {"tail_coverage": [[0.4, 0.2]] * 2, "frechet": [[1.0, 2.0]] * 2})
     (axes,) = trade(comparison(loss), "frechet").axes
     assert axes.xaxis_inverted()
     assert "less is better" in axes.get_xlabel()

@@ -9,12 +9,13 @@ from made import arm, comparison
 from nc_testbed.report.sentences import outcome, overall, what_was_run
 
 START = np.array([0.40, 0.42, 0.44, 0.46])
-FIRST = "0.430 [0.389, 0.471]"
+FIRST = "0.430 (0.400 0.420 0.440 0.460)"
+LAST = "0.0430 (0.0400 0.0420 0.0440 0.0460)"
 ALARM = {"on": "accepted rows", "alpha": 0.05, "tail_ranks": [7, 8, 9]}
 
 
 def ends(factor, **others):
-    values = {"tail_recall": np.stack([START, START * factor], 1)}
+    values = {"tail_coverage": np.stack([START, START * factor], 1)}
     return values | {k: np.stack([START, START + v], 1) for k, v in others.items()}
 
 
@@ -23,15 +24,19 @@ def ends(factor, **others):
     [
         (
             0.1,
-            f"fell from {FIRST} to 0.0430 [0.0389, 0.0471]; 4 of 4 chains lost three quarters",
+            f"fell from {FIRST} to {LAST}; 4 of 4 chains lost three quarters",
         ),
-        (1.5, f"rose from {FIRST} to 0.65 [0.58, 0.71]; 0 of 4 chains lost three quarters"),
+        (
+            1.5,
+            f"rose from {FIRST} to 0.645 (0.600 0.630 0.660 0.690); "
+            "0 of 4 chains lost three quarters",
+        ),
         (np.array([0.9, 1.1, 0.9, 1.1]), f"did not move measurably: from {FIRST} to 0.43 "),
     ],
 )
 def test_the_verb_is_that_of_the_change_within_chains(factor, said):
     one = arm("replace", ends(factor))
-    assert outcome(one, comparison(one)).startswith(f"tail recall {said}")
+    assert outcome(one, comparison(one)).startswith(f"tail coverage {said}")
 
 
 def test_alarms_are_told_by_their_median_over_all_chains():
@@ -47,9 +52,10 @@ def test_alarms_are_told_by_their_median_over_all_chains():
 
 
 def test_overall_figures_improve_upwards_and_losses_downwards():
-    """precision up 0.1, frechet up 0.1 (worse), coverage where it was."""
+    """fidelity up 0.1, frechet up 0.1 (worse), coverage where it was."""
     still = np.array([0.01, -0.01, 0.01, -0.01])
-    one = arm("replace", ends(0.1, precision=0.1, frechet=0.1, coverage=still))
+    up = 0.1 + still / 2
+    one = arm("replace", ends(0.1, precision=up, frechet=up, coverage=still))
     said = overall(one, comparison(one)).split("; ")
     assert [part.split(" by ")[0] for part in said] == [
         "improved: precision",
@@ -60,13 +66,13 @@ def test_overall_figures_improve_upwards_and_losses_downwards():
 
 def test_summaries_say_from_where_to_where():
     bare = replace(arm("replace", ends(0.1)), values={})
-    said = f"tail recall went from {FIRST} to 0.0430 [0.0389, 0.0471]"
+    said = f"tail coverage went from {FIRST} to 0.0430 [0.0389, 0.0471]"
     assert outcome(bare, comparison(bare)) == said
 
 
 def test_one_generation_and_no_headline():
-    one = arm("replace", {"tail_recall": START[:, None]})
-    assert outcome(one, comparison(one)).startswith(f"tail recall {FIRST} (generation 0,")
+    one = arm("replace", {"tail_coverage": START[:, None]})
+    assert outcome(one, comparison(one)).startswith(f"tail coverage {FIRST} (generation 0,")
     bare = arm("replace", {"risk": START[:, None]})
     assert outcome(bare, comparison(bare, judged_by=None)) == "no headline metric was measured"
 

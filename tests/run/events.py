@@ -17,7 +17,7 @@ def series(found: EventAccumulator, tag: str) -> dict[int, float]:
 
 def record(chains: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(seed)
-    names = ("recall", "tail_recall", "precision", "frechet")
+    names = ("recall", "tail_coverage", "fidelity", "frechet")
     return {name: torch.from_numpy(rng.random(chains)) for name in names}
 
 
@@ -30,14 +30,14 @@ def rare(dies: int | None, generations: int = 4) -> list[dict[str, torch.Tensor]
     records = []
     for g in range(generations):
         alive = torch.tensor([1.0, float(dies is None or g < dies), 1.0]).double()
-        names = ("head_recall", "medium_recall", "recall_rank_0", "recall_rank_1")
+        names = ("head_coverage", "medium_coverage", "coverage_rank_0", "coverage_rank_1")
         recall = dict.fromkeys(names, torch.full((3,), 0.9).double())
-        recall |= {"tail_recall": 0.8 * alive, "recall_rank_2": 0.8 * alive}
+        recall |= {"tail_coverage": 0.8 * alive, "coverage_rank_2": 0.8 * alive}
         mass = {f"accepted_rank_{i}": torch.full((3,), 300.0) for i in range(2)}
         mass |= {"tail_mass": alive, "accepted_rank_2": 100 * alive}
-        records.append(recall | mass | {"precision": torch.tensor([0.9, 0.8, 0.7])})
+        records.append(recall | mass | {"fidelity": torch.tensor([0.9, 0.8, 0.7])})
     return records
 
 
-FACTS = {"event": [8, 8], "evaluation_rows": 1000, "held_out_rows": [50] * 3}
+FACTS = {"event": [8, 8], "evaluation_rows": 1000, "covered_rows": [50] * 3}
 FACTS |= {"rank_to_class": [[0, 1, 2]] * 3}

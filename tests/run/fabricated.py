@@ -22,15 +22,15 @@ FALL = {"real": 0.0, "accumulate": 0.1, "anchor": 0.3, "replace": 0.6}
 
 CONTROLS = {
     "real": {
-        "tail_recall": [0.9, 0.94, 0.98],
-        "precision": [0.93, 0.95, 0.97],
+        "tail_coverage": [0.9, 0.94, 0.98],
+        "fidelity": [0.93, 0.95, 0.97],
         "nll": [109, 110, 111],
     },
-    "tail_absent": {"tail_recall": [0.0, 0.02, 0.05], "precision": [0.9, 0.94, 0.96]},
-    "independent": {"tail_recall": [0.0, 0.0, 0.01], "precision": [None, None, None]},
+    "tail_absent": {"tail_coverage": [0.0, 0.02, 0.05], "fidelity": [0.9, 0.94, 0.96]},
+    "independent": {"tail_coverage": [0.0, 0.0, 0.01], "fidelity": [None, None, None]},
     "noise": {
-        "tail_recall": [0.0, 0.01, 0.02],
-        "precision": [0.9, 0.985, 1.0],
+        "tail_coverage": [0.0, 0.01, 0.02],
+        "fidelity": [0.9, 0.985, 1.0],
         "nll": [8e3, 9e3, 1e4],
     },
 }
@@ -39,7 +39,7 @@ CONTROLS = {
 
 def blind() -> dict:
     """Controls of a headline that sees a tail where there is none."""
-    high = CONTROLS["tail_absent"] | {"tail_recall": [0.5, 0.5876, 0.7]}
+    high = CONTROLS["tail_absent"] | {"tail_coverage": [0.5, 0.5876, 0.7]}
     return CONTROLS | {"tail_absent": high}
 
 
@@ -93,9 +93,9 @@ def metrics(settings: dict) -> pa.Table:
                     "chain": chain,
                     "fit_variance": 1.0,
                     "nll": 110 + g + rng.normal(),
-                    "precision": 0.8 + 0.02 * g + 0.01 * rng.normal(),
-                    "recall_rank_0": 0.9,
-                    "tail_recall": 0.4 * np.exp(-fall * g) * np.exp(0.1 * rng.normal()),
+                    "fidelity": 0.8 + 0.02 * g + 0.01 * rng.normal(),
+                    "coverage_rank_0": 0.9,
+                    "tail_coverage": 0.4 * np.exp(-fall * g) * np.exp(0.1 * rng.normal()),
                     "coverage": 0.6 - 0.1 * fall * g + 0.01 * rng.normal(),
                 }
             )

@@ -15,9 +15,9 @@ from nc_testbed.record.alarms import alarms
 from nc_testbed.record.tables import Trajectories
 
 CHAINS, GENERATIONS, M = 3, 5, 1000
-HELD_OUT = [50, 40, 20]  # of classes 0, 1, 2
+COVERED = [50, 40, 20]  # of classes 0, 1, 2
 RANK_TO_CLASS = [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
-FACTS = {"evaluation_rows": M, "held_out_rows": HELD_OUT, "rank_to_class": RANK_TO_CLASS}
+FACTS = {"evaluation_rows": M, "covered_rows": COVERED, "rank_to_class": RANK_TO_CLASS}
 
 
 def columns(dies: dict[int, int]) -> dict[str, np.ndarray]:
@@ -26,9 +26,9 @@ def columns(dies: dict[int, int]) -> dict[str, np.ndarray]:
     for chain, generation in dies.items():
         alive[chain, generation:] = 0
     made = {f"accepted_rank_{i}": np.full(alive.shape, 300.0) for i in range(2)}
-    made |= {f"recall_rank_{i}": np.full(alive.shape, 0.9) for i in range(2)}
-    made |= {"accepted_rank_2": 100 * alive, "recall_rank_2": 0.8 * alive}
-    return made | {"tail_mass": alive, "tail_recall": alive}
+    made |= {f"matched_rank_{i}": np.full(alive.shape, 0.9) for i in range(2)}
+    made |= {"accepted_rank_2": 100 * alive, "matched_rank_2": 0.8 * alive}
+    return made | {"tail_mass": alive, "tail_coverage": alive}
 
 
 def runs(values: dict[str, np.ndarray], generations: int = GENERATIONS) -> Trajectories:
@@ -52,7 +52,7 @@ def test_each_kind_says_when_every_chain_was_alarmed():
         "alarmed": 2,
         "median": 3.0,
     }
-    assert manifold["on"] == "manifold hits"
+    assert manifold["on"] == "matched rows"
     assert manifold["generation"] == [1, 3, None]
     json.dumps([accepted, manifold], allow_nan=False)
 
@@ -62,10 +62,10 @@ def test_half_of_the_chains_without_an_alarm_have_no_median():
     assert (accepted["alarmed"], accepted["median"]) == (1, None)
 
 
-def test_held_out_rows_are_those_of_the_ranks_class():
+def test_covered_rows_are_those_of_the_ranks_class():
     """A fall from 0.8 to 0.25 is an alarm among 50 held-out rows, and none among 20."""
     values = columns({})
-    values["recall_rank_2"][:, 1:] = 0.25
+    values["matched_rank_2"][:, 1:] = 0.25
     _, manifold = alarms(runs(values), settings())
     few, many = manifold["generation"][0], manifold["generation"][1]  # classes 2 and 0
     assert few is None and many is not None
@@ -74,11 +74,11 @@ def test_held_out_rows_are_those_of_the_ranks_class():
 def test_only_what_was_measured():
     values = columns({0: 1})
     recall = {k: v for k, v in values.items() if "recall" in k}
-    assert [a["on"] for a in alarms(runs(recall), settings())] == ["manifold hits"]
+    assert [a["on"] for a in alarms(runs(recall), settings())] == ["matched rows"]
     mass = {k: v for k, v in values.items() if "recall" not in k}
     assert [a["on"] for a in alarms(runs(mass), settings())] == ["accepted rows"]
     before = {k: v for k, v in values.items() if "accepted" not in k}  # stored by an older run
-    assert [a["on"] for a in alarms(runs(before), settings())] == ["manifold hits"]
+    assert [a["on"] for a in alarms(runs(before), settings())] == ["matched rows"]
 
 
 def test_none_where_no_class_is_rare_or_not_all_was_recorded():
@@ -125,6 +125,6 @@ def test_a_real_loop_that_loses_its_tail_is_alarmed_and_the_control_is_not(mixtu
     summary = json.loads((dying / "summary.json").read_text())
     assert [a["alarmed"] for a in summary["alarms"]] == [4, 4]
     facts = yaml.safe_load((dying / "config.yaml").read_text())["facts"]
-    assert facts["held_out_rows"] == [50] * 8
-    hits = pq.read_table(dying / "metrics.parquet")["recall_rank_7"].to_numpy() * 50
+    assert facts["covered_rows"] == [50] * 8
+    hits = pq.read_table(dying / "metrics.parquet")["matched_rank_7"].to_numpy() * 50
     np.testing.assert_allclose(hits, np.rint(hits), atol=1e-9)

@@ -15,7 +15,7 @@ from nc_testbed.view.charts import LIMITS, control_lines, layout
 from nc_testbed.view.tensorboard import Dashboard
 
 COLUMNS = described()
-THIRDS = "recall: head, medium, tail"
+THIRDS = "matched coverage: head, medium, tail"
 
 
 def drawn_layout(found: EventAccumulator) -> Layout:
@@ -38,17 +38,17 @@ def test_every_chart_of_the_layout_has_its_data_and_the_first_stand_side_by_side
     together = {chart.title: chart for chart in proto.category[0].chart}
     assert list(together)[::-1] == [  # bands are drawn reversed
         THIRDS,
-        "tail_recall",
+        "tail_coverage",
         "tail alarms: share of chains",
-        "precision",
+        "fidelity",
     ]
     thirds = [s.value for s in together[THIRDS].margin.series]
-    means = ["2 quality/head_recall", "2 quality/medium_recall", "1 tail/tail_recall"]
-    assert thirds == [*means, *LIMITS]
+    means = ["2 quality/head_coverage", "2 quality/medium_coverage", "1 tail/tail_coverage"]
+    assert thirds == means
     alarms = [s.value for s in together["tail alarms: share of chains"].margin.series]
-    assert alarms == ["alarms/accepted rows", "alarms/manifold hits", *LIMITS]
+    assert alarms == ["alarms/accepted rows", "alarms/matched rows", *LIMITS]
     series_of = [s for c in proto.category for chart in c.chart for s in chart.margin.series]
-    assert len(series_of) == 5 + 1 + 4 + 1 + len(rare(None)[0])
+    assert len(series_of) == 3 + 1 + 4 + 1 + len(rare(None)[0])
     for band in series_of:
         assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
 
@@ -61,17 +61,17 @@ def test_every_chart_of_a_column_with_controls_has_their_flat_lines(tmp_path):
     found = events(tmp_path)
     charts = [chart for group in drawn_layout(found).category for chart in group.chart]
     labels = ("real rows", "no tail", "no model", "noise")
-    lines = [f"controls/tail_recall/{label}" for label in labels]
-    of_tail = [chart for chart in charts if chart.title in ("tail_recall", THIRDS)]
+    lines = [f"controls/tail_coverage/{label}" for label in labels]
+    of_tail = [chart for chart in charts if chart.title in ("tail_coverage", THIRDS)]
     assert len(of_tail) == 3  # read together, in its group, and the chart of thirds
     for chart in of_tail:
         assert [
             s.value for s in chart.margin.series if s.value.startswith("controls/")
         ] == lines
-    assert series(found, "controls/tail_recall/no tail") == dict.fromkeys(
+    assert series(found, "controls/tail_coverage/no tail") == dict.fromkeys(
         range(3), pytest.approx(0.02)
     )
-    assert "controls/precision/no model" not in found.Tags()["scalars"]  # undefined there
+    assert "controls/fidelity/no model" not in found.Tags()["scalars"]  # undefined there
     for chart in charts:
         for band in chart.margin.series:
             assert {band.value, band.lower, band.upper} <= set(found.Tags()["scalars"])
@@ -80,24 +80,24 @@ def test_every_chart_of_a_column_with_controls_has_their_flat_lines(tmp_path):
 def test_noise_does_not_flatten_the_curve_of_a_column_without_bounds():
     lines = control_lines(COLUMNS, CONTROLS, "nll")
     assert lines == {"controls/nll/real rows": 110}
-    assert "controls/precision/noise" in control_lines(COLUMNS, CONTROLS, "precision")
+    assert "controls/fidelity/noise" in control_lines(COLUMNS, CONTROLS, "fidelity")
 
 
 def test_one_chain_is_drawn_as_a_line():
     together = layout(
-        COLUMNS, ["precision", "tail_recall", "tail_recall_2"], several=False
+        COLUMNS, ["fidelity", "tail_coverage", "tail_recall_2"], several=False
     ).category[0]
     assert together.title == "0 read together"
     drawn = {chart.title: list(chart.multiline.tag) for chart in together.chart}
-    assert list(drawn) == ["recall: head, medium, tail", "tail_recall", "precision"]
-    tags = ["1 tail/tail_recall", "8 other/tail_recall_2", "2 quality/precision"]
-    for title, tag in (("tail_recall", tags[0]), ("precision", tags[2])):
+    assert list(drawn) == ["matched coverage: head, medium, tail", "tail_coverage", "fidelity"]
+    tags = ["1 tail/tail_coverage", "8 other/tail_recall_2", "2 quality/fidelity"]
+    for title, tag in (("tail_coverage", tags[0]), ("fidelity", tags[2])):
         (pattern,) = drawn[title]
         assert [x for x in tags if re.match(pattern, x)] == [tag]  # as TensorBoard reads it
     with_law = (
-        layout(COLUMNS, ["precision"], several=False, laws=["precision"]).category[0].chart[0]
+        layout(COLUMNS, ["fidelity"], several=False, laws=["fidelity"]).category[0].chart[0]
     )
-    assert [bool(re.match(x, "laws/precision")) for x in with_law.multiline.tag] == [
+    assert [bool(re.match(x, "laws/fidelity")) for x in with_law.multiline.tag] == [
         False,
         True,
     ]
@@ -106,7 +106,7 @@ def test_one_chain_is_drawn_as_a_line():
 def test_a_law_is_drawn_over_its_curve(tmp_path):
     falling = ExactLaw("some.law (A1)", "derived", np.array([0.5, 0.4, 0.3]))
     board = Dashboard(tmp_path, config(), laws={"recall": falling})
-    values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "precision": torch.ones(4)}
+    values = {"recall": torch.tensor([0.1, 0.2, 0.3, 0.4]), "fidelity": torch.ones(4)}
     for g in (0, 2):
         board.generation(measured(g, values))
     board.close()
@@ -119,4 +119,4 @@ def test_a_law_is_drawn_over_its_curve(tmp_path):
         "intervals/recall/mean",
         "laws/recall",
     ]
-    assert len(charts["precision"].margin.series) == 1
+    assert len(charts["fidelity"].margin.series) == 1

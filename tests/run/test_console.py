@@ -9,7 +9,9 @@ import pytest
 import torch
 from fabricated import CONTROLS, blind, config, described, metrics, run
 
+from nc_testbed.core.intervals import share
 from nc_testbed.laws.law import ExactLaw
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.summary import summarise
 from nc_testbed.run.console import Console, advice
 
@@ -19,7 +21,7 @@ class Screen(io.StringIO):
         return True
 
 
-RECORD = {"nll": torch.tensor([1.0, 2.0]), "tail_recall": torch.tensor([0.25, 0.25])}
+RECORD = {"nll": torch.tensor([1.0, 2.0]), "tail_coverage": torch.tensor([0.25, 0.25])}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def terminal(monkeypatch):
 
 
 def work(stream: io.StringIO) -> str:
-    with Console(2, columns=described(), stream=stream) as console:
+    with Console(2, statistics=ChainStatistics(described()), stream=stream) as console:
         for g in range(2):
             for done in range(50):
                 console.step(done, 50)
@@ -42,8 +44,8 @@ def work(stream: io.StringIO) -> str:
 def test_one_plain_line_per_generation_into_a_file(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # set by many CI machines
     assert work(io.StringIO()).splitlines() == [
-        "generation 0/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
-        "generation 1/1  1.2 s  tail_recall 0.25 [0.25, 0.25]",
+        "generation 0/1  1.2 s  tail_coverage 0.25 [0.25, 0.25]",
+        "generation 1/1  1.2 s  tail_coverage 0.25 [0.25, 0.25]",
     ]
 
 
@@ -67,7 +69,7 @@ def test_a_terminal_that_can_do_nothing_gets_plain_lines(monkeypatch):
 
 def test_one_progress_line_on_a_terminal():
     shown = work(Screen())
-    for word in ("generation 0/1", "generation 1/1", "step 0/50", "tail_recall 0.25", ":"):
+    for word in ("generation 0/1", "generation 1/1", "step 0/50", "tail_coverage 0.25", ":"):
         assert word in shown
     assert shown.count("\n") <= 2  # one line, drawn over again and taken away at the end
 
@@ -92,26 +94,27 @@ def test_steps_are_cheap_and_seldom_drawn(kind):
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, Screen])
-def test_the_final_table(kind, tmp_path):
+def test_the_final_table(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     stream = kind()
-    folder = run(tmp_path / "run", config())
+    folder = run(tmp_path / "run", config(chains=9))
     summary = json.loads((folder / "summary.json").read_text())
     with Console(4, stream=stream) as console:
         console.finish(summary, folder)
     text = stream.getvalue()
     lines = [line for line in text.splitlines() if "[" in line.replace("\x1b[", "")]
-    assert "tail_recall" in lines[0]
-    assert "precision" in lines[1]
+    assert "tail_coverage" in lines[0]
+    assert "fidelity" in lines[1]
     assert "coverage" in lines[2]
-    first = summary["metrics"]["tail_recall"]["first"]
+    first = summary["metrics"]["tail_coverage"]["first"]
     assert f"{first['low']:.2f}" in lines[0]
     assert f"{first['high']:.2f}" in lines[0]
     assert "generation 0" in text
     assert "generation 3" in text
-    assert "recall_rank_0" not in text
+    assert "coverage_rank_0" not in text
     assert "1 columns of single classes" in text
     assert "3 chains" in text
-    assert "of 3 chains lost three quarters of their tail_recall" in text
+    assert "of 3 chains lost three quarters of their tail_coverage" in text
     assert f"run: {folder}\n" in text
     assert ("\x1b" in text) == (kind is Screen)
 
@@ -134,10 +137,10 @@ def test_the_table_has_a_column_of_means_per_control():
         "metric", "now", "start", "real rows", "no tail", "no model",
     ]  # fmt: skip
     assert re.split("  +", lines[1])[3:] == ["0.94", "0.02", "0"]
-    (precision,) = (line for line in lines if line.startswith("precision"))
+    (precision,) = (line for line in lines if line.startswith("fidelity"))
     assert re.split("  +", precision)[3:] == ["0.95", "0.94"]  # undefined where independent
     (coverage,) = (line for line in lines if line.startswith("coverage"))
-    assert coverage.endswith("]")  # no control knows it
+    assert coverage.endswith(")")  # no control knows it
     assert "now: generation 3, start: generation 0" in stream.getvalue()
 
 
@@ -150,7 +153,7 @@ def test_the_end_of_a_run_fits_a_terminal_of_100_by_30(monkeypatch):
     table = lines[: next(i for i, line in enumerate(lines) if "more columns" in line)]
     assert all(len(line) <= 100 for line in table)
     rows = [line.split()[0] for line in table if line.strip(" ─")]
-    assert rows[:4] == ["metric", "tail_recall", "precision", "coverage"]
+    assert rows[:4] == ["metric", "tail_coverage", "fidelity", "coverage"]
     hidden = 35 - (len(rows) - 1)
     assert f"{hidden} more columns are in summary.json" in lines
     assert any("0.935 [0.934, 0.935]" in line for line in table)
@@ -169,19 +172,19 @@ def test_what_is_refused_and_how_good_the_referee_is_are_said():
     stream = io.StringIO()
     Console(4, stream=stream).finish(summary, Path("there"))
     said = stream.getvalue()
-    assert "\ntail_recall is no measure here: rows without the tail read 0.59" in said
-    assert "\nthe referee tells the class of 99.2% of the held-out rows\n" in said
+    assert "\ntail_coverage is no measure here: rows without the tail read 0.59" in said
+    assert "\nthe referee is right on 99.2% of held-out rows\n" in said
     assert "lost three quarters" not in said
 
 
 def test_laws_have_a_column():
     stream, values = io.StringIO(), np.array([0.4, 0.2, 0.1, 0.05])
-    laws = {"tail_recall": ExactLaw("some.law (A1)", "derived", values)}
+    laws = {"tail_coverage": ExactLaw("some.law (A1)", "derived", values)}
     summary = summarise(metrics(config()), config(), 1.0, "cpu", laws=laws)
     Console(4, stream=stream).finish(summary, Path("there"))
     lines = stream.getvalue().splitlines()
     assert lines[0].endswith("law at generation 3")
-    held = summary["laws"]["tail_recall"]
+    held = summary["laws"]["tail_coverage"]
     assert f"0.05 (z {held['z'][-1]:+.1f}, {held['verdict']})" in lines[1]
     assert len(lines[2]) <= lines[0].index("law at")
 
@@ -192,8 +195,8 @@ def test_columns_line_up_and_long_paths_are_not_wrapped():
     console.finish(summarise(metrics(config()), config(), 1.0, "cpu"), long)
     lines = stream.getvalue().splitlines()
     column = lines[0].index("start")
-    rows = [line for line in lines[1:] if line.endswith("]")]
-    assert len(rows) == 5
+    rows = [line for line in lines[1:8] if len(line) > column]
+    assert len(rows) == 6  # not the share of chains lost
     assert all(line[column - 1] == " " != line[column] for line in rows)
     assert f"run: {long}" in lines
 
@@ -210,17 +213,29 @@ def test_incomplete_means_and_notes_are_said(kind):
     Console(4, stream=stream).finish(summary, Path("there"))
     assert "coverage is undefined in 1 of 2 chains" in stream.getvalue()
     assert "2 floors were hit" in stream.getvalue()
-    assert "[n/a]" in stream.getvalue()
+    assert "(n/a 0." in stream.getvalue()
+
+
+def test_below_eight_chains_the_table_lists_their_values(tmp_path):
+    stream = io.StringIO()
+    folder = run(tmp_path / "run", config(chains=3))
+    summary = json.loads((folder / "summary.json").read_text())
+    Console(4, stream=stream).finish(summary, folder)
+    lines = stream.getvalue().splitlines()
+    values = summary["metrics"]["tail_coverage"]["first"]["values"]
+    assert len(values) == 3
+    assert f"({' '.join(f'{value:.3f}' for value in values)})" in lines[1]
+    assert "means over 3 chains with every chain's value" in stream.getvalue()
 
 
 def test_alarms_have_a_line_each():
     summary = summarise(metrics(config()), config(), 1.0, "cpu")
-    ring = {"on": "manifold hits", "alarmed": 3, "median": 2.5}
+    ring = {"on": "matched rows", "alarmed": 3, "median": 2.5}
     summary["alarms"] = [ring, ring | {"on": "accepted rows", "alarmed": 0, "median": None}]
     stream = io.StringIO()
     Console(4, stream=stream).finish(summary, Path("there"))
     assert (
-        "tail alarm in 3 of 3 chains, median generation 2.5 (manifold hits)\n"
+        "tail alarm in 3 of 3 chains, median generation 2.5 (matched rows)\n"
         in stream.getvalue()
     )
     assert "tail alarm in 0 of 3 chains (accepted rows)\n" in stream.getvalue()

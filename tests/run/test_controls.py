@@ -11,6 +11,7 @@ from fabricated import CONTROLS, blind, config, described, run
 
 from nc_testbed.config.compose import STUDY, compose_config, configurations
 from nc_testbed.config.config_file import load_config
+from nc_testbed.metrics.column import Column
 from nc_testbed.record import manifest
 from nc_testbed.record.controls import are_controls, read_controls, write_controls
 from nc_testbed.record.floors import (
@@ -134,13 +135,13 @@ def test_the_view_made_anew_has_the_same_lines_as_the_first(tmp_path):
     rebuild(folder, config(), pq.read_table(folder / "metrics.parquet")).close()
     found = events(folder / "tensorboard")
     for control, label in (("real", "real rows"), ("tail_absent", "no tail")):
-        mean = CONTROLS[control]["tail_recall"][1]
-        drawn = series(found, f"controls/tail_recall/{label}")
+        mean = CONTROLS[control]["tail_coverage"][1]
+        drawn = series(found, f"controls/tail_coverage/{label}")
         assert drawn == dict.fromkeys(range(4), pytest.approx(mean))
     (folder / "controls.json").write_text("{}")  # damaged: the view goes without
     rebuild(folder, config(), pq.read_table(folder / "metrics.parquet")).close()
     tags = events(folder / "tensorboard").Tags()["scalars"]
-    assert "1 tail/tail_recall" in tags
+    assert "1 tail/tail_coverage" in tags
     assert not any(tag.startswith("controls/") for tag in tags)
 
 
@@ -150,10 +151,13 @@ def test_the_view_says_in_words_what_is_refused_and_leaves_it_out_of_the_end(tmp
     rebuild(folder, settings, pq.read_table(folder / "metrics.parquet")).close()
     found = events(folder / "tensorboard")
     text = found.Tensors("caveats/text_summary")[0].tensor_proto.string_val[0].decode()
-    assert "tail_recall is no measure here" in text
-    assert "99.2% of the held-out rows" in text
+    assert "tail_coverage is no measure here" in text
+    assert "99.2% of held-out rows" in text
+    table = found.Tensors("controls/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "| tail_coverage | 0.94 | 0.588 | 0 | 0.01 |" in table.splitlines()
+    assert "| fidelity | 0.95 | 0.94 |  | 0.985 |" in table.splitlines()
     finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final/")]
-    assert finals == ["0 final/1 precision", "0 final/2 coverage"]
+    assert finals == ["0 final/1 fidelity"]
 
 
 def test_the_floor_of_a_tail_is_what_it_reads_without_one_of_others_independent_columns():
@@ -183,20 +187,35 @@ def test_classes_whose_own_floor_is_high_are_named():
         "coverage of single classes is no measure of rank 1 (0.2), 6 (0.31): floors above 0.1"
     )
     assert refused_ranks(controls, "matched_coverage") == {1: 0.2, 6: 0.31}
-    assert refused_classes(controls, "tail_recall") is None
+    assert refused_classes(controls, "tail_coverage") is None
 
 
 def test_caveats_are_of_the_headline_that_was_measured():
-    assert caveats_of(config(), blind(), ["precision"]) == []
-    assert len(caveats_of(config(), blind(), ["precision", "tail_recall"])) == 1
-    assert caveats_of(config(), CONTROLS, ["tail_recall"]) == []
+    assert caveats_of(config(), blind(), ["fidelity"]) == []
+    assert len(caveats_of(config(), blind(), ["fidelity", "tail_coverage"])) == 1
+    assert caveats_of(config(), CONTROLS, ["tail_coverage"]) == []
 
 
 def test_a_chart_of_a_share_has_all_levels_of_a_loss_only_the_near_ones():
     columns = described()
-    assert drawn_means(CONTROLS, "precision", columns["precision"]) == {
+    assert drawn_means(CONTROLS, "fidelity", columns["fidelity"]) == {
         "real": 0.95,
         "tail_absent": 0.94,
         "noise": 0.985,
     }
     assert drawn_means(CONTROLS, "nll", columns["nll"]) == {"real": 110}
+
+
+@pytest.mark.parametrize(
+    ("column", "is_drawn"),
+    [
+        (Column(low=0, worse="lower"), True),  # a ratio that noise brings to 0
+        (Column(low=0, worse="higher"), False),
+        (Column(worse="lower"), False),
+        (Column(low=0, worse="either"), False),
+        (Column(low=0, high="C", worse="either"), True),
+    ],
+)
+def test_floors_are_drawn_where_getting_worse_has_an_end(column, is_drawn):
+    means = drawn_means({"noise": {"x": [0, 1, 2]}, "real": {"x": [1, 2, 3]}}, "x", column)
+    assert list(means) == (["real", "noise"] if is_drawn else ["real"])

@@ -32,10 +32,10 @@ def test_the_step_is_the_generation_and_the_values_are_the_interval(tmp_path):
     board.close()
     found = events(tmp_path)
     for g in range(3):
-        expected = interval(record(seed=g)["tail_recall"].numpy())
-        assert series(found, "1 tail/tail_recall")[g] == pytest.approx(float(expected.mean))
+        expected = interval(record(seed=g)["tail_coverage"].numpy())
+        assert series(found, "1 tail/tail_coverage")[g] == pytest.approx(float(expected.mean))
         for end in ("mean", "low", "high"):
-            value = series(found, f"intervals/tail_recall/{end}")[g]
+            value = series(found, f"intervals/tail_coverage/{end}")[g]
             assert value == pytest.approx(float(getattr(expected, end)))
     assert not any(tag.startswith("chains") for tag in found.Tags()["scalars"])
 
@@ -44,9 +44,9 @@ def test_single_chains_on_demand(tmp_path):
     board = Dashboard(tmp_path, config(dashboard={"single_chains": True}))
     board.generation(measured(0))
     board.close()
-    found, values = events(tmp_path), record()["precision"]
+    found, values = events(tmp_path), record()["fidelity"]
     for chain in range(3):
-        only = series(found, f"chains/precision/{chain:02d}")
+        only = series(found, f"chains/fidelity/{chain:02d}")
         assert only == {0: pytest.approx(float(values[chain]))}
 
 
@@ -78,13 +78,13 @@ def test_alarms_are_steps_and_texts_and_those_of_the_summary(tmp_path):
     board.close()
     found = events(tmp_path / "live")
     third = pytest.approx(1 / 3)
-    for on in ("accepted rows", "manifold hits"):
+    for on in ("accepted rows", "matched rows"):
         assert series(found, f"alarms/{on}") == {0: 0.0, 1: 0.0, 2: third, 3: third}
     texts = alarm_texts(found)
     assert list(texts) == [2, 3]
     rows = [line for line in texts[3].splitlines() if line.startswith(("| acc", "| man"))]
     assert rows == [
-        f"| {on} | 1 of 3 | 2 | - | -, 2, - |" for on in ("accepted rows", "manifold hits")
+        f"| {on} | 1 of 3 | 2 | - | -, 2, - |" for on in ("accepted rows", "matched rows")
     ]
     records = [chain_rows(measured(g, values)) for g, values in enumerate(rare(dies=2))]
     table = pa.concat_tables(records)
@@ -114,14 +114,14 @@ def test_the_end_of_a_finished_run_is_there_to_sort_by(tmp_path):
         for g in range(3):
             values = record(seed=g)
             if g == 2:
-                values["precision"] = torch.full((3,), torch.nan)
+                values["fidelity"] = torch.full((3,), torch.nan)
             board.generation(measured(g, values))
         board.close(finished)
     found = events(tmp_path / "True")
-    last = float(record(seed=2)["tail_recall"].mean())
-    assert series(found, "0 final/1 tail_recall") == {2: pytest.approx(last)}
+    last = float(record(seed=2)["tail_coverage"].mean())
+    assert series(found, "0 final/1 tail_coverage") == {2: pytest.approx(last)}
     finals = [tag for tag in found.Tags()["scalars"] if tag.startswith("0 final")]
-    assert finals == ["0 final/1 tail_recall", "0 final/3 frechet"]  # no precision at the end
+    assert finals == ["0 final/1 tail_coverage", "0 final/3 frechet"]  # no precision at the end
     assert sorted(found.Tags()["scalars"])[:2] == finals  # the columns that are shown unasked
     unfinished = events(tmp_path / "False").Tags()["scalars"]
     assert not any(tag.startswith("0 final") for tag in unfinished)
@@ -145,10 +145,10 @@ def test_a_continued_run_has_every_step_once(tmp_path):
         board.close()
         time.sleep(1.1)  # files are read in the order of their names, which hold seconds
     found = events(tmp_path)
-    steps = [event.step for event in found.Scalars("1 tail/tail_recall")]
+    steps = [event.step for event in found.Scalars("1 tail/tail_coverage")]
     assert steps == [0, 1, 2, 3, 4, 5]
-    again = float(record(seed=23)["tail_recall"].mean())
-    assert series(found, "1 tail/tail_recall")[3] == pytest.approx(again)
+    again = float(record(seed=23)["tail_coverage"].mean())
+    assert series(found, "1 tail/tail_coverage")[3] == pytest.approx(again)
     assert [event.step for event in found.Images("samples/chain 0")] == [0, 1, 2, 3, 4, 5]
 
 
@@ -190,7 +190,7 @@ def test_rebuilt_from_the_record_alone(tmp_path):
     files = list((folder / "tensorboard").iterdir())
     found = events(folder / "tensorboard")
     assert len(files) == 1
-    assert list(series(found, "1 tail/tail_recall")) == [0, 1, 2, 3]
+    assert list(series(found, "1 tail/tail_coverage")) == [0, 1, 2, 3]
     for chain in range(3):
         pictures = found.Images(f"samples/chain {chain}")
         assert [event.step for event in pictures] == [0, 1, 2, 3]
@@ -212,7 +212,7 @@ def test_no_more_pictures_than_tensorboard_shows_and_the_ends_among_them(tmp_pat
     board = Dashboard(tmp_path, config(generations=generations, facts={"event": [2, 2]}))
     tiny = torch.zeros(1, 1, 4, dtype=torch.uint8)
     for g in range(generations):
-        board.generation(measured(g, {"precision": torch.ones(1)}, tiny))
+        board.generation(measured(g, {"fidelity": torch.ones(1)}, tiny))
     board.close()
     steps = [event.step for event in events(tmp_path).Images("samples/chain 0")]
     assert steps[0] == 0 and steps[-1] == generations - 1

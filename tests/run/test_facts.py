@@ -79,7 +79,7 @@ def test_the_record_carries_every_column_that_is_declared(run):
     stored = yaml.safe_load((run / "config.yaml").read_text())
     columns = Columns.from_records(stored)
     assert columns["mine"].says == "what is mine" and columns["mine"].headline == 0
-    for name in ("tail_recall", "fit_steps"):
+    for name in ("tail_coverage", "fit_steps"):
         assert columns[name] == described()[name]
 
 

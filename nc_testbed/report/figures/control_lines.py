@@ -13,7 +13,7 @@ from nc_testbed.report.arm import Arm, join_controls
 
 GID = "control"
 """Marks the lines of controls among those of a panel."""
-NEAR = 0.07
+NEAR = 0.09
 """Lines closer than this share of the axis share a label, one word below the other."""
 GREY = "0.45"
 
@@ -22,8 +22,8 @@ def draw_control_lines(axes: Axes, arms: Sequence[Arm], name: str) -> None:
     """A thin grey line for what a metric reads on each control, named to the right of the
     panel; nothing where no controls were measured.
 
-    Called after the curves are drawn. Of a column without bounds only real rows and rows
-    without the tail are drawn (:func:`nc_testbed.record.floors.drawn_means`).
+    Called after the curves are drawn. Of a loss only real rows and rows without the tail
+    are drawn (:func:`nc_testbed.record.floors.drawn_means`).
     """
     column = Columns.from_records(*(arm.config for arm in arms))[name]
     means = drawn_means(join_controls([arm.controls for arm in arms]), name, column)
@@ -37,7 +37,7 @@ def draw_control_lines(axes: Axes, arms: Sequence[Arm], name: str) -> None:
             xytext=(3, 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
-            fontsize="xx-small",
+            fontsize="x-small",
             color=GREY,
             va="center",
         )

@@ -67,4 +67,5 @@ def _draw_share(absent: Axes, spread: Axes, arms: Sequence[Arm], p: float, i: in
 
 def _root(square: Interval) -> Interval:
     """The interval of a mean square as that of its root."""
-    return Interval(*np.sqrt([square.mean, max(square.low, 0), square.high]), square.chains)
+    mean, low, high = np.sqrt([square.mean, max(square.low, 0), square.high])
+    return Interval(mean, low, high, square.chains)
