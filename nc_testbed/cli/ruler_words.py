@@ -20,7 +20,7 @@ UNUSED = (
 
 
 def split_words(
-    words: Sequence[str], own: Sequence[str], shared: Sequence[str] = SHARED
+    words: Sequence[str], verb_keys: Sequence[str], shared: Sequence[str] = SHARED
 ) -> tuple[dict[str, str], list[str]]:
     """A verb's own keys with their texts, and the words that it shares with a run.
 
@@ -31,13 +31,13 @@ def split_words(
     for word in words:
         key, equals, text = word.partition("=")
         require(bool(equals) and not key.startswith("-"), word, "", "write key=value")
-        if key in own:
+        if key in verb_keys:
             texts[key] = text
             continue
         head = key.lstrip("+~").partition(".")[0].partition("@")[0]
         require(head not in UNUSED, key, text, "nothing is fitted here: leave it out")
-        keys = [*own, *shared]
-        require(head in keys and head not in own, key, text, nearest(key, keys))
+        keys = [*verb_keys, *shared]
+        require(head in keys and head not in verb_keys, key, text, nearest(key, keys))
         passed.append(word)
     for override in parse(passed):
         remedy = "give one value"

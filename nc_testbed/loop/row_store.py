@@ -134,6 +134,6 @@ def judge(run: Run, synthetic: Tensor) -> tuple[Tensor, Tensor] | None:
         return None
     referee = run.reference.referee
     classification = [referee.classify(referee.describe(rows)) for rows in synthetic]
-    labels = torch.stack([one.label for one in classification])
-    confidence = [torch.where(one.is_none, 0.0, one.confidence) for one in classification]
+    labels = torch.stack([c.label for c in classification])
+    confidence = [torch.where(c.is_none, 0.0, c.confidence) for c in classification]
     return labels, torch.stack(confidence)

@@ -34,8 +34,8 @@ class ClippedBalls:
     @classmethod
     def around(cls, points: Tensor) -> ClippedBalls:
         """The balls of centred points ``[N, F]``, N >= k + 2."""
-        own = radii(points)[0]
-        radius = own.clamp(max=own.median())
+        radius = radii(points)[0]
+        radius = radius.clamp(max=radius.median())
         balls = cls(left(points), radius, points[:, 0])
         # Closed balls: a row that is the k-th neighbour of another is one of its k.
         return cls(balls.points, radius, balls.count(points, closed=True))

@@ -173,12 +173,12 @@ def rectangles(real: Images) -> Tensor:
     B, _, H, W = real.x.shape
     x = torch.zeros_like(real.x)
     for _ in range(2):
-        top, left, height, width = real.uniform(4, B, 1, 1, 1)
+        top, edge, height, width = real.uniform(4, B, 1, 1, 1)
         down = torch.arange(H, device=x.device)[:, None] / H
         across = torch.arange(W, device=x.device) / W
-        within = (down >= 0.7 * top) & (down < 0.7 * top + 0.1 + 0.6 * height)
-        within = within & (across >= 0.7 * left) & (across < 0.7 * left + 0.1 + 0.6 * width)
-        x = torch.where(within, 1.0, x)
+        inside = (down >= 0.7 * top) & (down < 0.7 * top + 0.1 + 0.6 * height)
+        inside = inside & (across >= 0.7 * edge) & (across < 0.7 * edge + 0.1 + 0.6 * width)
+        x = torch.where(inside, 1.0, x)
     return x
 
 

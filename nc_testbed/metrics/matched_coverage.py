@@ -49,18 +49,18 @@ def _class_rulers(reference: Reference) -> ClassRulers:
     sample can find a row of its own: of a common class fewer samples are taken.
     """
     rows = reference.once(_rows_of_classes)
-    most = torch.tensor([len(one.covered) / 2 for one in rows])
+    most = torch.tensor([len(of_class.covered) / 2 for of_class in rows])
     shares = reference.shares.cpu()
     samples = (most / shares).clamp(max=reference.rows).floor()
     expected = samples * shares
-    wanted = sorted({(c, m) for row in expected.tolist() for c, m in enumerate(row)})
+    keys = sorted({(c, m) for row in expected.tolist() for c, m in enumerate(row)})
 
     def ruler(key: tuple[int, float]) -> Ruler:
-        one = rows[key[0]]
-        return Ruler(one.covered, one.calibrators, one.right, key[1])
+        of_class = rows[key[0]]
+        return Ruler(of_class.covered, of_class.calibrators, of_class.right, key[1])
 
-    made = each(ruler, wanted, reference.data.x.device)
-    return ClassRulers(samples.long(), expected, dict(zip(wanted, made, strict=True)))
+    rulers = each(ruler, keys, reference.data.x.device)
+    return ClassRulers(samples.long(), expected, dict(zip(keys, rulers, strict=True)))
 
 
 def _rows_of_classes(reference: Reference) -> list[ClassRows]:

@@ -32,12 +32,14 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return (left(a) @ right(b).T).clamp(min=0)
 
 
-def nearest(distances: Tensor) -> Tensor:
+def nearest_others(distances: Tensor) -> Tensor:
     """Squared distance ``[M]`` of every point to its nearest other one, of ``[M, M]``, 0
     for a point that is alone: it has no ball.
 
-    >>> nearest(torch.tensor([[0.0, 4.0], [4.0, 0.0]])), nearest(torch.tensor([[0.0]]))
-    (tensor([4., 4.]), tensor([0.]))
+    >>> nearest_others(torch.tensor([[0.0, 4.0], [4.0, 0.0]]))
+    tensor([4., 4.])
+    >>> nearest_others(torch.tensor([[0.0]]))
+    tensor([0.])
     """
     if len(distances) < 2:
         return torch.zeros_like(distances.sum(1))
@@ -92,10 +94,10 @@ class Ruler:
     def matched_share(self, samples: Tensor) -> float:
         """S: covered rows matched with distinct samples ``[M, F]``, over all of them, 0
         to 1."""
-        own = squared_distances(samples, samples)
-        is_new = distinct(own)
+        among = squared_distances(samples, samples)
+        is_new = distinct(among)
         across = squared_distances(self.covered, samples[is_new])
-        return self._share(own[is_new][:, is_new], across)
+        return self._share(among[is_new][:, is_new], across)
 
     def score(self, share: float) -> float:
         """``f^-1(S)``: how many real rows would be matched as often, over the m of a
@@ -103,10 +105,10 @@ class Ruler:
         marks, means = self._marks
         return float(np.interp(share, means, marks))
 
-    def _share(self, own: Tensor, across: Tensor) -> float:
+    def _share(self, among: Tensor, across: Tensor) -> float:
         """S of samples with these squared distances among them ``[M, M]`` and to the
         rows."""
-        radii = nearest(own).clamp(max=self._largest)
+        radii = nearest_others(among).clamp(max=self._largest)
         return matched_rows(across, radii) / max(1, len(self.covered))
 
     @cached_property
@@ -116,25 +118,25 @@ class Ruler:
         m = min(len(pooled), max(2, round(self.expected)))
         if len(pooled) < 2:
             return 0.0
-        own = squared_distances(pooled, pooled)
+        among = squared_distances(pooled, pooled)
         orders = self._orders("radius", len(pooled), RADIUS_SUBSETS)
-        found = [nearest(own[order[:m]][:, order[:m]]) for order in orders]
-        return float(torch.cat(found).quantile(QUANTILE))
+        radii = [nearest_others(among[order[:m]][:, order[:m]]) for order in orders]
+        return float(torch.cat(radii).quantile(QUANTILE))
 
     @cached_property
     def _marks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """u and f(u), f rising strictly, as far as there are calibrators."""
-        own = squared_distances(self.calibrators, self.calibrators)
+        among = squared_distances(self.calibrators, self.calibrators)
         across = squared_distances(self.covered, self.calibrators)
-        orders = self._orders("marks", len(own), SUBSETS)
+        orders = self._orders("marks", len(among), SUBSETS)
         marks = []
         means = []
         for u in SHARES:
             m = round(u * self.expected * self.right)
-            if m > len(own):
+            if m > len(among):
                 break
             parts = (order[:m] for order in orders)
-            shares = [self._share(own[part][:, part], across[:, part]) for part in parts]
+            shares = [self._share(among[part][:, part], across[:, part]) for part in parts]
             marks.append(u)
             means.append(float(np.mean(shares)))
         rising = np.maximum.accumulate(means) + 1e-12 * np.arange(len(means))

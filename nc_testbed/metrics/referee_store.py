@@ -60,8 +60,8 @@ def lessons(data: Data) -> tuple[Tensor, Tensor, str]:
     streams = RandomStreams(0, tuple(range(data.training.shape[0])))
     x, y = data.law.draw(LESSONS, streams, "referee.rows")
     assert y is not None
-    drawn = [part[0].numpy().tobytes() for part in (x, y)]
-    return x[0], y[0], _name(data, hashlib.sha256(b"".join(drawn)).hexdigest())
+    parts = [part[0].numpy().tobytes() for part in (x, y)]
+    return x[0], y[0], _name(data, hashlib.sha256(b"".join(parts)).hexdigest())
 
 
 def _name(data: Data, rows_sha256: str) -> str:

@@ -76,8 +76,8 @@ def _junk(space: Space, x: Tensor, y: Tensor, draws: Generators) -> Tensor:
     rows = space.floats(x[index]).reshape(len(index), -1, *space.event[-2:])
     real = Images(rows, y[index], draws)
     names = learnt_kinds(int(y.max()) + 1, *rows.shape[2:])
-    chosen = draws.permutation(len(names))[0][:KINDS].tolist()
-    return torch.cat([LEARNT[names[i]](real)[: JUNK // KINDS] for i in chosen])
+    kinds = draws.permutation(len(names))[0][:KINDS].tolist()
+    return torch.cat([LEARNT[names[i]](real)[: JUNK // KINDS] for i in kinds])
 
 
 def _with_dropout(referee: Referee, rows: Tensor, draws: Generators) -> Tensor:

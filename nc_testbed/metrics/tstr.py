@@ -37,7 +37,7 @@ def inputs(rows: Tensor, space: Space) -> Tensor:
     return avg_pool2d(images, size).flatten(1).to(torch.float64)
 
 
-def _scaled(rows: Tensor, reference: Reference) -> Tensor:
+def _scale(rows: Tensor, reference: Reference) -> Tensor:
     """Inputs less their mean, columns also over their standard deviation, on held-out
     rows."""
     real = reference.once(_real_inputs)
@@ -52,8 +52,8 @@ def _real_inputs(reference: Reference) -> Tensor:
     return inputs(reference.data.held_out, reference.data.space)
 
 
-def _real_scaled(reference: Reference) -> Tensor:
-    return _scaled(reference.data.held_out, reference)
+def _real_rows(reference: Reference) -> Tensor:
+    return _scale(reference.data.held_out, reference)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class TSTR:
         labels = evaluation.labels if evaluation.classes is None else evaluation.classes
 
         def right(chain: int) -> Tensor:
-            points = _scaled(evaluation.rows[chain], reference)
+            points = _scale(evaluation.rows[chain], reference)
             return self._right(points, labels[chain], reference)
 
         accuracy = reference.by_class(reference.per_chain(right))  # [R, C]
@@ -112,6 +112,6 @@ class TSTR:
         where a sample was not finite."""
         classes = reference.shares.shape[1]
         learnt = LinearDiscriminant.fit(points, labels, classes, SHRINKAGE)
-        predicted = learnt.scores(reference.once(_real_scaled)).argmax(1)
+        predicted = learnt.scores(reference.once(_real_rows)).argmax(1)
         is_right = (predicted == reference.group).to(torch.float64)
         return torch.where(learnt.weights.isfinite().all(), is_right, torch.nan)

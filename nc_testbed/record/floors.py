@@ -47,8 +47,8 @@ def drawn_means(controls: Controls, name: str, column: Column) -> dict[str, floa
     without the tail, since what it reads on noise would flatten every curve beside it.
     """
     worst = {"lower": (column.low,), "higher": (column.high,)}
-    ends = worst.get(column.worse, (column.low, column.high))
-    has_end = not any(end in (-inf, inf) for end in ends)
+    bounds = worst.get(column.worse, (column.low, column.high))
+    has_end = not any(end in (-inf, inf) for end in bounds)
     allowed = LABELS if has_end else ("real", "tail_absent")
     means = control_means(controls, name)
     return {control: mean for control, mean in means.items() if control in allowed}

@@ -119,10 +119,10 @@ def say_constant(data: Data, say: Callable[[str], None]) -> None:
     columns = units.get("constant_columns", [])
     if not columns:
         return
-    shown = ", ".join(map(str, columns[:5])) + (", .." if len(columns) > 5 else "")
+    names = ", ".join(map(str, columns[:5])) + (", .." if len(columns) > 5 else "")
     never = "column never varies" if len(columns) == 1 else "columns never vary"
     say(
-        f"{data.name}: {len(columns)} {never} ({shown}, counted from 0): a point mass, "
+        f"{data.name}: {len(columns)} {never} ({names}, counted from 0): a point mass, "
         "left out of log_spread and of a mixture's log_variance"
     )
 

@@ -103,8 +103,8 @@ def controls_of_run(
 
     def measure() -> ControlValues:
         data = move_data(load_data(prepared.source, settings, fresh=0), prepared.device)
-        own = Reference.build(data, reference.referee, prepared.evaluation_rows)
-        return ControlRuler.of(own, prepared.metrics, say).measure_each(RUN_CONTROLS)
+        stored = Reference.build(data, reference.referee, prepared.evaluation_rows)
+        return ControlRuler.of(stored, prepared.metrics, say).measure_each(RUN_CONTROLS)
 
     key = controls_key(
         prepared.data,

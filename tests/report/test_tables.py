@@ -12,7 +12,6 @@ from scipy import stats
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import interval
-from nc_testbed.core.paired import paired_interval
 from nc_testbed.report.arm import work_per_fit
 from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.find_runs import gather_runs

@@ -9,7 +9,6 @@ import pytest
 import torch
 from fabricated import CONTROLS, blind, config, described, metrics, run
 
-from nc_testbed.core.intervals import share
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.summary import summarise
