@@ -108,8 +108,8 @@ class Whitening:
         centre = (share * points).sum(0)
         x = (points - centre) * share.sqrt()
         values, vectors = eigenvectors(x.T @ x)
-        least = values.amax().clamp(min=1e-300) * LEAST_VARIANCE
-        return cls(centre, vectors / values.clamp(min=least).sqrt())
+        floor = values.amax().clamp(min=1e-300) * LEAST_VARIANCE
+        return cls(centre, vectors / values.clamp(min=floor).sqrt())
 
     def squares(self, points: Tensor) -> Tensor:
         """Whitened columns and their squares, ``[M, 2 D]`` of points ``[M, D]``."""

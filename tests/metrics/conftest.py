@@ -101,6 +101,7 @@ class World:
         alone = replace(
             data,
             x=data.x[one],
+            y=None if data.y is None else data.y[one],
             training=data.training[one],
             reserve=data.reserve[one],
             shares=None if data.shares is None else data.shares[one],
