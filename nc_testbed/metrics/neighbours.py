@@ -109,16 +109,14 @@ class Neighbourhoods:
     """Who lies in whose ball, per chain.
 
     recalled ``[R, H]`` bool: the held-out row lies in the ball of some synthetic row.
-    balls ``[R, M]`` int64: overall real balls that contain the synthetic row. covered,
-    covered_own ``[R, H]`` bool: the held-out row's overall ball, or its ball among the
-    rows of its class, contains a synthetic row (of any label). inside_own ``[R, M]``
-    bool: the synthetic row lies in a class ball of its own label.
+    balls ``[R, M]`` int64: overall real balls that contain the synthetic row. covered
+    ``[R, H]`` bool: the held-out row's overall ball contains a synthetic row. inside_own
+    ``[R, M]`` bool: the synthetic row lies in a class ball of its own label.
     """
 
     recalled: Tensor
     balls: Tensor
     covered: Tensor
-    covered_own: Tensor
     inside_own: Tensor
 
 
@@ -143,7 +141,7 @@ def meet(real: Balls, synthetic: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
             nearest[rows] = distance.amin(1)
             inside[members] |= _any(distance[:, members] < real.own[rows, None], 0)
             balls += (distance < real.overall[rows, None]).sum(0, dtype=torch.int32)
-    return recalled, balls, nearest < real.overall, nearest < real.own, inside
+    return recalled, balls, nearest < real.overall, inside
 
 
 def _any(bools: Tensor, dim: int) -> Tensor:

@@ -50,7 +50,6 @@ def brute_meet(x, y, labels, group, member):
         (d < brute_radius(y)).any(1),
         (d < overall[:, None]).sum(0),
         (d < overall[:, None]).any(1),
-        (d < own[:, None]).any(1),
         in_own.any(0),
     )
 
