@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> None:
     x, y, name = lessons(data)
     referee = train(data.space, x, y)
     classification = referee.classify(referee.describe(data.held_out))
-    correct = (classification.label == data.held_out_y) & ~classification.is_none
+    correct = classification.label == data.held_out_y
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.safetensors"
     path.write_bytes(save(dict(referee.weights)))

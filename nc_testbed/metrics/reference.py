@@ -155,12 +155,10 @@ class Reference:
         return ~self._classification.is_none
 
     def accuracy(self, classes: Tensor) -> float:
-        """Share of the held-out rows, of these classes ``[H]``, that the referee labels
-        rightly."""
-        classification = self.referee.classify(self.depths)
-        return float(
-            ((classification.label == classes) & ~classification.is_none).double().mean()
-        )
+        """Share of the held-out rows, of these classes ``[H]``, whose likeliest class is
+        theirs; how many of them it takes for none, metrics correct for."""
+        labels = self.referee.classify(self.depths).label
+        return float((labels == classes).double().mean())
 
     @cached_property
     def _depths(self) -> Depths:
