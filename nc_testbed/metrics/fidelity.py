@@ -14,6 +14,9 @@ from nc_testbed.metrics.evaluation import Evaluation
 from nc_testbed.metrics.neighbours import NEIGHBOURS, blocks, left, radii, right
 from nc_testbed.metrics.reference import Reference
 
+SAMPLES = 2000
+"""Most samples of a chain that are looked at, the first: a mean of so many is known to
+0.01."""
 TIE = 1e-9
 """Squared distances that differ by less, relatively, are equal: features are float32."""
 
@@ -96,7 +99,7 @@ class Fidelity:
     ``min(balls that it lies in, 5) / 5``, 0 if the referee says "none of these", over the
     mean leave-one-out vote of real rows with the sample's label. The mean over samples is
     divided by the share of held-out rows that the referee takes for a class. Features are
-    those of several depths. The second column is the same without labels in the features
+    those of several depths, samples the first 2,000. The second column is the same without labels in the features
     of the same layers with random weights, a space that was not made alike.
     """
 
@@ -139,7 +142,7 @@ class Fidelity:
         real = reference.is_labelled.double().mean()
         accepted = (~evaluation.is_none).double()
         return {
-            "fidelity": (votes * accepted).mean(1) / real,
+            "fidelity": (votes * accepted[:, :SAMPLES]).mean(1) / real,
             "fidelity_untrained": untrained,
             "accepted": accepted.mean(1) / real,
         }
@@ -149,13 +152,13 @@ def _votes(evaluation: Evaluation, chain: int) -> Tensor:
     """Votes ``[M]`` of one chain's samples over those of real rows with their label."""
     reference = evaluation.reference
     balls = reference.once(_balls)[chain]
-    votes = balls.count(reference.to_deep(evaluation.depths[chain]))
-    return votes / reference.once(_real_votes)[chain, evaluation.labels[chain]]
+    votes = balls.count(reference.to_deep(evaluation.depths[chain, :SAMPLES]))
+    return votes / reference.once(_real_votes)[chain, evaluation.labels[chain, :SAMPLES]]
 
 
 def _untrained_density(evaluation: Evaluation, chain: int) -> Tensor:
     """Clipped density of one chain's samples in the untrained network."""
     reference = evaluation.reference
     balls = reference.once(_untrained_balls)[chain]
-    features = reference.describe_untrained(evaluation.rows[chain])
+    features = reference.describe_untrained(evaluation.rows[chain, :SAMPLES])
     return balls.count(features).mean() / balls.votes.mean()
