@@ -126,7 +126,8 @@ class Referee:
 
     def _convolve(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Both convolutions of pixels ``[M, D]``, each halved along every axis."""
-        x = x.reshape(len(x), -1, *self.space.event[-2:])
+        channels = self.space.size // (self.space.event[-2] * self.space.event[-1])
+        x = x.reshape(len(x), channels, *self.space.event[-2:])
         # Three times as fast on a CPU as the default layout.
         x = x.to(memory_format=torch.channels_last)
         first = self._convolution("conv1", x)

@@ -27,7 +27,7 @@ from nc_testbed.metrics.parameters import Parameters
 from nc_testbed.metrics.referee import Plain
 from nc_testbed.metrics.reference import Reference
 from nc_testbed.policies.replace import Replace
-from nc_testbed.run.prepare import _move_data
+from nc_testbed.run.prepare import move_data
 
 SEED, CHAINS = 0, 20_000
 DEVICE = torch.device("cpu")  # that of the test which runs
@@ -100,7 +100,7 @@ def simulated_rows(source, n, t, policy, model=None, chains=600, budget=None):
     model = model or MODELS[type(source).__name__]
     if hasattr(model, "like"):
         model = model.like(data.true_parameters, data.space.size)
-    data = _move_data(data, DEVICE)
+    data = move_data(data, DEVICE)
     run = Run(
         store=RowStore,
         data=data,
