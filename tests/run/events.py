@@ -30,12 +30,14 @@ def rare(dies: int | None, generations: int = 4) -> list[dict[str, torch.Tensor]
     records = []
     for g in range(generations):
         alive = torch.tensor([1.0, float(dies is None or g < dies), 1.0]).double()
-        names = ("head_coverage", "medium_coverage", "coverage_rank_0", "coverage_rank_1")
-        recall = dict.fromkeys(names, torch.full((3,), 0.9).double())
-        recall |= {"tail_coverage": 0.8 * alive, "coverage_rank_2": 0.8 * alive}
+        ranks = [f"{name}_rank_{i}" for name in ("coverage", "matched") for i in range(2)]
+        names = ("head_coverage", "medium_coverage", *ranks)
+        coverage = dict.fromkeys(names, torch.full((3,), 0.9).double())
+        rare_ones = ("tail_coverage", "coverage_rank_2", "matched_rank_2")
+        coverage |= dict.fromkeys(rare_ones, 0.8 * alive)
         mass = {f"accepted_rank_{i}": torch.full((3,), 300.0) for i in range(2)}
         mass |= {"tail_mass": alive, "accepted_rank_2": 100 * alive}
-        records.append(recall | mass | {"fidelity": torch.tensor([0.9, 0.8, 0.7])})
+        records.append(coverage | mass | {"fidelity": torch.tensor([0.9, 0.8, 0.7])})
     return records
 
 

@@ -73,9 +73,9 @@ def test_covered_rows_are_those_of_the_ranks_class():
 
 def test_only_what_was_measured():
     values = columns({0: 1})
-    recall = {k: v for k, v in values.items() if "recall" in k}
+    recall = {k: v for k, v in values.items() if "coverage" in k or "matched" in k}
     assert [a["on"] for a in alarms(runs(recall), settings())] == ["matched rows"]
-    mass = {k: v for k, v in values.items() if "recall" not in k}
+    mass = {k: v for k, v in values.items() if "coverage" not in k and "matched" not in k}
     assert [a["on"] for a in alarms(runs(mass), settings())] == ["accepted rows"]
     before = {k: v for k, v in values.items() if "accepted" not in k}  # stored by an older run
     assert [a["on"] for a in alarms(runs(before), settings())] == ["matched rows"]
@@ -106,7 +106,7 @@ def mixture(tmp_path_factory):
             "data.test_rows=400",
         ]
         words += ["model=gmm", "chains=4", "evaluation.rows=2000"]
-        words += ["metrics=[recall,tail_mass]", "generations=6", f"hydra.run.dir={path}"]
+        words += ["metrics=[matched_coverage,tail_mass]", "generations=6", f"hydra.run.dir={path}"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["train.py", *words, *arguments])
             cli.main()
@@ -125,6 +125,6 @@ def test_a_real_loop_that_loses_its_tail_is_alarmed_and_the_control_is_not(mixtu
     summary = json.loads((dying / "summary.json").read_text())
     assert [a["alarmed"] for a in summary["alarms"]] == [4, 4]
     facts = yaml.safe_load((dying / "config.yaml").read_text())["facts"]
-    assert facts["covered_rows"] == [50] * 8
-    hits = pq.read_table(dying / "metrics.parquet")["matched_rank_7"].to_numpy() * 50
+    assert facts["covered_rows"] == [25] * 8  # half of those held out
+    hits = pq.read_table(dying / "metrics.parquet")["matched_rank_7"].to_numpy() * 25
     np.testing.assert_allclose(hits, np.rint(hits), atol=1e-9)

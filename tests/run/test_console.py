@@ -9,6 +9,7 @@ import pytest
 import torch
 from fabricated import CONTROLS, blind, config, described, metrics, run
 
+from nc_testbed.core.intervals import share
 from nc_testbed.laws.law import ExactLaw
 from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.record.summary import summarise
@@ -43,8 +44,8 @@ def work(stream: io.StringIO) -> str:
 def test_one_plain_line_per_generation_into_a_file(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # set by many CI machines
     assert work(io.StringIO()).splitlines() == [
-        "generation 0/1  1.2 s  tail_coverage 0.25 [0.25, 0.25]",
-        "generation 1/1  1.2 s  tail_coverage 0.25 [0.25, 0.25]",
+        "generation 0/1  1.2 s  tail_coverage 0.25 (each of 2)",
+        "generation 1/1  1.2 s  tail_coverage 0.25 (each of 2)",
     ]
 
 
@@ -103,17 +104,23 @@ def test_the_final_table(kind, tmp_path, monkeypatch):
     text = stream.getvalue()
     lines = [line for line in text.splitlines() if "[" in line.replace("\x1b[", "")]
     assert "tail_coverage" in lines[0]
-    assert "fidelity" in lines[1]
-    assert "coverage" in lines[2]
+    assert "fidelity" in lines[2]
+    assert "coverage" in lines[3]
     first = summary["metrics"]["tail_coverage"]["first"]
-    assert f"{first['low']:.2f}" in lines[0]
-    assert f"{first['high']:.2f}" in lines[0]
+    assert f"{first['low']:.3f}, {first['high']:.3f}" in lines[0]
+    (spread,) = (line for line in text.splitlines() if "  lowest to highest" in line)
+    for end in ("first", "last"):
+        lowest, highest = (summary["headline"][key][end] for key in ("lowest", "highest"))
+        assert f"{lowest:.3g} to {highest:.3g}" in spread
+    count = summary["headline"]["collapsed"]["count"]
+    lost = share(count, 9)
+    assert "chains that lost 3/4" in lines[1]
+    assert f"{count} of 9 [{lost.low:.2f}, {lost.high:.2f}]" in lines[1]
     assert "generation 0" in text
     assert "generation 3" in text
     assert "coverage_rank_0" not in text
     assert "1 columns of single classes" in text
-    assert "3 chains" in text
-    assert "of 3 chains lost three quarters of their tail_coverage" in text
+    assert "means over 9 chains with 95% intervals" in text
     assert f"run: {folder}\n" in text
     assert ("\x1b" in text) == (kind is Screen)
 
@@ -152,8 +159,9 @@ def test_the_end_of_a_run_fits_a_terminal_of_100_by_30(monkeypatch):
     table = lines[: next(i for i, line in enumerate(lines) if "more columns" in line)]
     assert all(len(line) <= 100 for line in table)
     rows = [line.split()[0] for line in table if line.strip(" ─")]
-    assert rows[:4] == ["metric", "tail_coverage", "fidelity", "coverage"]
-    hidden = 35 - (len(rows) - 1)
+    under = ["lowest", "chains"]  # lines of the headline's chains
+    assert rows[:6] == ["metric", "tail_coverage", *under, "fidelity", "coverage"]
+    hidden = 35 - (len(rows) - 1 - len(under))
     assert f"{hidden} more columns are in summary.json" in lines
     assert any("0.935 [0.934, 0.935]" in line for line in table)
     assert not any("…" in line for line in table)

@@ -187,7 +187,7 @@ def test_classes_whose_own_floor_is_high_are_named():
         "coverage of single classes is no measure of rank 1 (0.2), 6 (0.31): floors above 0.1"
     )
     assert refused_ranks(controls, "matched_coverage") == {1: 0.2, 6: 0.31}
-    assert refused_classes(controls, "tail_coverage") is None
+    assert refused_classes(controls, "tail_mass") is None
 
 
 def test_caveats_are_of_the_headline_that_was_measured():

@@ -13,6 +13,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from nc_testbed.bench.whole_runs import configuration
 from nc_testbed.cli.rebuild import rebuild_view
 from nc_testbed.metrics.column import Columns
+from nc_testbed.record.chain_statistics import ChainStatistics
 from nc_testbed.report.arm import as_arms
 from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.load import load_run
@@ -43,7 +44,8 @@ class Mine:
     def measure(self, evaluation):
         g = evaluation.generation
         one = torch.ones(evaluation.chains, dtype=torch.float64)
-        return {"my_loss": one * g, "mine": one * (2 - g)}
+        made_by_a_fit = evaluation.fit is not None  # 0 on control rows: no floor to refuse it for
+        return {"my_loss": one * g, "mine": one * (2 - g) * made_by_a_fit}
 
 @dataclass(frozen=True)
 class Silent:
@@ -79,7 +81,7 @@ def test_the_record_carries_every_column_that_is_declared(run):
     stored = yaml.safe_load((run / "config.yaml").read_text())
     columns = Columns.from_records(stored)
     assert columns["mine"].says == "what is mine" and columns["mine"].headline == 0
-    for name in ("tail_coverage", "fit_steps"):
+    for name in ("tail_recall", "fit_steps"):
         assert columns[name] == described()[name]
 
 
@@ -110,7 +112,8 @@ def test_a_run_is_judged_by_it_and_the_report_says_so(run):
 def test_the_console_shows_it_first(run):
     columns = Columns.from_records(read_run(run).config)
     record = {name: torch.ones(2) for name in ("recall", "mine", "my_loss")}
-    with Console(2, columns=columns, stream=(stream := io.StringIO())) as console:
+    statistics = ChainStatistics(columns)
+    with Console(2, statistics=statistics, stream=(stream := io.StringIO())) as console:
         console.generation(0, 1.0, record)
     assert stream.getvalue().split("  ")[2].startswith("mine 1")
     console.finish(read_run(run).summary, run)

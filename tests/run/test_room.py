@@ -101,7 +101,7 @@ def test_memory_that_runs_out_before_anything_is_created(tmp_path, monkeypatch, 
     def starved(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("nc_testbed.run.prepare._load", starved)
+    monkeypatch.setattr("nc_testbed.run.prepare.load_data", starved)
     with pytest.raises(SystemExit) as left:
         started(monkeypatch, tmp_path / "run", "sampling.draw=rows")
     said = capsys.readouterr().err

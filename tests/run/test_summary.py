@@ -74,9 +74,10 @@ def test_undefined_values_are_null_and_counted():
     values = {"matched_coverage": [[0.5, nan], [0.7, nan]], "kid": [[0.5, 0.1], [nan, 0.1]]}
     summary = summarise(table(values, 2, 2), config(), 1.0, "cpu", notes=["floored"])
     json.dumps(summary, allow_nan=False)
-    nothing = {"mean": None, "low": None, "high": None, "chains": 0}
+    nothing = {"mean": None, "low": None, "high": None, "chains": 0, "values": [None, None]}
     assert summary["metrics"]["matched_coverage"]["last"] == nothing
-    assert summary["metrics"]["kid"]["first"] == nothing | {"mean": 0.5, "chains": 1}
+    one = {"mean": 0.5, "chains": 1, "values": [0.5, None]}
+    assert summary["metrics"]["kid"]["first"] == nothing | one
     assert summary["metrics"]["kid"]["last"] == {
         "mean": 0.1,
         "low": 0.1,
