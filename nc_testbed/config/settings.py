@@ -134,8 +134,8 @@ class Settings:
     """
 
     seed: int = 0
-    chains: int = 4
-    generations: int = 8
+    chains: int = 10
+    generations: int = 5
     n: int | tuple[int, ...] | Growth | None = None
     budget: int | None = None
     stream: bool = False

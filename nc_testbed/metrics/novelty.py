@@ -24,7 +24,7 @@ def nearest_squares(points: Tensor, others: Tensor) -> Tensor:
     """Squared distance ``[M]`` float64 of each point ``[M, F]`` to the nearest of ``[N,
     F]``, N >= 1.
 
-    >>> nearest_squares(torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [3.0]]))
+    >>> nearest_squares(torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [3.0]])).round()
     tensor([1., 4.], dtype=torch.float64)
     """
     factor = right(others)

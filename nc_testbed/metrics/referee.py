@@ -88,7 +88,7 @@ class Referee:
     def classify(self, features: Tensor) -> Classification:
         """What it says of rows with features ``[M, F]``; further columns are not read."""
         features = features[:, : self.width]
-        outputs = self.logits(features if self.space.image else self.hidden(features.float()))
+        outputs = self.logits(features if self.space.image else self.hidden(features))
         label = outputs[:, : self.classes].argmax(1)
         confidence = outputs.softmax(1).gather(1, label[:, None])[:, 0]
         return Classification(label, confidence, outputs.argmax(1) == self.classes)
@@ -140,7 +140,8 @@ class Referee:
         return max_pool2d(x, [min(2, side) for side in x.shape[2:]]).relu()
 
     def _layer(self, name: str, x: Tensor) -> Tensor:
-        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+        weight = self.weights[f"{name}.weight"]
+        return linear(x.to(weight.dtype), weight, self.weights[f"{name}.bias"])
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,8 @@ def test_binarized_rows_are_the_same_for_every_seed():
 
 def test_record_has_what_provenance_needs():
     record = Numbered(imbalance_ratio=4).load(1, 0, 0, 1).record
-    assert record["split"] == {"held_out": 36, "reserve": 51, "training": 213}
+    parts = {"held_out": 36, "calibrators": 0, "reserve": 51, "training": 213}
+    assert record["split"] == parts
     assert record["source"] == "numbered"
     assert record["projection"] is None
     assert record["rows_per_chain"] == 39 + 19 + 9
