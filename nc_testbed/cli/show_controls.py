@@ -20,7 +20,7 @@ HELP = """What every metric says of rows whose quality is known: real rows, the 
 classes, independent pixels or columns, noise, copies, few or contracted rows, mixtures with junk.
 
 nc-testbed controls data=mnist_lt
-nc-testbed controls data=wine metrics=[recall,precision] chains=3
+nc-testbed controls data=wine metrics=[matched_coverage,fidelity] chains=3
 
   data             the real rows, as of train; data=arrays data.path=mine.npz for your own
   metrics          what is measured; default: all that apply

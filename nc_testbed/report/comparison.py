@@ -71,7 +71,7 @@ class Comparison:
 
 def comparisons(runs: Sequence[FinishedRun], columns: Sequence[str] = ()) -> list[Comparison]:
     """Runs by their data, in the order they come. columns: the metrics shown, by default
-    headline, precision and one overall quality.
+    headline, fidelity and one overall figure.
 
     Raises BadInput if a column is missing in a run, or if runs have no metric in common.
     """

@@ -77,8 +77,8 @@ def meanings(compared: Comparison) -> list[tuple[str, str]]:
 def _as_sentence(caveat: str) -> str:
     """A caveat as a sentence of its own.
 
-    >>> _as_sentence("tail_recall is no measure here")
-    'Tail recall is no measure here.'
+    >>> _as_sentence("tail_coverage is no measure here")
+    'Tail coverage is no measure here.'
     """
     return f"{caveat[:1].upper()}{plain(caveat[1:])}."
 

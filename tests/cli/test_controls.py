@@ -19,18 +19,19 @@ def test_a_table_of_controls_is_printed_and_written(tmp_path, capsys):
     table = write_table(tmp_path / "mine.npz")
     out = tmp_path / "out"
     words = [f"data.path={table}", "data.reserve=0.5", "data.imbalance_ratio=2", "chains=2"]
-    status, printed, errors = open_verb(
-        capsys, "controls", "data=arrays", *words, "metrics=[recall,precision]", f"out={out}"
-    )
+    words += ["metrics=[matched_coverage,fidelity]", f"out={out}"]
+    status, printed, errors = open_verb(capsys, "controls", "data=arrays", *words)
     assert (status, errors) == (0, "")
     controls = json.loads((out / "controls.json").read_text())
     assert {"real", "tail_absent", "independent", "noise", "copies", "few_5"} <= {*controls}
     assert {"contracted_.9", "tail_absent+halves_10", "real+far_50"} <= {*controls}
-    low, mean, high = controls["real"]["precision"]
+    low, mean, high = controls["real"]["fidelity"]
     assert low <= mean <= high
     assert mean > 0.7
-    assert controls["noise"]["precision"][1] < 0.2
-    assert controls["tail_absent"]["tail_coverage"][1] < 0.2
+    assert controls["noise"]["fidelity"][1] < 0.2
+    assert (
+        controls["tail_absent"]["tail_coverage"][1] < 0.2 < controls["real"]["tail_coverage"][1]
+    )
     lines = printed.splitlines()
     table_lines = [line for line in lines if line.split()[0] in {*controls, "control"}]
     assert len(table_lines) == len(controls) + 1

@@ -83,15 +83,43 @@ def test_undefined_chains_are_left_out():
 
 
 def test_less_is_refuted_and_equal_is_inconclusive():
-    low, high = arm("a", ends(NOISE - 1.0)), arm("b", ends(NOISE))
+    low, high = arm("a", ends(NOISE - 1.0 + FALL)), arm("b", ends(NOISE))
     assert difference(low, high, "tail_coverage", 1).verdict.kind == "refuted"
     assert difference(high, high, "tail_coverage", 1).verdict.kind == "inconclusive"
 
 
 def test_change_is_within_chains():
-    moved = change(arm("a", ends(NOISE - 0.2)), "tail_coverage", 0, 1)
-    assert float(moved.mean) == pytest.approx(-0.2)
-    assert float(moved.high - moved.low) == pytest.approx(0, abs=1e-12)
+    moved = change(arm("a", ends(NOISE - 0.2 + FALL)), "tail_coverage", 0, 1)
+    assert float(moved.mean) == pytest.approx(-0.2 + FALL.mean())
+    assert float(moved.high - moved.low) == pytest.approx(
+        float(interval(FALL).high - interval(FALL).low)
+    )
+
+
+def test_no_difference_has_width_zero():
+    """Two policies that lose no chain, or all, once differed by `0 [0, 0]` and `1 [1, 1]`."""
+    full, empty = (np.full((8, 2), value) for value in (1.0, 0.0))
+    for x, y in ((full, full), (empty, empty), (full, empty)):
+        more = arm("a", {"tail_recall": x})
+        paired = arm("b", {"tail_recall": y})
+        apart = replace(paired, paired_by=tuple((9, i) for i in range(8)))
+        for less in (paired, apart):
+            ci = difference(more, less, "tail_recall", 1).mean
+            assert ci.high - ci.low > 0.2
+            assert -1 <= ci.low <= ci.mean <= ci.high <= 1
+    unbounded = difference(arm("a", {"kid": full}), arm("b", {"kid": empty}), "kid", 1)
+    assert unbounded.verdict.kind == "inconclusive"
+
+
+def test_no_difference_leaves_its_range():
+    x = np.array([1.0, 0.98, 0.99])
+    more, less = (
+        arm("a", {"tail_recall": x[:, None]}),
+        arm("b", {"tail_recall": 1 - x[:, None]}),
+    )
+    apart = replace(less, paired_by=tuple((9, i) for i in range(3)))
+    for other in (less, apart):
+        assert difference(more, other, "tail_recall", 0).mean.high <= 1
 
 
 def test_few_arms_are_all_compared_many_with_replace_alone():

@@ -70,7 +70,7 @@ def test_the_story_is_told_in_order(html, out):
 
 def test_figures_lie_beside_the_page_and_inside_it(html, out):
     there = {path.name for path in (out / "figures").iterdir()}
-    names = ["curves", "curve_tail_coverage", "curve_precision", "trade_precision", "strips"]
+    names = ["curves", "curve_tail_coverage", "curve_fidelity", "trade_fidelity", "strips"]
     assert {f"{name}.{kind}" for name in names for kind in ("png", "svg")} <= there
     assert "samples.gif" in there
     assert {p.name for p in out.iterdir()} == {"report.html", "table.md", "figures"}

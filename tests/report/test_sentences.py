@@ -55,10 +55,10 @@ def test_overall_figures_improve_upwards_and_losses_downwards():
     """fidelity up 0.1, frechet up 0.1 (worse), coverage where it was."""
     still = np.array([0.01, -0.01, 0.01, -0.01])
     up = 0.1 + still / 2
-    one = arm("replace", ends(0.1, precision=up, frechet=up, coverage=still))
+    one = arm("replace", ends(0.1, fidelity=up, frechet=up, coverage=still))
     said = overall(one, comparison(one)).split("; ")
     assert [part.split(" by ")[0] for part in said] == [
-        "improved: precision",
+        "improved: fidelity",
         "got worse: frechet",
         "did not move measurably: coverage",
     ]
@@ -66,7 +66,7 @@ def test_overall_figures_improve_upwards_and_losses_downwards():
 
 def test_summaries_say_from_where_to_where():
     bare = replace(arm("replace", ends(0.1)), values={})
-    said = f"tail coverage went from {FIRST} to 0.0430 [0.0389, 0.0471]"
+    said = f"tail coverage went from {FIRST} to {LAST}"
     assert outcome(bare, comparison(bare)) == said
 
 

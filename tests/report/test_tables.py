@@ -12,6 +12,7 @@ from scipy import stats
 
 from nc_testbed.core.errors import BadInput
 from nc_testbed.core.intervals import interval
+from nc_testbed.core.paired import paired_interval
 from nc_testbed.report.arm import work_per_fit
 from nc_testbed.report.comparison import comparisons
 from nc_testbed.report.find_runs import gather_runs
@@ -63,7 +64,7 @@ def test_the_long_table_adds_change_collapsed_share_and_worst_decile():
     """12 chains, 3 of which lost more than three quarters; the worst decile is of two."""
     first = np.linspace(0.4, 0.51, 12)
     last = first * np.where(np.arange(12) < 3, 0.1, 0.9)
-    values = {"tail_coverage": np.stack([first, last], 1), "fidelity": np.ones((12, 2))}
+    values = {"tail_coverage": np.stack([first, last], 1), "recall": np.ones((12, 2))}
     header, lines = long(comparison(arm("replace", values)))
     assert header[-4:] == [
         "change within chains",
@@ -71,26 +72,22 @@ def test_the_long_table_adds_change_collapsed_share_and_worst_decile():
         "worst decile",
         "lowest and highest chain",
     ]
-    tail, precision = lines
-    assert tail[:4] == [
-        "replace",
-        "tail coverage",
-        interval(first).text(),
-        interval(last).text(),
-    ]
-    assert tail[4] == interval(last - first).text()
+    tail, recall = lines
+    levels = [interval(x, 0, 2).text() for x in (first, last)]
+    assert tail[:4] == ["replace", "tail coverage", *levels]
+    assert tail[4] == paired_interval(last, first, 0, 2).text()
     exact = stats.binomtest(3, 12).proportion_ci(method="exact")
     assert tail[5] == f"3 of 12: 0.25 [{exact.low:.2f}, {exact.high:.2f}]"
     assert tail[6] == f"{first[:2].mean():.3g} to {last[:2].mean():.3g}"
     assert tail[7] == f"{last.min():.3g} to {last.max():.3g}"
-    assert precision[2:] == ["1.00 [0.74, 1.00]"] * 2 + ["0.00 [-0.24, 0.24]", "", "", ""]
+    assert recall[2:] == ["1.00 [0.74, 1.00]"] * 2 + ["0.00 [-0.24, 0.24]", "", "", ""]
 
 
 def test_summaries_have_ends_alone():
     values = {"tail_coverage": np.ones((3, 2))}
     header, lines = long(comparison(replace(arm("replace", values), values={})))
     assert header == ["policy", "metric", "generation 0", "generation 1"]
-    assert lines == [["replace", "tail coverage", "1 [1, 1]", "1 [1, 1]"]]
+    assert lines == [["replace", "tail coverage", "1 (each of 3)", "1 (each of 3)"]]
 
 
 def test_runs_on_other_data_are_compared_apart(tmp_path):
