@@ -99,8 +99,9 @@ class Fidelity:
     ``min(balls that it lies in, 5) / 5``, 0 if the referee says "none of these", over the
     mean leave-one-out vote of real rows with the sample's label. The mean over samples is
     divided by the share of held-out rows that the referee takes for a class. Features are
-    those of several depths, samples the first 2,000. The second column is the same without labels in the features
-    of the same layers with random weights, a space that was not made alike.
+    those of several depths, samples the first 2,000. The second column is the same without
+    labels in the features of the same layers with random weights, a space that was not made
+    alike.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset()
