@@ -223,6 +223,7 @@ def test_no_law_of_n_rows_is_held_against_a_stream(referee, monkeypatch):
     made = world(referee, data=data)
     parts = (
         RowStore,
+        GaussianSource(rows=300),
         data,
         made.model,
         made.policy,
