@@ -39,6 +39,7 @@ def main(words: Sequence[str]) -> None:
 
     out = SHIPPED if settings.out is None else output("out", settings.out)
     data = Mnist(binarize=settings.binarize).load(1, 0, 0, 1)
+    assert data.held_out_y is not None
     x, y, name = lessons(data)
     referee = train(data.space, x, y)
     classification = referee.classify(referee.describe(data.held_out))

@@ -106,7 +106,11 @@ def mixture(tmp_path_factory):
             "data.test_rows=400",
         ]
         words += ["model=gmm", "chains=4", "evaluation.rows=2000"]
-        words += ["metrics=[matched_coverage,tail_mass]", "generations=6", f"hydra.run.dir={path}"]
+        words += [
+            "metrics=[matched_coverage,tail_mass]",
+            "generations=6",
+            f"hydra.run.dir={path}",
+        ]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["train.py", *words, *arguments])
             cli.main()
