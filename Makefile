@@ -28,7 +28,7 @@ engines browser guide: .venv/all
 	$(BIN)/python -m pytest -m $@ $(ARGS)
 
 apart: .venv/all
-	$(BIN)/python -m pytest -m 'torture or engines or browser or guide or notebook or numbers' $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'torture or engines or browser or guide or notebook or numbers' $(ARGS)
 
 docs: .venv/all
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/site/mkdocs.yml
