@@ -136,12 +136,15 @@ class Fidelity:
         reference = evaluation.reference
         chains = range(evaluation.chains)
         device = evaluation.rows.device
+        accepted = (~evaluation.is_none).double()
+        # Before chains are shared out: what is kept must not be made on every core.
+        reference.once(_real_votes)
+        reference.once(_untrained_balls)
         votes = torch.stack(each(lambda r: _votes(evaluation, r), chains, device))
         untrained = torch.stack(
             each(lambda r: _untrained_density(evaluation, r), chains, device)
         )
         real = reference.is_labelled.double().mean()
-        accepted = (~evaluation.is_none).double()
         return {
             "fidelity": (votes * accepted[:, :SAMPLES]).mean(1) / real,
             "fidelity_untrained": untrained,

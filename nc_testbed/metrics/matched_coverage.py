@@ -168,9 +168,15 @@ class MatchedCoverage:
         """The columns above, ``[R]`` each."""
         reference = evaluation.reference
         classes = reference.once(_class_rulers)
-        chains = range(evaluation.chains)
+        # Before chains are shared out: what is kept must not be made on every core.
+        labels = torch.where(evaluation.is_none, -1, evaluation.labels)
+        depths = evaluation.depths
+
+        def one(r: int) -> tuple[Tensor, Tensor]:
+            return _read_chain(reference, classes, r, labels[r], depths[r])
+
         device = evaluation.rows.device
-        read = each(lambda r: _read_chain(evaluation, classes, r), chains, device)
+        read = each(one, range(evaluation.chains), device)
         matched = torch.stack([shares for shares, _ in read]).to(device)
         scores = torch.stack([scores for _, scores in read]).to(device)
         if not reference.has_labels:
@@ -185,17 +191,19 @@ class MatchedCoverage:
 
 
 def _read_chain(
-    evaluation: Evaluation, classes: ClassRulers, chain: int
+    reference: Reference, classes: ClassRulers, chain: int, labels: Tensor, depths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Matched shares and scores of one chain's classes, ``[C]`` float64 on the CPU."""
-    reference = evaluation.reference
-    labels = torch.where(evaluation.is_none[chain], -1, evaluation.labels[chain])
+    """Matched shares and scores of one chain's classes, ``[C]`` float64 on the CPU.
+
+    labels ``[M]``: of its samples, -1 for those of no class. depths: their features ``[M,
+    G]``.
+    """
     matched = []
     scores = []
     for c, m in enumerate(classes.expected[chain].tolist()):
         members = (labels[: int(classes.samples[chain, c])] == c).nonzero()[:, 0]
         ruler = classes.rulers[c, m]
-        share = ruler.matched_share(reference.to_deep(evaluation.depths[chain, members]))
+        share = ruler.matched_share(reference.to_deep(depths[members]))
         matched.append(share)
         scores.append(ruler.score(share))
     return (
