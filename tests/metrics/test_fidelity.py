@@ -67,3 +67,18 @@ def test_a_chain_does_not_depend_on_its_neighbours(make_world):
     alone = Fidelity().measure(world.chain(1).evaluate(rows[1:2]))
     for name, column in together.items():
         assert torch.equal(column[1:2], alone[name])
+
+
+def test_what_the_referee_takes_for_none_does_not_count(make_world):
+    """Even where it lies among real rows."""
+    world = make_world(chains=2, held_out=150)
+    evaluation = world.evaluate(world.draw(600))
+    before = Fidelity().measure(evaluation)
+    said = evaluation._classification
+    none = torch.zeros_like(said.is_none)
+    none[:, 300:] = True
+    evaluation.__dict__["_classification"] = said._replace(is_none=none)
+    after = Fidelity().measure(evaluation)
+    assert torch.allclose(after["accepted"], 0.5 * before["accepted"])
+    assert ((after["fidelity"] / before["fidelity"] - 0.5).abs() < 0.1).all()
+    assert torch.equal(after["fidelity_untrained"], before["fidelity_untrained"])
