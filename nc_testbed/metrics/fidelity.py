@@ -11,14 +11,13 @@ from torch import Tensor
 from nc_testbed.core.machine import each
 from nc_testbed.metrics.column import Column
 from nc_testbed.metrics.evaluation import Evaluation
+from nc_testbed.metrics.matching import TIE
 from nc_testbed.metrics.neighbours import NEIGHBOURS, blocks, left, radii, right
 from nc_testbed.metrics.reference import Reference
 
 SAMPLES = 2000
 """Most samples of a chain that are looked at, the first: a mean of so many is known to
 0.01."""
-TIE = 1e-9
-"""Squared distances that differ by less, relatively, are equal: features are float32."""
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,9 @@ def even_share(share: Tensor, first: int, second: int) -> Tensor:
 
 def _features_of(reference: Reference, rows: Sequence[Tensor]) -> list[Tensor]:
     """Features ``[N, F]`` float64, centred, of every chain's rows ``[N, D]``."""
-    referee = reference.referee
 
     def one(stored: Tensor) -> Tensor:
-        return reference.subtract_centre(referee.describe(stored)[:, : referee.width])
+        return reference.subtract_centre(reference.features_of(stored))
 
     return each(one, rows, reference.data.x.device)
 

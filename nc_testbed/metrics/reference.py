@@ -332,11 +332,11 @@ class Reference:
         training rows whose classes are independent draws from the shares."""
         law = self.data.law
         if law is None:
-            return self.per_chain(lambda r: self._features_of(self._resample(r)))
+            return self.per_chain(lambda r: self.features_of(self._resample(r)))
         rows = law.draw(self.rows, self.streams, "metrics/real")[0]
-        return self.per_chain(lambda r: self._features_of(rows[r]))
+        return self.per_chain(lambda r: self.features_of(rows[r]))
 
-    def _features_of(self, rows: Tensor) -> Tensor:
+    def features_of(self, rows: Tensor) -> Tensor:
         """Units ``[M, F]`` of the last hidden layer of stored rows."""
         return self.referee.describe(rows)[:, : self.referee.width]
 
