@@ -65,11 +65,8 @@ def test_a_run_leaves_what_the_design_lists(finished):
     tensors = [f"{name}.safetensors" for name in ("weights", "synthetic", "pictures")]
     names = (*tensors, "metrics.parquet", "manifest.json")
     generations = {f"generations/{g:04d}/{name}" for g in range(3) for name in names}
-    assert (
-        there - events
-        == {"config.yaml", "metrics.parquet", "summary.json", "manifest.json", "lock"}
-        | generations
-    )
+    files = {"config.yaml", "controls.json", "metrics.parquet", "summary.json"}
+    assert there - events == files | {"manifest.json", "lock"} | generations
     assert len(events) == 1
 
 

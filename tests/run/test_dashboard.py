@@ -83,7 +83,7 @@ def test_alarms_are_steps_and_texts_and_those_of_the_summary(tmp_path):
         assert series(found, f"alarms/{on}") == {0: 0.0, 1: 0.0, 2: third, 3: third}
     texts = alarm_texts(found)
     assert list(texts) == [2, 3]
-    rows = [line for line in texts[3].splitlines() if line.startswith(("| acc", "| man"))]
+    rows = [line for line in texts[3].splitlines() if line.startswith(("| acc", "| mat"))]
     assert rows == [
         f"| {on} | 1 of 3 | 2 | - | -, 2, - |" for on in ("accepted rows", "matched rows")
     ]
